@@ -1,0 +1,1 @@
+"""The executable half of a course on adversarial training in overparametrized networks."""

@@ -1,0 +1,103 @@
+"""Losses ell(f, y), convex in the output f, with the constants that the theorems ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+class Loss(Protocol):
+    """A loss of outputs ``f`` (n,) and labels ``y`` (n,): convex and differentiable in ``f``.
+
+    ``lipschitz`` bounds the derivative in ``f``; ``smoothness`` bounds the derivative's own
+    Lipschitz constant (None where it has none); ``zero_at_label`` says whether ell(y, y) = 0.
+    """
+
+    @property
+    def lipschitz(self) -> float: ...
+    @property
+    def smoothness(self) -> float | None: ...
+    @property
+    def zero_at_label(self) -> bool: ...
+    def __call__(self, f: Tensor, y: Tensor) -> Tensor: ...
+    def derivative(self, f: Tensor, y: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class PseudoHuber:
+    """sqrt(1 + (f - y)^2) - 1: meets every assumption of the theorems, constants 1 and 1."""
+
+    lipschitz: ClassVar[float] = 1.0
+    smoothness: ClassVar[float | None] = 1.0
+    zero_at_label: ClassVar[bool] = True
+
+    def __call__(self, f: Tensor, y: Tensor) -> Tensor:
+        """The loss (n,) of outputs ``f`` (n,) at labels ``y`` (n,)."""
+        r = f - y
+        # r^2 / (sqrt(1 + r^2) + 1) is the same number without cancellation near r = 0
+        return r * (r / (torch.hypot(torch.ones_like(r), r) + 1))
+
+    def derivative(self, f: Tensor, y: Tensor) -> Tensor:
+        """The derivative (n,) in ``f``."""
+        r = f - y
+        return r / torch.hypot(torch.ones_like(r), r)
+
+
+@dataclass(frozen=True)
+class LogCosh:
+    """log cosh(f - y): meets every assumption of the theorems, constants 1 and 1."""
+
+    lipschitz: ClassVar[float] = 1.0
+    smoothness: ClassVar[float | None] = 1.0
+    zero_at_label: ClassVar[bool] = True
+
+    def __call__(self, f: Tensor, y: Tensor) -> Tensor:
+        """The loss (n,) of outputs ``f`` (n,) at labels ``y`` (n,)."""
+        a = (f - y).abs()
+        # two branches, each exact where it is used: cosh overflows for large a, and
+        # a + log1p(exp(-2a)) - log 2 cancels for small a
+        small = torch.log1p(2 * torch.sinh(a.clamp(max=1) / 2) ** 2)
+        large = a + torch.log1p(torch.expm1(-2 * a) / 2)
+        return torch.where(a < 1, small, large)
+
+    def derivative(self, f: Tensor, y: Tensor) -> Tensor:
+        """The derivative (n,) in ``f``."""
+        return torch.tanh(f - y)
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """log(1 + exp(-y f)): Lipschitz and smooth, but positive even at f = y."""
+
+    lipschitz: ClassVar[float] = 1.0
+    smoothness: ClassVar[float | None] = 0.25
+    zero_at_label: ClassVar[bool] = False
+
+    def __call__(self, f: Tensor, y: Tensor) -> Tensor:
+        """The loss (n,) of outputs ``f`` (n,) at labels ``y`` (n,) in {-1, +1}."""
+        return functional.softplus(-y * f)
+
+    def derivative(self, f: Tensor, y: Tensor) -> Tensor:
+        """The derivative (n,) in ``f``."""
+        return -y * torch.sigmoid(-y * f)
+
+
+@dataclass(frozen=True)
+class Hinge:
+    """max(0, 1 - y f): Lipschitz with ell(y, y) = 0, but not smooth."""
+
+    lipschitz: ClassVar[float] = 1.0
+    smoothness: ClassVar[float | None] = None
+    zero_at_label: ClassVar[bool] = True
+
+    def __call__(self, f: Tensor, y: Tensor) -> Tensor:
+        """The loss (n,) of outputs ``f`` (n,) at labels ``y`` (n,) in {-1, +1}."""
+        return torch.relu(1 - y * f)
+
+    def derivative(self, f: Tensor, y: Tensor) -> Tensor:
+        """A subgradient (n,) in ``f``; 0 at the kink, as autograd has it."""
+        return torch.where(y * f < 1, -y, torch.zeros_like(f))

@@ -1,0 +1,127 @@
+"""Floor 0: seeds, devices, budgets, and the checks every public function runs on its arguments."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import os
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+FLOATS = (torch.float32, torch.float64)
+BUDGETS = ("smoke", "laptop", "gpu")
+
+
+def generator(seed: int, *stream: int) -> torch.Generator:
+    """A CPU generator for ``seed`` and, where given, for one numbered ``stream`` of it.
+
+    Everything random is drawn on the CPU and moved afterwards: the same seed then gives the same
+    numbers whatever the device. Streams are independent: ``generator(seed, t)`` for step t needs
+    no memory of the steps before it, which is what lets a killed run continue with the same bits.
+    """
+    check_integer("seed", seed, minimum=0)
+    value = seed
+    for number in stream:
+        # splitmix64, so that neighbouring (seed, stream) pairs do not share their first numbers
+        value = (value + 0x9E3779B97F4A7C15 * (number + 1)) % 2**64
+        value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
+        value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) % 2**64
+        value ^= value >> 31
+    return torch.Generator().manual_seed(value % 2**63)
+
+
+def default_device() -> torch.device:
+    """CUDA where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def budget() -> str:
+    """How much work a notebook or claim may do: ``"smoke"``, ``"laptop"`` or ``"gpu"``.
+
+    Reads the environment variable ``ROBUSTLIB_BUDGET``; without it, "gpu" where CUDA is available
+    and "laptop" elsewhere. Raises ``ValueError`` for any other value of the variable.
+    """
+    value = os.environ.get("ROBUSTLIB_BUDGET")
+    if value is None:
+        return "gpu" if torch.cuda.is_available() else "laptop"
+    return check_choice("ROBUSTLIB_BUDGET", value, BUDGETS)
+
+
+def per_row(values: Tensor, like: Tensor) -> Tensor:
+    """``values`` (n,) as (n, 1, ..., 1), so that it multiplies ``like`` (n, ...) row by row."""
+    return values.reshape(-1, *[1] * (like.dim() - 1))
+
+
+def row_norm(x: Tensor, p: float = 2.0) -> Tensor:
+    """The p-norm (n,) of every example of ``x`` (n, ...), over all its coordinates."""
+    norms: Tensor = torch.linalg.vector_norm(x.flatten(1), ord=p, dim=1)
+    return norms
+
+
+# --- checks: each names the argument, the value seen, and what is accepted ---------------------
+
+
+def check_integer(name: str, value: object, *, minimum: int) -> int:
+    """``value`` as an int; raises where it is not an integer of at least ``minimum``."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an integer, got {value!r} ({type(value).__name__})")
+    if value < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {value}")
+    return value
+
+
+def check_real(
+    name: str, value: object, *, minimum: float = -math.inf, above: float = -math.inf
+) -> float:
+    """``value`` as a finite float with ``value >= minimum`` and ``value > above``."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be a real number, got {value!r} ({type(value).__name__})")
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be finite, got {value}")
+    if value < minimum:
+        raise ValueError(f"{name} must be at least {minimum:g}, got {value:g}")
+    if value <= above:
+        raise ValueError(f"{name} must be greater than {above:g}, got {value:g}")
+    return float(value)
+
+
+def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
+    """``value`` where it is one of ``choices``; else an error that names the nearest of them."""
+    known = list(choices)
+    if isinstance(value, str) and value in known:
+        return value
+    near = difflib.get_close_matches(str(value), known, n=1, cutoff=0.4)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}{hint}")
+
+
+def check_floats(name: str, value: object, *, min_dim: int = 1) -> Tensor:
+    """``value`` where it is a finite float32 or float64 tensor with at least ``min_dim`` axes."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
+    if value.dtype not in FLOATS:
+        raise TypeError(f"{name} must be float32 or float64, got {value.dtype}")
+    if value.dim() < min_dim:
+        raise ValueError(f"{name} needs at least {min_dim} axes, got shape {tuple(value.shape)}")
+    if not bool(torch.isfinite(value).all()):
+        bad = int((~torch.isfinite(value)).sum())
+        raise ValueError(f"{name} must be finite, got {bad} NaN or infinite entries")
+    return value
+
+
+def check_alike(name: str, value: Tensor, other_name: str, other: Tensor) -> None:
+    """Raise where two tensors differ in dtype or device."""
+    if value.dtype != other.dtype:
+        raise TypeError(f"{name} is {value.dtype} but {other_name} is {other.dtype}")
+    if value.device != other.device:
+        raise ValueError(
+            f"{name} is on {value.device} but {other_name} is on {other.device}; move one of them"
+        )
+
+
+def check_shape(name: str, value: Tensor, shape: Sequence[int]) -> None:
+    """Raise where ``value`` has another shape than ``shape``."""
+    if tuple(value.shape) != tuple(shape):
+        raise ValueError(f"{name} must have shape {tuple(shape)}, got {tuple(value.shape)}")
