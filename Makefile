@@ -1,0 +1,79 @@
+# Needs only make and Python 3.11 or newer; works with the make and shell that macOS brings.
+# Everything it installs goes into .venv, everything it builds into _build.
+
+PYTHON ?= python3
+# More arguments for pip, say another package index (see README.md).
+PIP_ARGS ?=
+# How many processes run the tests.
+WORKERS ?= 2
+
+DONE := .venv/.done
+SITE := _build/html/index.html
+NOTEBOOKS := $(wildcard chapters/*.ipynb)
+PYTEST := .venv/bin/python -m pytest -n $(WORKERS)
+
+# One thread a process, because the tests share the cores; one budget, because stored
+# numbers belong to it.
+export OMP_NUM_THREADS := 1
+export ROBUSTLIB_BUDGET := laptop
+
+.PHONY: help book test execute serve clean lint types library pages notebooks
+.NOTPARALLEL:
+
+help:
+	@echo "make book      set up, then build the book from the stored notebook outputs"
+	@echo "make test      set up, then run every check; its steps can be run alone:"
+	@echo "                 make lint | types | library | notebooks | pages"
+	@echo "make execute   run the notebooks and store their outputs (needed after an edit)"
+	@echo "make serve     look at the built book on http://localhost:8000"
+	@echo "make clean     remove what was built and the environment"
+
+$(DONE): requirements.txt requirements-site.txt constraints.txt pyproject.toml
+	@echo "== setting up .venv (about a minute, more on a slow network)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "FAILED: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12"; exit 1; }
+	@{ $(PYTHON) -m venv .venv && \
+	  .venv/bin/pip install -q --disable-pip-version-check -r requirements.txt -c constraints.txt $(PIP_ARGS) && \
+	  .venv/bin/pip install -q --disable-pip-version-check --no-deps -e . $(PIP_ARGS); } || \
+	  { echo "FAILED: set-up of .venv"; exit 1; }
+	@touch $@
+
+book: $(DONE)
+	@start=$$(date +%s); \
+	.venv/bin/jupyter-book build . -W -n --keep-going || { echo "FAILED: build of the book"; exit 1; }; \
+	echo "Built in $$(( $$(date +%s) - start )) s. Open this file in a browser:"; \
+	echo "  $$(pwd)/$(SITE)"
+
+test: lint types library notebooks pages
+	@echo "All checks passed."
+
+lint: $(DONE)
+	@echo "== style (ruff)"
+	@{ .venv/bin/ruff check . && .venv/bin/ruff format --check .; } || { echo "FAILED: style"; exit 1; }
+
+types: $(DONE)
+	@echo "== types (mypy)"
+	@.venv/bin/mypy || { echo "FAILED: types"; exit 1; }
+
+library: $(DONE)
+	@echo "== tests of the library"
+	@$(PYTEST) --dist loadfile tests --ignore=tests/book || { echo "FAILED: tests of the library"; exit 1; }
+
+# Strict: every stored output is compared with what the cell gives now.
+notebooks: $(DONE)
+	@echo "== notebooks, executed and compared with their stored outputs"
+	@$(PYTEST) --dist loadscope --nbval --nbval-current-env --nbval-cell-timeout=300 \
+	  --nbval-sanitize-with tests/sanitize.cfg $(NOTEBOOKS) || { echo "FAILED: notebooks"; exit 1; }
+
+pages: book
+	@echo "== tests of the book: sources, built pages in a browser, the notebooks as on Colab"
+	@$(PYTEST) --dist loadfile -rs tests/book || { echo "FAILED: tests of the book"; exit 1; }
+
+execute: $(DONE)
+	@.venv/bin/python tests/book/execute.py $(NOTEBOOKS) || { echo "FAILED: execution"; exit 1; }
+
+serve:
+	@$(PYTHON) -m http.server 8000 --bind 127.0.0.1 --directory _build/html
+
+clean:
+	rm -rf _build .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
