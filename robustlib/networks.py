@@ -1,0 +1,270 @@
+"""Networks that remember where they started: two-layer, deep, and linearised in their weights."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .activations import ACTIVATIONS
+from .numerics import check_choice, check_integer, check_real, generator
+
+# Streams of the seed, apart from those of the samples: a net and a sample made with the same
+# seed must not share their Gaussian numbers.
+_WEIGHTS, _READOUT, _FIRST = 1001, 1002, 1003
+
+
+class Network(nn.Module):
+    """A net f(W, x) whose only parameters are the trained layers W, with their start W_0.
+
+    ``initial`` is a buffer with W_0; all layers are stacked along axis 0 where there are several.
+    """
+
+    d: int
+    bias: bool
+    initial: Tensor
+
+    def evaluate(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
+        """f(W, x) (n,) at other weights than the net's own: one tensor per trained layer."""
+        raise NotImplementedError
+
+    def start(self) -> tuple[Tensor, ...]:
+        """W_0, one tensor per trained layer."""
+        raise NotImplementedError
+
+    def expand(self, step: Sequence[Tensor], x: Tensor) -> Tensor:
+        """f(W_0, x) + <grad_W f(W_0, x), step> (n,): one tensor of ``step`` per trained layer."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs (n,) at inputs ``x`` (n, d); differentiable in ``x`` and in the weights."""
+        return self.evaluate(tuple(self.parameters()), x)
+
+    def drift(self) -> dict[str, float]:
+        """The Frobenius distance of every trained layer from its start, computed in float64."""
+        with torch.no_grad():
+            pairs = zip(self.named_parameters(), self.start(), strict=True)
+            return {name: float((w.double() - w0.double()).norm()) for (name, w), w0 in pairs}
+
+    def project(self, radius: float) -> None:
+        """Move every layer, in place, to the nearest point of the ball of ``radius`` round W_0.
+
+        A layer inside its ball keeps its bits. Afterwards no drift exceeds ``radius``, in float32
+        too: entries are rounded towards W_0. Raises ``ValueError`` for a negative radius.
+        """
+        check_real("radius", radius, minimum=0)
+        with torch.no_grad():
+            for w, w0 in zip(self.parameters(), self.start(), strict=True):
+                delta = w.double() - w0.double()
+                norm = float(delta.norm())
+                if norm > radius:
+                    delta *= radius / norm
+                    new = (w0.double() + delta).to(w.dtype)
+                    over = (new.double() - w0.double()).abs() > delta.abs()
+                    w.copy_(torch.where(over, torch.nextafter(new, w0), new))
+
+    def _lift(self, x: Tensor) -> Tensor:
+        """``x`` checked and, with ``bias``, lifted to (x, 1)/sqrt(2): norm 1 stays norm 1."""
+        if x.dim() != 2 or x.shape[1] != self.d:
+            raise ValueError(f"x must have shape (n, {self.d}), got {tuple(x.shape)}")
+        if x.dtype != self.initial.dtype:
+            raise TypeError(f"x is {x.dtype} but the net is {self.initial.dtype}; use net.to(x)")
+        return functional.pad(x, (0, 1), value=1.0) * math.sqrt(0.5) if self.bias else x
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.extra_repr()})"
+
+
+class TwoLayerNet(Network):
+    """f(W, x) = width^(-1/2) sum_r a_r s(<w_r, x>) with w_r ~ N(0, I) trained, a_r = +-1 fixed.
+
+    ``bias`` lifts the input inside to (x, 1)/sqrt(2). ``symmetric`` makes the second half of the
+    units a copy of the first with opposite signs: f(W_0, x) is then exactly 0 for every x, bit by
+    bit, in every dtype and on every device. Weights are drawn on the CPU in float64 and rounded
+    to torch's default dtype. The net of Theorem B (smooth s). Raises ``ValueError`` for an odd
+    width with ``symmetric`` and for an unknown activation.
+    """
+
+    readout: Tensor
+
+    def __init__(
+        self,
+        d: int,
+        width: int,
+        *,
+        activation: str = "relu",
+        bias: bool = True,
+        symmetric: bool = True,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.d = check_integer("d", d, minimum=1)
+        self.width = check_integer("width", width, minimum=1)
+        if symmetric and width % 2:
+            raise ValueError(f"width must be even with symmetric=True, got {width}")
+        self.activation = ACTIVATIONS[check_choice("activation", activation, ACTIVATIONS)]
+        self.bias, self.symmetric, self.seed = bias, symmetric, seed
+        rows = width // 2 if symmetric else width
+        w = torch.randn(rows, d + bias, dtype=torch.float64, generator=generator(seed, _WEIGHTS))
+        a = 2.0 * torch.randint(2, (rows,), generator=generator(seed, _READOUT)) - 1
+        if symmetric:
+            w, a = torch.cat([w, w]), torch.cat([a, -a])
+        dtype = torch.get_default_dtype()
+        self.weight = nn.Parameter(w.to(dtype))
+        self.register_buffer("readout", a.to(dtype))
+        self.register_buffer("initial", self.weight.detach().clone())
+
+    def start(self) -> tuple[Tensor, ...]:
+        """W_0, one tensor per trained layer."""
+        return (self.initial,)
+
+    def evaluate(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
+        """f(W, x) (n,) at other weights than the net's own: one tensor per trained layer."""
+        (weight,) = weights
+        x, s = self._lift(x), self.activation.function
+        if not self.symmetric:
+            return s(x @ weight.T) @ self.readout / math.sqrt(self.width)
+        # Two matrix products may round equal rows differently, so that s(z) - s(z') would not
+        # vanish at W_0. With z = z' + x (w - w')^T it does by construction: there w - w' = 0.
+        half = self.width // 2
+        first, second = weight.reshape(2, half, -1).unbind(0)
+        twin = x @ second.T
+        z = torch.addmm(twin, x, (first - second).T)
+        return (s(z) - s(twin)) @ self.readout[:half] / math.sqrt(self.width)
+
+    def expand(self, step: Sequence[Tensor], x: Tensor) -> Tensor:
+        """f(W_0, x) + <grad_W f(W_0, x), step> (n,): one tensor of ``step`` per trained layer."""
+        (delta,) = step
+        x, rows = self._lift(x), self.width
+        if self.symmetric:  # units come in pairs with equal z and opposite signs
+            rows //= 2
+            delta = delta[:rows] - delta[rows:]
+        z = x @ self.initial[:rows].T
+        value = self.activation.derivative(z) * (x @ delta.T)
+        if not self.symmetric:
+            value = value + self.activation.function(z)
+        return value @ self.readout[:rows] / math.sqrt(self.width)
+
+    def extra_repr(self) -> str:
+        """The arguments that make this net again."""
+        return (
+            f"{self.d}, {self.width}, activation={self.activation.name!r}, bias={self.bias}, "
+            f"symmetric={self.symmetric}, seed={self.seed}"
+        )
+
+
+class DeepNet(Network):
+    """x_0 = A x, x_h = s(W_h x_(h-1) / sqrt m) for h = 1..depth, f(W, x) = <a, x_depth> / sqrt m.
+
+    Only the ``depth`` square matrices ``layers`` (m, m), m = ``width``, are trained; ``first`` (A)
+    and ``readout`` (a, entries N(0, 1)) stay fixed. A and W_0 have entries N(0, 2) for ReLU, which
+    keeps |x_h|^2/m near 2, and N(0, 1) for smooth activations. For ReLU this is the function with
+    entries N(0, 2/m) and no factors, but here each layer's gradient has norm about 1, the ball of
+    Theorem A is a ball of radius R, and smooth activations see inputs of order 1.
+    """
+
+    readout: Tensor
+    first: Tensor
+
+    def __init__(
+        self,
+        d: int,
+        width: int,
+        depth: int,
+        *,
+        activation: str = "relu",
+        bias: bool = True,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.d = check_integer("d", d, minimum=1)
+        self.width = check_integer("width", width, minimum=1)
+        self.depth = check_integer("depth", depth, minimum=1)
+        self.activation = ACTIVATIONS[check_choice("activation", activation, ACTIVATIONS)]
+        self.bias, self.seed = bias, seed
+        scale = math.sqrt(2) if self.activation.homogeneous else 1.0
+        dtype = torch.get_default_dtype()
+
+        def normal(stream: int, *shape: int) -> Tensor:
+            draw = torch.randn(*shape, dtype=torch.float64, generator=generator(seed, stream))
+            return draw if stream == _READOUT else scale * draw
+
+        self.register_buffer("first", normal(_FIRST, width, d + bias).to(dtype))
+        self.register_buffer("readout", normal(_READOUT, width).to(dtype))
+        self.register_buffer("initial", normal(_WEIGHTS, depth, width, width).to(dtype))
+        self.layers = nn.ParameterList(nn.Parameter(w.clone()) for w in self.initial)
+
+    def start(self) -> tuple[Tensor, ...]:
+        """W_0, one tensor per trained layer."""
+        return self.initial.unbind(0)
+
+    def evaluate(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
+        """f(W, x) (n,) at other weights than the net's own: one tensor per trained layer."""
+        hidden, root = self._lift(x) @ self.first.T, math.sqrt(self.width)
+        for weight in weights:
+            hidden = self.activation.function(hidden @ weight.T / root)
+        return hidden @ self.readout / root
+
+    def expand(self, step: Sequence[Tensor], x: Tensor) -> Tensor:
+        """f(W_0, x) + <grad_W f(W_0, x), step> (n,): one tensor of ``step`` per trained layer."""
+        hidden, root = self._lift(x) @ self.first.T, math.sqrt(self.width)
+        tangent = torch.zeros_like(hidden)  # how the hidden values move, to first order
+        for weight, delta in zip(self.initial, step, strict=True):
+            z = hidden @ weight.T / root
+            tangent = tangent @ weight.T + hidden @ delta.T
+            tangent = self.activation.derivative(z) * tangent / root
+            hidden = self.activation.function(z)
+        return (hidden + tangent) @ self.readout / root
+
+    def extra_repr(self) -> str:
+        """The arguments that make this net again."""
+        return (
+            f"{self.d}, {self.width}, {self.depth}, activation={self.activation.name!r}, "
+            f"bias={self.bias}, seed={self.seed}"
+        )
+
+
+class LinearizedNet(Network):
+    """f(W_0, x) + <grad_W f(W_0, x), W - W_0>: exactly affine in its weights W.
+
+    Made by ``linearize``; its parameters have the names that the net's have.
+    """
+
+    def __init__(self, net: Network) -> None:
+        super().__init__()
+        frame = copy.deepcopy(net)
+        # The trained weights move here, under their own names; what stays is fixed.
+        for name in list(frame._parameters):
+            self.register_parameter(name, frame._parameters.pop(name))
+        for name in list(frame._modules):
+            self.add_module(name, frame._modules.pop(name))
+        self.frame = frame
+        self.d = net.d
+
+    def start(self) -> tuple[Tensor, ...]:
+        """W_0, one tensor per trained layer."""
+        return self.frame.start()
+
+    def evaluate(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
+        """The affine function at other weights than the net's own: one tensor per layer."""
+        step = [w - w0 for w, w0 in zip(weights, self.start(), strict=True)]
+        return self.frame.expand(step, x)
+
+    def extra_repr(self) -> str:
+        """The net that was linearised."""
+        return repr(self.frame)
+
+
+def linearize(net: Network) -> LinearizedNet:
+    """The first-order expansion of ``net`` in its weights around its initialisation W_0.
+
+    The result carries its own copy of the weights, starting from where ``net`` is now; ``net`` is
+    not touched. Raises ``TypeError`` where ``net`` is not one of this module's trainable nets.
+    """
+    if not isinstance(net, Network) or isinstance(net, LinearizedNet):
+        raise TypeError(f"net must be a TwoLayerNet or DeepNet, got {type(net).__name__}")
+    return LinearizedNet(net)
