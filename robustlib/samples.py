@@ -6,16 +6,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import betainc, betaincinv
 from torch import Tensor
 
+from . import _openml
 from .numerics import (
     check_alike,
     check_floats,
     check_integer,
+    check_real,
     check_shape,
     generator,
     row_norm,
@@ -140,8 +144,73 @@ def digits(classes: Sequence[int] = (3, 8), n: int | None = None, seed: int = 0)
     return _two_classes("digits", data, target.astype(str), classes, n, seed)
 
 
+def openml(
+    name: str = "mnist_784",
+    *,
+    classes: Sequence[object],
+    n: int | None = None,
+    seed: int = 0,
+    cache: str | Path | None = None,
+) -> Sample:
+    """Two classes of version 1 of a data set of openml.org, rows normalised (float64).
+
+    Classes, labels and ``n`` as in ``digits``. Downloaded at the first call and kept in the folder
+    ``cache`` (scikit-learn's data folder by default). What guards the data: scikit-learn compares
+    the download with the MD5 sum that openml.org states; its SHA-256 is then written beside it and
+    compared at every later load, so later changes are seen, but the first download is trusted.
+    Raises ``ConnectionError`` where the data are neither cached nor reachable, ``RuntimeError``
+    where the cached file has changed, and ``ValueError`` as ``digits`` does.
+    """
+    data, target = _openml.load(name, cache)
+    return _two_classes(name, data, target, classes, n, seed)
+
+
+def sphere(n: int, d: int, seed: int = 0) -> Sample:
+    """``n`` independent uniform points of the unit sphere of R^d with random labels (float64).
+
+    Labels are balanced: +1 occurs ``n // 2`` times, at random places.
+    """
+    check_integer("n", n, minimum=1)
+    check_integer("d", d, minimum=1)
+    x = torch.randn(n, d, dtype=torch.float64, generator=generator(seed, _POINTS))
+    order = torch.randperm(n, generator=generator(seed, _LABELS))
+    y = torch.where(order < n // 2, 1.0, -1.0).double()
+    return Sample(x / row_norm(x)[:, None], y, f"sphere, d={d}, seed={seed}")
+
+
+def caps(d: int, gap: float, n: int, seed: int = 0) -> Sample:
+    """A cap against the rest of the unit sphere of R^d, with a gap between them (float64).
+
+    With t the angle to the pole e_1: ``n // 2`` points, labelled +1, are uniform in the cap
+    t <= pi/3 - gap/2; the others, labelled -1, are uniform in t >= pi/3 + gap/2. So ``gap``, in
+    radians and less than 2 pi/3, is the geodesic distance of the two sets, and
+    ``separation >= 2 sin(gap/2)``. Labels alternate. Raises ``ValueError`` for d < 2, n < 2, other
+    gaps, and where d is so large (thousands) that a cap has no area in floating point.
+    """
+    check_integer("d", d, minimum=2)
+    check_integer("n", n, minimum=2)
+    check_real("gap", gap, minimum=0)
+    if gap >= 2 * _CAP_ANGLE:
+        raise ValueError(f"gap must be less than 2 pi/3 = {2 * _CAP_ANGLE:.6g}, got {gap:g}")
+    y = 2 * (torch.arange(n, dtype=torch.float64) % 2) - 1
+    # With t the angle to the point's own pole +-e_1, sin(t/2)^2 is Beta(a, a) distributed on the
+    # sphere; the quantile function turns uniform numbers into that law cut at the cap's edge.
+    a = (d - 1) / 2
+    edge = np.where(y > 0, _CAP_ANGLE - gap / 2, math.pi - _CAP_ANGLE - gap / 2)
+    mass = betainc(a, a, np.sin(edge / 2) ** 2)
+    if mass.min() == 0:
+        raise ValueError(f"gap={gap:g} leaves a cap too small for floating point in d={d}")
+    g = generator(seed, _POINTS)
+    uniform = torch.rand(n, dtype=torch.float64, generator=g).numpy()
+    v = torch.from_numpy(betaincinv(a, a, uniform * mass))
+    around = torch.randn(n, d - 1, dtype=torch.float64, generator=g)
+    around *= (2 * (v * (1 - v)).sqrt() / row_norm(around))[:, None]
+    x = torch.cat([(y * (1 - 2 * v))[:, None], around], dim=1)
+    return Sample(x / row_norm(x)[:, None], y, f"caps, d={d}, gap={gap:g}, seed={seed}")
+
+
 def _two_classes(
-    name: str, data: Any, target: Any, classes: Sequence[Any], n: int | None, seed: int
+    name: str, data: Any, target: Any, classes: Sequence[object], n: int | None, seed: int
 ) -> Sample:
     """The sample of two classes; ``target`` holds the class of every row of ``data`` as text."""
     known = sorted(set(target.tolist()))
