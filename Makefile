@@ -7,7 +7,10 @@ PIP_ARGS ?=
 # How many processes run the tests.
 WORKERS ?= 2
 
-DONE := .venv/.done
+# requirements-site.txt instead builds the book without torch (publishing does this).
+REQUIREMENTS ?= requirements.txt
+
+DONE := .venv/.done-$(REQUIREMENTS)
 SITE := _build/html/index.html
 NOTEBOOKS := $(wildcard chapters/*.ipynb)
 PYTEST := .venv/bin/python -m pytest -n $(WORKERS)
@@ -16,6 +19,7 @@ PYTEST := .venv/bin/python -m pytest -n $(WORKERS)
 # numbers belong to it.
 export OMP_NUM_THREADS := 1
 export ROBUSTLIB_BUDGET := laptop
+export PIP_ARGS
 
 .PHONY: help book test execute serve clean lint types library pages notebooks
 .NOTPARALLEL:
@@ -33,7 +37,7 @@ $(DONE): requirements.txt requirements-site.txt constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "FAILED: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12"; exit 1; }
 	@{ $(PYTHON) -m venv .venv && \
-	  .venv/bin/pip install -q --disable-pip-version-check -r requirements.txt -c constraints.txt $(PIP_ARGS) && \
+	  .venv/bin/pip install -q --disable-pip-version-check -r $(REQUIREMENTS) -c constraints.txt $(PIP_ARGS) && \
 	  .venv/bin/pip install -q --disable-pip-version-check --no-deps -e . $(PIP_ARGS); } || \
 	  { echo "FAILED: set-up of .venv"; exit 1; }
 	@touch $@
@@ -61,6 +65,7 @@ library: $(DONE)
 
 # Strict: every stored output is compared with what the cell gives now.
 notebooks: $(DONE)
+	@test -n "$(NOTEBOOKS)" || { echo "FAILED: no notebooks in chapters/"; exit 1; }
 	@echo "== notebooks, executed and compared with their stored outputs"
 	@$(PYTEST) --dist loadscope --nbval --nbval-current-env --nbval-cell-timeout=300 \
 	  --nbval-sanitize-with tests/sanitize.cfg $(NOTEBOOKS) || { echo "FAILED: notebooks"; exit 1; }

@@ -1,20 +1,52 @@
-"""Make every built page stand alone: MathJax beside it, nothing asked of another host."""
+"""Make every built page stand alone: nothing asked of another host, upstream's faults mended.
 
+Works on the written pages, so that a plain ``jupyter-book build .`` gives the same site as
+``make book``.
+"""
+
+import re
 import shutil
 from pathlib import Path
 
 import mathjax  # plain files from the pip package django-static-mathjax; no Django is needed
 from sphinx.application import Sphinx
 
-# tex-chtml.js loads the rest of these by itself when a page or its menu asks for them.
+# tex-chtml.js loads the other parts by itself when a formula or MathJax's menu asks for them.
 MATHJAX_PARTS = ["tex-chtml.js", "output/chtml/fonts/woff-v2", "input/tex/extensions", "a11y"]
 
+# (pattern, replacement): each mends a fault of a package we build with. All are idempotent,
+# because an incremental build meets pages it has mended before.
+REPAIRS = [
+    # sphinx-thebe: loaded by Jupyter Book although no page offers live code; it declares
+    # THEBE_JS_URL twice, an error in every page's console, and names another host.
+    (r"\s*<script>const THEBE_JS_URL.*?</script>", ""),
+    (r'\s*<script[^>]*src="[^"]*sphinx-thebe\.js[^"]*"></script>', ""),
+    (r'\s*<link[^>]*href="[^"]*sphinx-thebe\.css[^"]*" />', ""),
+    (r'\s*<script type="text/x-thebe-config">.*?</script>', ""),
+    (r"\s*<script>kernelName = .*?</script>", ""),
+    # pydata-sphinx-theme and myst-nb: an aria-label that hides the visible text from screen
+    # readers and voice control (axe: label-content-name-mismatch).
+    (r'(<button class="btn search-button-field[^>]*?) aria-label="Search"', r"\1"),
+    (r'<summary aria-label="Toggle hidden content">', "<summary>"),
+    # docutils: children of role="list" whose role ARIA has withdrawn (axe: aria-required-children).
+    (r' role="doc-biblioentry"', ' role="listitem"'),
+    # sphinx-proof: a proof has no title, so one with class dropdown stops togglebutton's script.
+    (
+        r'(<div class="proof dropdown admonition"[^>]*>\s*)<p>Proof\. ',
+        r'\1<p class="admonition-title">Proof</p>\n<p>',
+    ),
+]
 
-def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
-    if error is not None or app.builder.format != "html":
-        return
+
+def mend(page: str) -> str:
+    for pattern, replacement in REPAIRS:
+        page = re.sub(pattern, replacement, page, flags=re.DOTALL)
+    return page
+
+
+def copy_mathjax(site: Path) -> None:
     source = Path(mathjax.__file__).parent / "static" / "mathjax" / "es5"
-    target = Path(app.outdir) / "_static" / "mathjax"
+    target = site / "_static" / "mathjax"
     for part in MATHJAX_PARTS:
         if (target / part).exists():
             continue
@@ -23,6 +55,20 @@ def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
         copy(source / part, target / part)
 
 
+def finish(app: Sphinx, error: Exception | None) -> None:
+    if error is not None or app.builder.format != "html":
+        return
+    site = Path(app.outdir)
+    copy_mathjax(site)
+    for path in site.rglob("*.html"):
+        if "_static" in path.relative_to(site).parts:
+            continue
+        before = path.read_text(encoding="utf-8")
+        after = mend(before)
+        if after != before:
+            path.write_text(after, encoding="utf-8")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", finish)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,64 @@
+"""Run notebooks in place and store their outputs, so that a second run changes no byte.
+
+python tests/book/execute.py [--kernel NAME] chapters/01-robust-loss.ipynb ...
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+# Without the Python version, so that another machine does not change the file.
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python", "pygments_lexer": "ipython3"},
+}
+CELL_METADATA = ("mystnb", "tags")
+SECONDS_PER_CELL = 300
+
+
+def run(path: Path, kernel: str) -> nbformat.NotebookNode:
+    """The executed notebook, free of everything that differs from run to run."""
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(
+        notebook,
+        kernel_name=kernel,
+        timeout=SECONDS_PER_CELL,
+        coalesce_streams=True,  # how a stream is cut into pieces depends on timing
+        record_timing=False,
+        store_widget_state=False,
+        resources={"metadata": {"path": str(path.parent)}},
+    ).execute()
+    notebook.metadata = nbformat.from_dict(METADATA)
+    for cell in notebook.cells:
+        cell.metadata = nbformat.from_dict(
+            {key: cell.metadata[key] for key in CELL_METADATA if key in cell.metadata}
+        )
+    return notebook
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kernel", default="python3")
+    parser.add_argument("notebooks", nargs="+", type=Path)
+    options = parser.parse_args()
+    for path in options.notebooks:
+        start = time.monotonic()
+        try:
+            notebook = run(path, options.kernel)
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+            print(f"{path}: not stored, because a cell failed:\n{error}", file=sys.stderr)
+            return 1
+        nbformat.write(notebook, path)
+        print(f"{path}: {time.monotonic() - start:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

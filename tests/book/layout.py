@@ -1,0 +1,26 @@
+"""Where the book's files are, and which pages it has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+SITE = ROOT / "_build" / "html"
+
+
+def pages_of_the_book() -> list[str]:
+    """Every page that _toc.yml names, without its suffix: "chapters/preface" and so on."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    files = [toc["root"]]
+    waiting: list[Any] = [*toc.get("parts", []), *toc.get("chapters", [])]
+    while waiting:
+        entry = waiting.pop(0)
+        files += [entry["file"]] if "file" in entry else []
+        waiting[:0] = [*entry.get("chapters", []), *entry.get("sections", [])]
+    return files
+
+
+PAGES = [f"{page}.html" for page in pages_of_the_book()]
