@@ -137,8 +137,8 @@ class L2Ball(_Ball):
     """{x': |x' - x|_2 <= eps}, cut by lo <= x' <= hi where ``box=(lo, hi)`` is given.
 
     Every example x must be in the box: ``ValueError`` names the worst coordinate that is not.
-    ``random`` with a box is exactly uniform by rejection where that succeeds in 64 rounds, else
-    the end of 64 Gibbs sweeps from x, whose stationary law is uniform.
+    ``random`` with a box is exactly uniform by rejection where that succeeds in 16 rounds, else
+    the end of 24 sweeps of Gibbs sampling, whose stationary law is uniform.
     """
 
     p = 2.0
@@ -163,8 +163,8 @@ class L1Ball(_Ball):
     """{x': |x' - x|_1 <= eps}, cut by lo <= x' <= hi where ``box=(lo, hi)`` is given.
 
     Every example x must be in the box: ``ValueError`` names the worst coordinate that is not.
-    ``random`` with a box is exactly uniform by rejection where that succeeds in 64 rounds, else
-    the end of 64 Gibbs sweeps from x, whose stationary law is uniform.
+    ``random`` with a box is exactly uniform by rejection where that succeeds in 16 rounds, else
+    the end of 24 sweeps of Gibbs sampling, whose stationary law is uniform.
     """
 
     p = 1.0

@@ -14,6 +14,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+# Squares of numbers above this are normal floats; next to 1, numbers below it are nothing.
+_TINY = 1e-150
+
 
 def nearest_linf(a: Tensor, room: Tensor, eps: float) -> Tensor:
     """The projection onto the cut cube: every coordinate on its own."""
@@ -37,9 +40,12 @@ def nearest_l2(a: Tensor, room: Tensor, eps: float) -> Tensor:
 
 def furthest_l2(a: Tensor, room: Tensor, eps: float) -> Tensor:
     """min(s a, room) with |v| = eps, or every room filled where that does not reach eps."""
+    if bool((room >= eps).all()):  # no box within reach, so no need to sort
+        return eps * unit_rows(a)
     # in units where eps = max a = 1 no square over- or underflows that matters
     top = a.amax(1, keepdim=True)
     direction = a / torch.where(top > 0, top, 1.0)
+    direction = torch.where(direction < _TINY, 0.0, direction)
     cut = (room / eps).clamp(max=2.0)  # |v_i| <= eps anyhow
     # coordinate i meets the box at s = meets_i; sorted, a prefix of them has met it
     meets = torch.where(direction > 0, cut / direction, torch.inf)

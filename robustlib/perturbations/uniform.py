@@ -10,7 +10,7 @@ from torch import Tensor
 from .projections import unit_rows
 
 # Proposals per example before the walk takes over, and sweeps of the walk over all coordinates.
-ROUNDS, SWEEPS = 64, 64
+ROUNDS, SWEEPS = 16, 24
 
 
 def cap_point(x: Tensor, rho: float, generator: torch.Generator) -> Tensor:
@@ -83,7 +83,7 @@ def cut_ball_offset(
 
     Exact by rejection for every example accepted within ROUNDS proposals, from the smaller of
     two sets: the cut cube, or the ball folded into the sides that have room. The rest walk
-    from v = 0 by SWEEPS sweeps of Gibbs sampling, whose stationary law is the uniform one.
+    from such a folded point by SWEEPS sweeps of Gibbs sampling, stationary at the uniform law.
     """
     n, d = low.shape
     low, high = low.clamp(min=-eps), high.clamp(max=eps)
@@ -115,7 +115,12 @@ def cut_ball_offset(
         result[todo[accept]] = chosen[accept]
         todo = todo[~accept]
     if len(todo):
-        result[todo] = _gibbs(p, low[todo], high[todo], eps, generator)
+        lo, hi = low[todo], high[todo]
+        sizes = ball_offset(p, len(todo), d, eps, generator).abs()
+        start = torch.where(
+            (sizes <= hi) | (hi > -lo), torch.minimum(sizes, hi), lo.clamp(min=-sizes)
+        )
+        result[todo] = _gibbs(p, start, lo, hi, eps, generator)
     return result
 
 
@@ -126,10 +131,11 @@ def _log_orthant_volume(p: float, d: int) -> float:
     return d * math.log(math.sqrt(math.pi) / 2) - math.lgamma(d / 2 + 1)
 
 
-def _gibbs(p: float, low: Tensor, high: Tensor, eps: float, generator: torch.Generator) -> Tensor:
+def _gibbs(
+    p: float, start: Tensor, low: Tensor, high: Tensor, eps: float, generator: torch.Generator
+) -> Tensor:
     """SWEEPS passes that redraw each coordinate uniformly from its section of the set."""
-    low, high = (low / eps).T.contiguous(), (high / eps).T.contiguous()
-    v = torch.zeros_like(low)
+    v, low, high = ((t / eps).T.contiguous() for t in (start, low, high))
     for _ in range(SWEEPS):
         total = v.abs().pow(p).sum(0)
         draws = torch.rand(v.shape, dtype=v.dtype, generator=generator)
