@@ -1,0 +1,70 @@
+"""The command line: ``python -m robustlib claims`` runs the statements of the book."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from .claims import Verdict, check, claims, ledger_page
+from .claims.unchecked import UNCHECKED
+from .numerics import BUDGETS
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status is 0 only where every claim that was run holds."""
+    parser = argparse.ArgumentParser(prog="python -m robustlib", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("claims", help="check statements of the book")
+    run.add_argument("ids", nargs="*", metavar="ID", help="claims to check (default: all)")
+    run.add_argument("--budget", choices=BUDGETS, help="how much work each may do")
+    run.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts to FILE")
+    run.add_argument("--page", type=Path, metavar="FILE", help="write the book's ledger to FILE")
+    options = parser.parse_args(arguments)
+    known = [found.id for found in claims()]
+    verdicts: list[Verdict] = []
+    for id in options.ids or known:
+        try:
+            verdict = check(id, budget=options.budget)
+        except ValueError as error:
+            parser.error(str(error))
+        print(f"{verdict!r}\n  seconds   {verdict.seconds:.1f}\n", flush=True)
+        verdicts.append(verdict)
+    if options.json:
+        _write(options.json, json.dumps([_plain(verdict) for verdict in verdicts], indent=1) + "\n")
+    if options.page:
+        page = ledger_page(verdicts, UNCHECKED)
+        old = options.page.read_text(encoding="utf-8") if options.page.exists() else ""
+        if without_seconds(page) != without_seconds(old):  # seconds alone are no reason to write
+            _write(options.page, page)
+    failed = [verdict.claim.id for verdict in verdicts if not verdict.holds]
+    print(f"{len(verdicts) - len(failed)} of {len(verdicts)} claims hold", flush=True)
+    if failed:
+        print(f"not: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def without_seconds(page: str) -> str:
+    """A ledger page without the seconds in it, which differ from run to run."""
+    return re.sub(r"\| [\d.]+ \|$|in \d+ s on", "", page, flags=re.MULTILINE)
+
+
+def _plain(verdict: Verdict) -> dict[str, object]:
+    fields = asdict(verdict)
+    fields["claim"] = {key: value for key, value in fields["claim"].items() if key != "run"}
+    return fields
+
+
+def _write(path: Path, text: str) -> None:
+    """Write whole or not at all: a killed run must not leave half a page."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""Break one line of the library for each claim, and the claim turns red."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from robustlib.attacks import GridMax, LinearMax
+from robustlib.claims import chapter01, check, claims
+from robustlib.perturbations import Finite, SphereCap
+
+Break = Callable[[pytest.MonkeyPatch], None]
+
+
+def no_rim(patch: pytest.MonkeyPatch) -> None:
+    """The projection forgets the cap and only normalises."""
+    patch.setattr(SphereCap, "project", lambda self, z, x: z / z.norm(dim=1, keepdim=True))
+
+
+def first_candidate(patch: pytest.MonkeyPatch) -> None:
+    """The exact attack returns the first point of each list in place of the worst."""
+    patch.setattr(GridMax, "_search", lambda self, problem, generator: None)
+
+
+def half_way(patch: pytest.MonkeyPatch) -> None:
+    """The closed-form attack goes half of the way."""
+    search = LinearMax._search
+
+    def shrunk(self: LinearMax, problem: object, generator: torch.Generator) -> None:
+        problem.perturbation = problem.perturbation.with_radius(  # type: ignore[attr-defined]
+            problem.perturbation.radius / 2  # type: ignore[attr-defined]
+        )
+        search(self, problem, generator)  # type: ignore[arg-type]
+
+    patch.setattr(LinearMax, "_search", shrunk)
+
+
+def moved_loss(patch: pytest.MonkeyPatch) -> None:
+    """The loss is too small by 0.2."""
+    call = chapter01.PseudoHuber.__call__
+    patch.setattr(chapter01.PseudoHuber, "__call__", lambda self, f, y: call(self, f, y) - 0.2)
+
+
+def wrong_cap(patch: pytest.MonkeyPatch) -> None:
+    """The linear maximiser on the cap uses the chord as if it were the angle."""
+    right = SphereCap.argmax_linear
+
+    def chord(self: SphereCap, g: Tensor, x: Tensor) -> Tensor:
+        return right(self.with_radius(self.radius * 0.99), g, x)
+
+    patch.setattr(SphereCap, "argmax_linear", chord)
+
+
+def flipped_gradient(patch: pytest.MonkeyPatch) -> None:
+    """The gradient of the loss has the wrong sign, through the loss itself."""
+    call = chapter01.PseudoHuber.__call__
+
+    def flipped(self: chapter01.PseudoHuber, f: Tensor, y: Tensor) -> Tensor:
+        value = call(self, f, y)
+        return 2 * value.detach() - value
+
+    patch.setattr(chapter01.PseudoHuber, "__call__", flipped)
+
+
+BREAKS: dict[str, Break] = {
+    "cap-projection": no_rim,
+    "sandwich": first_candidate,
+    "affine-dual-norm": half_way,
+    "affine-on-cap": wrong_cap,
+    "incompatible-sets": moved_loss,
+    "danskin": flipped_gradient,
+}
+
+
+def test_every_claim_has_a_mutation() -> None:
+    assert set(BREAKS) == {found.id for found in claims()}
+    assert Finite  # the sets over which GridMax is exact
+
+
+@pytest.mark.parametrize("id", BREAKS)
+def test_a_broken_library_turns_the_claim_red(id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    BREAKS[id](monkeypatch)
+    verdict = check(id, budget="smoke")
+    assert not verdict.holds, verdict

@@ -1,0 +1,162 @@
+"""A claim can be wrong in many ways, and only one way leads to HOLDS."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import pytest
+
+from robustlib.claims import registry
+from robustlib.claims.registry import (
+    Claim,
+    Control,
+    Evidence,
+    check,
+    claim,
+    claims,
+    interval_over_seeds,
+)
+
+GOOD = Control(broken="a hypothesis", measured="0.7", holds=False)
+
+
+def evidence(
+    *,
+    value: float = 0.1,
+    holds: bool = True,
+    control: Control = GOOD,
+    interval: tuple[float, float] | None = None,
+    out_of_reach: str | None = None,
+) -> Evidence:
+    return Evidence(
+        predicted="small",
+        measured=f"{value:.1f}",
+        value=value,
+        holds=holds,
+        control=control,
+        ran="once",
+        interval=interval,
+        out_of_reach=out_of_reach,
+    )
+
+
+@pytest.fixture
+def empty(monkeypatch: pytest.MonkeyPatch) -> dict[str, Claim]:
+    """A registry of its own for each test."""
+    known: dict[str, Claim] = {}
+    monkeypatch.setattr(registry, "_REGISTRY", known)
+    return known
+
+
+def verdict_of(run: object) -> registry.Verdict:
+    claim("probe", statement="thm-probe", title="A probe", chapter="01-x")(run)  # type: ignore[arg-type]
+    return check("probe", budget="smoke")
+
+
+@pytest.mark.usefixtures("empty")
+@pytest.mark.parametrize(
+    ("seen", "status", "words"),
+    [
+        (evidence(), "HOLDS", ""),
+        (evidence(holds=False), "DOES NOT HOLD", "contradicts"),
+        (evidence(control=Control("x", "0", holds=True)), "DOES NOT HOLD", "control passes"),
+        (evidence(out_of_reach="vacuous by 1e4"), "OUT OF REACH", "vacuous by 1e4"),
+        (evidence(value=math.nan), "COULD NOT BE CHECKED", "nan"),
+        (evidence(value=math.inf), "COULD NOT BE CHECKED", "inf"),
+        (evidence(interval=(math.nan, 1.0)), "COULD NOT BE CHECKED", "finite"),
+        # a doubt about the numbers weighs more than a reason to be out of reach
+        (evidence(value=math.nan, out_of_reach="x"), "COULD NOT BE CHECKED", "nan"),
+        (
+            evidence(out_of_reach="x", control=Control("x", "0", holds=True)),
+            "OUT OF REACH",
+            "x",
+        ),
+    ],
+)
+def test_status(seen: Evidence, status: str, words: str) -> None:
+    verdict = verdict_of(lambda size: seen)
+    assert verdict.status == status
+    assert words in verdict.reason
+    assert verdict.holds is (status == "HOLDS")
+
+
+@pytest.mark.usefixtures("empty")
+def test_a_check_that_raises_is_reported_with_its_error() -> None:
+    def run(size: str) -> Evidence:
+        raise ZeroDivisionError("no points")
+
+    verdict = verdict_of(run)
+    assert verdict.status == "COULD NOT BE CHECKED"
+    assert "ZeroDivisionError: no points" in repr(verdict)
+
+
+@pytest.mark.usefixtures("empty")
+def test_a_check_that_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.SECONDS, "smoke", 0.2)
+
+    def run(size: str) -> Evidence:
+        time.sleep(60)
+        return evidence()
+
+    verdict = verdict_of(run)
+    assert verdict.status == "COULD NOT BE CHECKED"
+    assert "longer than its 0.2 s" in verdict.reason
+    assert verdict.seconds < 30
+
+
+@pytest.mark.usefixtures("empty")
+def test_a_slow_check_counts_as_late_where_it_cannot_be_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(registry.SECONDS, "smoke", 0.01)
+    monkeypatch.delattr(registry.signal, "setitimer")
+
+    def run(size: str) -> Evidence:
+        time.sleep(0.05)
+        return evidence()
+
+    verdict = verdict_of(run)
+    assert verdict.status == "COULD NOT BE CHECKED"
+    assert "longer than its 0.01 s" in verdict.reason
+
+
+@pytest.mark.usefixtures("empty")
+def test_one_statement_has_one_claim() -> None:
+    claim("a", statement="thm-a", title="A", chapter="01-x")(lambda size: evidence())
+    with pytest.raises(ValueError, match="repeats claim 'a'"):
+        claim("b", statement="thm-a", title="B", chapter="01-x")(lambda size: evidence())
+    with pytest.raises(ValueError, match="repeats claim 'a'"):
+        claim("a", statement="thm-b", title="B", chapter="01-x")(lambda size: evidence())
+
+
+def test_an_unknown_id_names_the_nearest() -> None:
+    with pytest.raises(ValueError, match="did you mean 'sandwich'"):
+        check("sandwhich")
+
+
+def test_an_unknown_budget_is_refused() -> None:
+    with pytest.raises(ValueError, match="budget must be one of 'smoke', 'laptop', 'gpu'"):
+        check("sandwich", budget="huge")
+
+
+def test_the_block_says_everything_and_no_seconds() -> None:
+    found = claims()[0]
+    seen = evidence(interval=(0.05, 0.15))
+    verdict = registry.Verdict(found, "HOLDS", "", seen, 1.234, "smoke")
+    text, page = repr(verdict), verdict._repr_html_()
+    for words in ("HOLDS", found.id, "small", "[0.050, 0.150]", "Student t", "fails, as it must"):
+        assert words in text
+        assert words in page
+    assert "1.2" not in text  # seconds differ from run to run, and the book compares this text
+
+
+def test_interval_is_students() -> None:
+    # mean 2, standard error 1/sqrt(3); with two degrees of freedom the quantile at p has the
+    # closed form (2p - 1) sqrt(2 / (4 p (1 - p)))
+    half = 0.95 * math.sqrt(2 / (4 * 0.975 * 0.025)) / math.sqrt(3)
+    low, high = interval_over_seeds([1.0, 2.0, 3.0])
+    assert low == pytest.approx(2 - half, rel=1e-9)
+    assert high == pytest.approx(2 + half, rel=1e-9)
+    with pytest.raises(ValueError, match="at least 2 seeds, got 1"):
+        interval_over_seeds([1.0])

@@ -1,0 +1,95 @@
+"""Statements and claims belong together: none of either without the other, and a fresh ledger."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from robustlib.__main__ import main, without_seconds
+from robustlib.claims import check, claims
+from robustlib.claims.ledger import ledger_page
+from robustlib.claims.unchecked import UNCHECKED
+
+CHAPTERS = Path(__file__).parents[2] / "chapters"
+STATEMENT = re.compile(
+    r"^`{3,}\{prf:(?:theorem|lemma|proposition|corollary)\}.*?\n(?::.*\n)*?:label: (\S+)", re.M
+)
+
+
+def statements() -> dict[str, str]:
+    """Label of every numbered statement of the book, and the chapter it stands in."""
+    found: dict[str, str] = {}
+    for path in sorted(CHAPTERS.glob("*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        for cell in cells:
+            if cell["cell_type"] == "markdown":
+                found |= dict.fromkeys(STATEMENT.findall("".join(cell["source"])), path.stem)
+    return found
+
+
+def test_every_statement_has_a_claim_or_a_reason() -> None:
+    known = {found.statement for found in claims()} | set(UNCHECKED)
+    assert sorted(set(statements()) - known) == []
+    assert all(reason.strip() for reason in UNCHECKED.values())
+
+
+def test_every_claim_has_a_statement_in_its_chapter() -> None:
+    assert len(statements()) >= 6  # the pattern above still finds what it is for
+    assert {c.statement: c.chapter for c in claims()} == {
+        c.statement: statements().get(c.statement) for c in claims()
+    }
+
+
+def test_every_statement_is_labelled() -> None:
+    for path in sorted(CHAPTERS.glob("*.ipynb")):
+        text = path.read_text(encoding="utf-8")
+        numbered = len(re.findall(r"`{3,}\{prf:(?:theorem|lemma|proposition|corollary)\}", text))
+        assert numbered == sum(chapter == path.stem for chapter in statements().values()), path
+
+
+@pytest.mark.parametrize("id", [found.id for found in claims()])
+def test_claim_holds(id: str) -> None:
+    verdict = check(id, budget="smoke")
+    assert verdict.holds, verdict
+
+
+def test_the_ledger_in_the_book_is_the_one_of_these_claims() -> None:
+    """Everything but seconds; the numbers themselves belong to the laptop budget."""
+    page = (CHAPTERS / "ledger.md").read_text(encoding="utf-8")
+    written = re.findall(r"\[(\S+)\]\(claim-\S+\) \| ([A-Z ]+) \|", page)
+    assert written == [(found.id, "HOLDS") for found in claims()]
+    for found in claims():
+        assert f"## {found.title}" in page
+
+
+def test_command_line_writes_verdicts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, page = tmp_path / "verdicts.json", tmp_path / "ledger.md"
+    arguments = ["claims", "sandwich", "--budget", "smoke", "--json", str(file)]
+    assert main([*arguments, "--page", str(page)]) == 0
+    (verdict,) = json.loads(file.read_text(encoding="utf-8"))
+    assert verdict["status"] == "HOLDS"
+    assert verdict["claim"]["statement"] == "lem-sandwich"
+    assert "1 of 1 claims hold" in capsys.readouterr().out
+    first = page.read_bytes()
+    assert main([*arguments, "--page", str(page)]) == 0
+    assert page.read_bytes() == first  # other seconds are no reason to write
+
+
+def test_command_line_refuses_an_unknown_claim(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["claims", "sandwhich"])
+    assert stopped.value.code == 2
+    assert "did you mean 'sandwich'" in capsys.readouterr().err
+
+
+def test_ledger_escapes_what_markdown_would_read() -> None:
+    verdict = check("sandwich", budget="smoke")
+    page = ledger_page([verdict], {"lem-other": "its proof is quoted"})
+    assert r"L\_A - L\_\* &lt;= 0" in page
+    assert "{prf:ref}`lem-other`: its proof is quoted" in page
+    assert without_seconds(page) == without_seconds(page.replace("0.", "9."))
+    with pytest.raises(ValueError, match="verdicts must not be empty"):
+        ledger_page([])
