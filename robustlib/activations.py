@@ -82,6 +82,6 @@ ACTIVATIONS: dict[str, Activation] = {
             4 / math.sqrt(2 * math.pi * math.e),
         ),
         Activation("tanh", torch.tanh, _tanh_slope, 1.0, 4 / (3 * math.sqrt(3))),
-        Activation("silu", functional.silu, _silu_slope, 1.0998393194541, 0.5),
+        Activation("silu", functional.silu, _silu_slope, 1.0998393201288669, 0.5),
     )
 }
