@@ -16,11 +16,11 @@ from matplotlib.figure import Figure
 # Told apart in the three common kinds of colour blindness, and at least 4.5:1 on white; the page
 # in dark mode shows a lighter tone of the same name (static/explore.css).
 PALETTE = {
-    "blue": "#0060a8",
-    "orange": "#b34700",
-    "green": "#007a5a",
-    "purple": "#96338a",
-    "grey": "#5f6368",
+    "blue": "#126fd0",
+    "orange": "#b6570e",
+    "green": "#00592f",
+    "purple": "#810c73",
+    "grey": "#6f7175",
 }
 # Line after line differs in colour and in dash, so that neither is needed to tell them apart.
 STYLE: Any = {

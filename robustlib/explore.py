@@ -12,7 +12,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
@@ -116,13 +116,16 @@ def _check_values(
         )
     grid: dict[str, list[Any]] = {}
     for name, given in values.items():
-        if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        scalar = getattr(given, "ndim", 1) == 0  # of numpy or torch: looks iterable, is not
+        if scalar or isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
             raise TypeError(f"{name} must be a list of values, got {given!r}")
-        listed = given.tolist() if hasattr(given, "tolist") else list(given)
+        listed = given.tolist() if hasattr(given, "tolist") else list(given)  # plain numbers
         if not listed:
             raise ValueError(f"{name} has no values, so there are no states to draw")
         seen: list[object] = []
         for value in listed:
+            if not isinstance(value, Hashable):
+                raise TypeError(f"{name} must hold numbers, strings or tuples, got {value!r}")
             if value in seen:
                 raise ValueError(f"{name} has the value {value!r} twice; name each value once")
             seen.append(value)
