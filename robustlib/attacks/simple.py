@@ -1,0 +1,37 @@
+"""Attacks that look at no gradient: none at all, and random search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from ..numerics import check_integer
+from .base import Attack, Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity(Attack):
+    """x' = x: training against it is ordinary training, its surrogate loss the clean loss."""
+
+    def _search(self, problem: Problem, generator: torch.Generator) -> None:
+        pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomNoise(Attack):
+    """The best of ``samples`` points drawn uniformly from the set, and of x itself.
+
+    The loss it finds does not fall when ``samples`` grows. Raises ``ValueError`` for samples < 1.
+    """
+
+    samples: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_integer("samples", self.samples, minimum=1)
+        check_integer("seed", self.seed, minimum=0)
+
+    def _search(self, problem: Problem, generator: torch.Generator) -> None:
+        for _ in range(self.samples):
+            problem.values(problem.perturbation.random(problem.x, generator))
