@@ -36,7 +36,8 @@ def cap_point(x: Tensor, rho: float, generator: torch.Generator) -> Tensor:
         todo = todo[~accept[:, 0]]
     half_sine = (v / (2 * (1 + (1 - v).sqrt()))).sqrt()
     tangent = torch.randn(n, d, dtype=x.dtype, generator=generator)
-    tangent = unit_rows(tangent - (tangent * x).sum(1, keepdim=True) * x)
+    for _ in range(2):  # twice: a draw almost along x loses digits in the first subtraction
+        tangent = unit_rows(tangent - (tangent * x).sum(1, keepdim=True) * x)
     return step_on_sphere(x, tangent, half_sine)
 
 
