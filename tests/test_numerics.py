@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from robustlib import numerics
+from robustlib.numerics import generator
+
+
+def draw(*key: int) -> list[float]:
+    values: list[float] = torch.randn(8, generator=generator(*key), dtype=torch.float64).tolist()
+    return values
+
+
+def test_generator_repeats_itself_and_leaves_the_global_one_alone() -> None:
+    state = torch.get_rng_state()
+    assert draw(3) == draw(3)
+    assert draw(3, 1) == draw(3, 1)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_generator_without_stream_is_the_plain_seed() -> None:
+    expected = torch.randn(8, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    assert draw(5) == expected.tolist()
+
+
+def test_streams_differ_from_one_another_and_from_neighbouring_seeds() -> None:
+    keys = [(s,) for s in range(20)]
+    keys += [(s, t) for s in range(20) for t in range(20)]
+    keys += [(s, t, u) for s in range(5) for t in range(5) for u in range(5)]
+    firsts = [draw(*key)[0] for key in keys]
+    assert len(set(firsts)) == len(keys)
+
+
+def test_streams_are_not_correlated() -> None:
+    n = 4000
+    rows = torch.stack(
+        [torch.randn(n, generator=generator(0, t), dtype=torch.float64) for t in range(12)]
+    )
+    correlation = (rows @ rows.T / n).fill_diagonal_(0)
+    assert float(correlation.abs().max()) < 5 / math.sqrt(n)
+
+
+@given(seed=st.integers(0, 2**80), stream=st.integers(0, 2**70))
+def test_generator_takes_any_seed_and_stream(seed: int, stream: int) -> None:
+    assert draw(seed, stream) == draw(seed, stream)
+
+
+@given(p=st.sampled_from([1.0, 2.0, math.inf]), shape=st.sampled_from([(3, 4), (3, 2, 2), (1, 1)]))
+def test_row_norm_flattens_each_example(p: float, shape: tuple[int, ...]) -> None:
+    x = torch.randn(shape, generator=generator(0), dtype=torch.float64)
+    expected = []
+    for row in x.reshape(shape[0], -1).abs().tolist():
+        expected.append(max(row) if p == math.inf else math.fsum(v**p for v in row) ** (1 / p))
+    assert numerics.row_norm(x, p).tolist() == pytest.approx(expected, rel=1e-14)
+    assert numerics.row_norm(x[:0], 2).shape == (0,)
+
+
+def test_per_row_multiplies_row_by_row() -> None:
+    x = torch.ones(3, 2, 2)
+    product = numerics.per_row(torch.tensor([1.0, 2.0, 3.0]), x) * x
+    assert product.flatten(1).tolist() == [[1.0] * 4, [2.0] * 4, [3.0] * 4]
+    assert numerics.per_row(torch.ones(3), torch.ones(3)).shape == (3,)
+
+
+def test_budget_obeys_the_variable_and_else_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ROBUSTLIB_BUDGET", raising=False)
+    assert numerics.budget() == ("gpu" if torch.cuda.is_available() else "laptop")
+    for name in numerics.BUDGETS:
+        monkeypatch.setenv("ROBUSTLIB_BUDGET", name)
+        assert numerics.budget() == name
+    monkeypatch.setenv("ROBUSTLIB_BUDGET", "smok")
+    with pytest.raises(ValueError, match=r"ROBUSTLIB_BUDGET.*did you mean 'smoke'"):
+        numerics.budget()
+
+
+def test_default_device_is_cuda_where_there_is_one() -> None:
+    assert (numerics.default_device().type == "cuda") == torch.cuda.is_available()
+
+
+def test_checks_hand_back_good_values() -> None:
+    assert numerics.check_integer("k", 3, minimum=3) == 3
+    assert numerics.check_real("r", 0, minimum=0) == 0.0
+    assert isinstance(numerics.check_real("r", 2), float)
+    assert numerics.check_choice("c", "b", iter("abc")) == "b"
+    x = torch.zeros(0, 3)
+    assert numerics.check_floats("x", x) is x
+    numerics.check_alike("x", x, "y", x)
+    numerics.check_shape("x", x, (0, 3))
+
+
+T = torch.ones(2, 3)
+BAD = [
+    (lambda: numerics.check_integer("k", 2, minimum=3), ValueError, "k must be at least 3, got 2"),
+    (lambda: numerics.check_integer("k", 2.0, minimum=0), TypeError, "k must be an integer"),
+    (lambda: numerics.check_integer("k", True, minimum=0), TypeError, "True (bool)"),
+    (lambda: numerics.check_real("r", -1e-9, minimum=0), ValueError, "at least 0, got -1e-09"),
+    (lambda: numerics.check_real("r", 0, above=0), ValueError, "greater than 0, got 0"),
+    (lambda: numerics.check_real("r", math.nan), ValueError, "r must be finite, got nan"),
+    (lambda: numerics.check_real("r", math.inf), ValueError, "r must be finite, got inf"),
+    (lambda: numerics.check_real("r", "1"), TypeError, "r must be a real number, got '1'"),
+    (lambda: numerics.check_choice("c", "rleu", ["relu", "erf"]), ValueError, "mean 'relu'"),
+    (lambda: numerics.check_choice("c", None, ["relu", "erf"]), ValueError, "'relu', 'erf'"),
+    (lambda: numerics.check_floats("x", [1.0]), TypeError, "x must be a torch.Tensor, got list"),
+    (lambda: numerics.check_floats("x", T.long()), TypeError, "got torch.int64"),
+    (lambda: numerics.check_floats("x", T.half()), TypeError, "got torch.float16"),
+    (lambda: numerics.check_floats("x", T, min_dim=3), ValueError, "at least 3 axes"),
+    (lambda: numerics.check_floats("x", T / 0), ValueError, "6 NaN or infinite"),
+    (lambda: numerics.check_alike("x", T, "y", T.double()), TypeError, "y is torch.float64"),
+    (lambda: numerics.check_alike("x", T, "y", T.to("meta")), ValueError, "y is on meta"),
+    (lambda: numerics.check_shape("x", T, (3, 2)), ValueError, "(3, 2), got (2, 3)"),
+    (lambda: generator(-1), ValueError, "seed must be at least 0, got -1"),
+    (lambda: generator(0.5), TypeError, "seed must be an integer"),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize("row", BAD, ids=[row[2] for row in BAD])
+def test_checks_name_argument_value_and_what_is_accepted(row: tuple[object, ...]) -> None:
+    call, error, text = row
+    assert callable(call)
+    assert isinstance(error, type)
+    with pytest.raises(error) as caught:  # type: ignore[type-var]
+        call()
+    assert caught.type is error
+    assert str(text) in str(caught.value)
