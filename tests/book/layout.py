@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,6 +23,19 @@ def pages_of_the_book() -> list[str]:
         files += [entry["file"]] if "file" in entry else []
         waiting[:0] = [*entry.get("chapters", []), *entry.get("sections", [])]
     return files
+
+
+def files_of_the_repository() -> list[str]:
+    """What git keeps here or would keep; skips the test where this is no clone."""
+    listing = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    if listing.returncode:
+        pytest.skip("this folder is no git clone")
+    return [name for name in listing.stdout.splitlines() if (ROOT / name).is_file()]
 
 
 PAGES = [f"{page}.html" for page in pages_of_the_book()]

@@ -43,6 +43,17 @@ VIOLATIONS = """async () => (await axe.run(document, {preload: false})).violatio
 WIDER_THAN_WINDOW = """() => document.documentElement.scrollWidth - window.innerWidth"""
 
 
+EXPLORERS_THAT_DO_NOT_MOVE = """() => [...document.querySelectorAll(".rl-explorer")]
+  .flatMap(explorer => [...explorer.querySelectorAll("input[type=range]")].filter(slider => {
+    const shown = () => explorer.querySelector(".rl-picture").innerHTML
+      + explorer.querySelector("figcaption").textContent;
+    const before = shown();
+    slider.value = slider.max;
+    slider.dispatchEvent(new Event("input"));
+    return shown() === before;
+  })).map(slider => slider.labels[0].textContent)"""
+
+
 @dataclass
 class Visit:
     """A page in the browser, with what went wrong behind it."""
@@ -90,6 +101,12 @@ def test_page_is_sound(browser: Browser, address: str, name: str, theme: str) ->
         prose = page.evaluate(PROSE)
         assert not [mark for mark in ("$", r"\(", r"\[") if mark in prose], "a formula left raw"
         assert page.evaluate(IMAGES_WITHOUT_ALT) == []
+
+        assert page.evaluate(EXPLORERS_THAT_DO_NOT_MOVE) == []
+        for slider in page.locator(".rl-explorer input").all()[:1]:
+            slider.focus()
+            page.keyboard.press("ArrowLeft")
+            assert int(slider.input_value()) == int(slider.get_attribute("max") or 0) - 1
 
         page.evaluate(AXE)
         for viewport in (DESKTOP, PHONE):

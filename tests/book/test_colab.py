@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from layout import ROOT
+from layout import ROOT, files_of_the_repository
 
 TOUR = ROOT / "chapters" / "00-tour.ipynb"
 COLAB = ["ipywidgets==7.7.1", "ipython==7.34.0", "ipykernel==6.17.1"]
@@ -54,17 +54,9 @@ def python() -> Iterator[Path]:
 def source(tmp_path_factory: pytest.TempPathFactory) -> str:
     """This working tree, committed or not, as a git repository that pip can install from."""
     snapshot = tmp_path_factory.mktemp("snapshot") / "robustlib"
-    listing = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    for name in listing.stdout.splitlines():
-        if (ROOT / name).is_file():
-            (snapshot / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, snapshot / name)
+    for name in files_of_the_repository():
+        (snapshot / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, snapshot / name)
     author = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
     for command in (["init", "-q"], ["add", "-A"], [*author, "commit", "-q", "-m", "snapshot"]):
         subprocess.run(["git", *command], cwd=snapshot, check=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import configparser
 import json
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import execute
 import nbformat
 import pytest
 import yaml
-from layout import ROOT, pages_of_the_book
+from layout import ROOT, files_of_the_repository, pages_of_the_book
 
 NOTEBOOKS = sorted((ROOT / "chapters").glob("*.ipynb"))
 PROSE = [*sorted((ROOT / "chapters").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
@@ -159,10 +158,7 @@ def test_sentences_are_told_apart() -> None:
 
 
 def test_the_repository_has_one_address() -> None:
-    files = subprocess.run(
-        ["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True
-    ).stdout.split()
-    for name in files:
+    for name in files_of_the_repository():
         if name.endswith((".ipynb", ".md", ".toml", ".cff", ".yml", ".py")):
             text = (ROOT / name).read_text(encoding="utf-8")
             for found in re.findall(r"https://github\.com/[\w.-]+/robustlib\b", text):
