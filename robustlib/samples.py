@@ -46,18 +46,19 @@ class Sample:
         if not isinstance(self.name, str):
             raise TypeError(f"name must be a string, got {type(self.name).__name__}")
         check_floats("x", self.x)
+        if isinstance(self.y, Tensor):  # before its entries are looked at, wherever they are
+            check_alike("x", self.x, "y", self.y)
         check_floats("y", self.y)
         if self.x.dim() != 2 or 0 in self.x.shape:
             raise ValueError(
                 f"x must have shape (n, d) with n and d at least 1, got {tuple(self.x.shape)}"
             )
         check_shape("y", self.y, self.x.shape[:1])
-        check_alike("x", self.x, "y", self.y)
         off = (row_norm(self.x.double()) - 1).abs()
         worst = int(off.argmax())
         if float(off[worst]) > 64 * torch.finfo(self.x.dtype).eps:
             norm = float(row_norm(self.x[worst : worst + 1].double()))
-            raise ValueError(f"x must have rows of norm 1, got norm {norm:.9g} in row {worst}")
+            raise ValueError(f"x must have rows of norm 1, got norm {norm:.12g} in row {worst}")
         wrong = self.y[self.y.abs() != 1]
         if len(wrong):
             raise ValueError(f"y must have entries -1 and +1 only, got {float(wrong[0]):g}")
@@ -198,7 +199,7 @@ def caps(d: int, gap: float, n: int, seed: int = 0) -> Sample:
     a = (d - 1) / 2
     edge = np.where(y > 0, _CAP_ANGLE - gap / 2, math.pi - _CAP_ANGLE - gap / 2)
     mass = betainc(a, a, np.sin(edge / 2) ** 2)
-    if mass.min() == 0:
+    if mass.min() < np.finfo(float).tiny:
         raise ValueError(f"gap={gap:g} leaves a cap too small for floating point in d={d}")
     g = generator(seed, _POINTS)
     uniform = torch.rand(n, dtype=torch.float64, generator=g).numpy()

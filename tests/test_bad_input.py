@@ -1,0 +1,132 @@
+"""One table of wrong arguments: each must raise, and say which argument, what was seen, what fits.
+
+A row is (id, call, error, texts that must all occur in the message). Add rows where a public
+function takes an argument that can be wrong.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from robustlib.networks import DeepNet, TwoLayerNet, linearize
+from robustlib.samples import Sample, caps, digits, hexagon, openml, sphere
+
+Row = tuple[str, Callable[[], object], type[Exception], tuple[str, ...]]
+
+X = hexagon().x
+Y = hexagon().y
+NET = TwoLayerNet(2, 4).double()
+DEEP = DeepNet(2, 4, 2).double()
+
+
+def changed(x: torch.Tensor, index: object, value: float) -> torch.Tensor:
+    x = x.clone()
+    x[index] = value  # type: ignore[index]
+    return x
+
+
+SAMPLES: list[Row] = [
+    ("nan", lambda: Sample(changed(X, 0, math.nan), Y, "s"), ValueError, ("x must be finite", "2")),
+    ("inf", lambda: Sample(X, changed(Y, 1, math.inf), "s"), ValueError, ("y must be finite", "1")),
+    (
+        "off sphere",
+        lambda: Sample(changed(X, (3, 0), 2.0), Y, "s"),
+        ValueError,
+        ("norm 2 in row 3",),
+    ),
+    ("almost", lambda: Sample(X * (1 + 1e-9), Y, "s"), ValueError, ("norm 1", "1.000000001")),
+    (
+        "label 0",
+        lambda: Sample(X, changed(Y, 2, 0.0), "s"),
+        ValueError,
+        ("y", "-1 and +1", "got 0"),
+    ),
+    ("label 2", lambda: Sample(X, 2 * Y, "s"), ValueError, ("-1 and +1", "got 2")),
+    ("empty", lambda: Sample(X[:0], Y[:0], "s"), ValueError, ("at least 1", "(0, 2)")),
+    ("no coordinates", lambda: Sample(X[:, :0], Y, "s"), ValueError, ("at least 1", "(6, 0)")),
+    ("images", lambda: Sample(X[:, None], Y, "s"), ValueError, ("(n, d)", "(6, 1, 2)")),
+    ("short y", lambda: Sample(X, Y[:5], "s"), ValueError, ("y must have shape (6,)", "(5,)")),
+    ("column y", lambda: Sample(X, Y[:, None], "s"), ValueError, ("y must have shape (6,)",)),
+    ("dtypes", lambda: Sample(X.float(), Y, "s"), TypeError, ("float32", "float64")),
+    ("devices", lambda: Sample(X, Y.to("meta"), "s"), ValueError, ("y", "meta")),
+    ("half", lambda: Sample(X.half(), Y.half(), "s"), TypeError, ("float32 or float64", "float16")),
+    (
+        "integers",
+        lambda: Sample(X, Y.long(), "s"),
+        TypeError,
+        ("x is torch.float64", "y is torch.int64"),
+    ),
+    ("list", lambda: Sample(X, Y.tolist(), "s"), TypeError, ("y must be a torch.Tensor", "list")),  # type: ignore[arg-type]
+    ("array", lambda: Sample(X.numpy(), Y, "s"), TypeError, ("x", "torch.Tensor", "ndarray")),  # type: ignore[arg-type]
+    ("name", lambda: Sample(X, Y, 3), TypeError, ("name must be a string", "int")),  # type: ignore[arg-type]
+    ("to half", lambda: hexagon().to(dtype=torch.float16), TypeError, ("float16",)),
+    ("split all", lambda: hexagon().split(6), ValueError, ("n must be less than the 6", "got 6")),
+    ("split none", lambda: hexagon().split(0), ValueError, ("n must be at least 1, got 0",)),
+    ("one class", lambda: digits((3, 3)), ValueError, ("classes", "different", "(3, 3)")),
+    ("unknown class", lambda: digits((3, 11)), ValueError, ("0, 1, 2", "9", "(3, 11)")),
+    ("three classes", lambda: digits((1, 2, 3)), ValueError, ("pair", "(1, 2, 3)")),
+    ("text classes", lambda: digits("38"), ValueError, ("pair", "'38'")),
+    ("too many", lambda: digits(n=360), ValueError, ("n", "180 points labelled +1", "174")),
+    ("n = 0", lambda: digits(n=0), ValueError, ("n must be at least 1, got 0",)),
+    ("n = 2.0", lambda: digits(n=2.0), TypeError, ("n must be an integer, got 2.0",)),  # type: ignore[arg-type]
+    ("seed", lambda: digits(n=2, seed=-1), ValueError, ("seed must be at least 0, got -1",)),
+    ("sphere n", lambda: sphere(0, 3), ValueError, ("n must be at least 1, got 0",)),
+    ("sphere d", lambda: sphere(3, 0), ValueError, ("d must be at least 1, got 0",)),
+    ("caps d", lambda: caps(1, 0.1, 4), ValueError, ("d must be at least 2, got 1",)),
+    ("caps n", lambda: caps(3, 0.1, 1), ValueError, ("n must be at least 2, got 1",)),
+    ("caps gap", lambda: caps(3, -0.1, 4), ValueError, ("gap must be at least 0, got -0.1",)),
+    ("caps wide", lambda: caps(3, 2.1, 4), ValueError, ("gap must be less than 2 pi/3", "2.1")),
+    ("caps nan", lambda: caps(3, math.nan, 4), ValueError, ("gap must be finite, got nan",)),
+    ("caps deep", lambda: caps(9000, 0.1, 4), ValueError, ("gap=0.1", "d=9000")),
+    ("openml name", lambda: openml("../x", classes=(0, 1)), ValueError, ("name", "'../x'")),
+]
+
+NETWORKS: list[Row] = [
+    ("odd width", lambda: TwoLayerNet(2, 5), ValueError, ("width must be even", "got 5")),
+    ("width 0", lambda: TwoLayerNet(2, 0), ValueError, ("width must be at least 1, got 0",)),
+    ("width 4.0", lambda: TwoLayerNet(2, 4.0), TypeError, ("width must be an integer",)),  # type: ignore[arg-type]
+    ("d 0", lambda: TwoLayerNet(0, 4), ValueError, ("d must be at least 1, got 0",)),
+    (
+        "activation",
+        lambda: TwoLayerNet(2, 4, activation="rleu"),
+        ValueError,
+        ("activation", "'softplus'", "did you mean 'relu'?"),
+    ),
+    ("seed", lambda: TwoLayerNet(2, 4, seed=-3), ValueError, ("seed must be at least 0, got -3",)),
+    ("deep d", lambda: DeepNet(0, 4, 2), ValueError, ("d must be at least 1, got 0",)),
+    ("deep width", lambda: DeepNet(2, -1, 2), ValueError, ("width must be at least 1, got -1",)),
+    ("depth", lambda: DeepNet(2, 4, 0), ValueError, ("depth must be at least 1, got 0",)),
+    ("deep name", lambda: DeepNet(2, 4, 1, activation="gleu"), ValueError, ("mean 'gelu'",)),
+    ("columns", lambda: NET(torch.ones(3, 5).double()), ValueError, ("(n, 2)", "(3, 5)")),
+    ("one point", lambda: NET(X[0]), ValueError, ("x must have shape (n, 2)", "(2,)")),
+    ("float32 x", lambda: NET(X.float()), TypeError, ("float32", "float64", "net.to(x)")),
+    ("deep x", lambda: DEEP(X[None]), ValueError, ("(n, 2)", "(1, 6, 2)")),
+    ("linear x", lambda: linearize(NET)(X.float()), TypeError, ("float32", "float64")),
+    ("radius", lambda: NET.project(-1e-9), ValueError, ("radius must be at least 0", "-1e-09")),
+    ("radius nan", lambda: DEEP.project(math.nan), ValueError, ("radius must be finite",)),
+    ("linearize", lambda: linearize(torch.nn.Linear(2, 1)), TypeError, ("net", "Linear")),  # type: ignore[arg-type]
+    ("twice", lambda: linearize(linearize(NET)), TypeError, ("net", "LinearizedNet")),
+]
+
+TABLE = SAMPLES + NETWORKS
+
+
+@pytest.mark.parametrize("row", TABLE, ids=[row[0] for row in TABLE])
+def test_bad_input_raises_and_explains(row: Row) -> None:
+    _, call, error, texts = row
+    with pytest.raises(error) as caught:
+        call()
+    assert caught.type is error
+    for text in texts:
+        assert text in str(caught.value)
+
+
+def test_nothing_is_written_for_a_bad_openml_name(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="name must be letters"):
+        openml("a/b", classes=(0, 1), cache=tmp_path)
+    assert not list(tmp_path.iterdir())
