@@ -1,0 +1,446 @@
+"""What every attack promises, for all attacks, sets, losses, dtypes, shapes and models at once."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import robustlib.attacks
+from robustlib.attacks import FGSM, PGD, Attack, GridMax, Identity, LinearMax, RandomNoise
+from robustlib.losses import Hinge, LogCosh, Logistic, Loss, PseudoHuber
+from robustlib.networks import DeepNet, TwoLayerNet, linearize
+from robustlib.numerics import generator
+from robustlib.perturbations import Finite, L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
+
+ATTACKS = [Identity(), RandomNoise(samples=3), FGSM(), PGD(steps=4, restarts=2), LinearMax()]
+SETS = [
+    SphereCap(0.4),
+    L2Ball(0.4),
+    LinfBall(0.1),
+    L1Ball(0.6),
+    L2Ball(0.4, box=(0, 1)),
+    LinfBall(0.1, box=(0, 1)),
+    L1Ball(0.6, box=(0, 1)),
+]
+LOSSES = [PseudoHuber(), LogCosh(), Logistic(), Hinge()]
+SHAPES = [(16,), (1, 4, 4)]
+
+
+class Affine(nn.Module):
+    """<w, x> + b."""
+
+    def __init__(self, d: int = 16) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.randn(d, generator=generator(1), dtype=torch.float64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.flatten(1) @ self.w + 0.3
+
+
+class Flattened(nn.Module):
+    """A net for flat inputs, in float64, behind inputs of any shape."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net.double()
+
+    def forward(self, x: Tensor) -> Tensor:
+        f: Tensor = self.net(x.flatten(1))
+        return f
+
+
+class Convolutional(nn.Module):
+    """BatchNorm and dropout in training mode, and one BatchNorm that its owner has frozen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.body = nn.Sequential(
+                nn.Conv2d(1, 4, 3, padding=1),
+                nn.BatchNorm2d(4),
+                nn.ReLU(),
+                nn.Dropout(0.5),
+                nn.Conv2d(4, 4, 3),
+                nn.BatchNorm2d(4),
+                nn.Flatten(),
+                nn.Linear(16, 1),
+            )
+        self.double()
+        self.train()
+        self.frozen = self.body[5]
+        self.frozen.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        f: Tensor = self.body(x.reshape(-1, 1, 4, 4)).squeeze(1)
+        return f
+
+
+class Raising(Convolutional):
+    """Draws from the global random state, then raises at its third call."""
+
+    calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        torch.rand(3)
+        if self.calls >= 3:
+            raise ArithmeticError("the model's own error")
+        return super().forward(x) + torch.rand(len(x), dtype=x.dtype, device=x.device)
+
+
+MODELS: dict[str, Callable[[], nn.Module]] = {
+    "affine": Affine,
+    "two-layer": lambda: Flattened(TwoLayerNet(16, 32, symmetric=False)),
+    "at-start": lambda: Flattened(TwoLayerNet(16, 32)),
+    "deep": lambda: Flattened(DeepNet(16, 8, 2, activation="tanh")),
+    "linearized": lambda: Flattened(linearize(TwoLayerNet(16, 32, symmetric=False))),
+    "cnn": Convolutional,
+}
+# closed forms are for affine models only
+PAIRS = [(a, name) for a in ATTACKS for name in MODELS if a != LinearMax() or name == "affine"]
+
+
+def problem(
+    sets: Perturbation, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device, n: int = 5
+) -> tuple[Tensor, Tensor]:
+    """Points where ``sets`` is defined, and labels."""
+    g = generator(n, 7)
+    x = torch.rand(n, *shape, generator=g, dtype=torch.float64)
+    if isinstance(sets, SphereCap):
+        x = 2 * x - 1
+        x = x / x.flatten(1).norm(dim=1).reshape(-1, *[1] * len(shape))
+    y = 2.0 * torch.randint(2, (n,), generator=g).double() - 1
+    return x.to(device, dtype), y.to(device, dtype)
+
+
+def losses(model: nn.Module, z: Tensor, y: Tensor, loss: Loss) -> Tensor:
+    """Losses in evaluation mode, by the ordinary way through torch."""
+    modes = [m.training for m in model.modules()]
+    model.eval()
+    with torch.no_grad():
+        values = loss(model(z), y)
+    for module, mode in zip(model.modules(), modes, strict=True):
+        module.training = mode
+    return values
+
+
+@contextmanager
+def as_found(model: nn.Module, x: Tensor, y: Tensor) -> Iterator[None]:
+    """Everything that an attack must leave alone, compared before and after."""
+    for p in model.parameters():
+        p.grad = torch.full_like(p, 7.0)
+    next(model.parameters()).requires_grad_(False)
+
+    def look() -> tuple[object, ...]:
+        return (
+            [m.training for m in model.modules()],
+            [(p.requires_grad, p.tolist(), p.grad.tolist()) for p in model.parameters()],  # type: ignore[union-attr]
+            [b.tolist() for b in model.buffers()],
+            torch.get_rng_state().tolist(),
+            torch.cuda.get_rng_state().tolist() if x.is_cuda else None,
+            torch.is_grad_enabled(),
+            torch.is_inference_mode_enabled(),
+            torch.is_autocast_enabled(x.device.type),
+            (x.tolist(), x.requires_grad, x.grad, y.tolist()),
+        )
+
+    before = look()
+    try:
+        yield
+    finally:
+        for one, other in zip(before, look(), strict=True):
+            assert one == other
+
+
+def check(
+    attack: Attack, sets: Perturbation, loss: Loss, model: nn.Module, x: Tensor, y: Tensor
+) -> None:
+    """One call and all its promises."""
+    model.to(x)
+    with as_found(model, x, y):
+        found = attack(model, x, y, perturbation=sets, loss=loss)
+    assert (found.shape, found.dtype, found.device) == (x.shape, x.dtype, x.device)
+    assert not found.requires_grad
+    assert found.data_ptr() != x.data_ptr()
+    assert bool(sets.contains(found, x).all())
+    start, reached = losses(model, x, y, loss), losses(model, found, y, loss)
+    assert bool((reached >= start).all())
+    again = attack(model, x, y, perturbation=sets, loss=loss)
+    assert torch.equal(found, again)
+
+
+@pytest.mark.parametrize(("attack", "name"), PAIRS)
+def test_every_attack_on_every_set(
+    attack: Attack, name: str, dtype: torch.dtype, device: torch.device
+) -> None:
+    model = MODELS[name]()
+    for i, shape in enumerate(SHAPES):
+        for j, sets in enumerate(SETS):
+            # all losses on the affine model; on the others each set meets two of them
+            for loss in LOSSES if name == "affine" else [LOSSES[(2 * i + j) % 4]]:
+                check(attack, sets, loss, model, *problem(sets, shape, dtype, device))
+
+
+@pytest.mark.parametrize("attack", [*ATTACKS, GridMax()], ids=repr)
+def test_every_attack_on_finite_sets(
+    attack: Attack, dtype: torch.dtype, device: torch.device
+) -> None:
+    for shape in SHAPES:
+        x, y = problem(L2Ball(1.0), shape, dtype, device)
+        more = torch.rand(5, 6, *shape, generator=generator(2), dtype=torch.float64).to(x)
+        check(attack, Finite(torch.cat([more, x[:, None]], 1)), Logistic(), Affine(), x, y)
+
+
+@pytest.mark.parametrize("d", [1, 2, 3])
+@pytest.mark.parametrize("attack", [*ATTACKS, GridMax(size=50)], ids=repr)
+def test_every_attack_in_few_dimensions(
+    attack: Attack, d: int, dtype: torch.dtype, device: torch.device
+) -> None:
+    for sets in [*SETS, SphereCap(2.0), SphereCap(5.0)]:
+        for n in (1, 4):
+            check(attack, sets, PseudoHuber(), Affine(d), *problem(sets, (d,), dtype, device, n))
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=repr)
+def test_radius_zero_and_empty_batches_give_x_itself(attack: Attack, dtype: torch.dtype) -> None:
+    cpu = torch.device("cpu")
+    for sets in SETS:
+        for shape in SHAPES:
+            for n, radius in ((4, 0.0), (0, 0.5)):
+                x, y = problem(sets, shape, dtype, cpu, n)
+                model = Affine().to(dtype)
+                still = sets.with_radius(radius)
+                found = attack(model, x, y, perturbation=still, loss=PseudoHuber())
+                assert torch.equal(found, x)
+                assert found.shape == x.shape
+
+
+@pytest.mark.parametrize("attack", [RandomNoise(samples=9), FGSM(), PGD(), LinearMax()], ids=repr)
+def test_a_model_that_raises_leaves_everything_as_found(
+    attack: Attack, device: torch.device
+) -> None:
+    x, y = problem(L2Ball(0.4), (1, 4, 4), torch.float64, device)
+    model = Raising().to(device)
+    for autocast in (False, True):
+        model.calls = 1 if isinstance(attack, FGSM | LinearMax) else 0
+        with (
+            torch.autocast(device.type, enabled=autocast, dtype=torch.bfloat16),
+            torch.no_grad(),
+            as_found(model, x, y),
+            pytest.raises(ArithmeticError, match="the model's own error"),
+        ):
+            attack(model, x, y, perturbation=L2Ball(0.4), loss=PseudoHuber())
+        assert not model.frozen.training
+        assert model.body[1].training
+
+
+@pytest.mark.parametrize("attack", ATTACKS[:4], ids=repr)
+@pytest.mark.parametrize("context", ["no_grad", "inference_mode", "autocast"])
+@pytest.mark.parametrize("name", ["cnn", "linearized"])
+def test_the_answer_does_not_depend_on_where_it_is_asked(
+    attack: Attack, context: str, name: str, device: torch.device
+) -> None:
+    x, y = problem(L2Ball(0.4), (1, 4, 4), torch.float32, device)
+    model = MODELS[name]().to(x)
+    expected = attack(model, x, y, perturbation=L2Ball(0.4), loss=PseudoHuber())
+    manager = {
+        "no_grad": torch.no_grad(),
+        "inference_mode": torch.inference_mode(),
+        "autocast": torch.autocast(device.type, dtype=torch.bfloat16),
+    }[context]
+    with manager:
+        mine, labels = x.clone(), y.clone()
+        with as_found(model, mine, labels):
+            found = attack(model, mine, labels, perturbation=L2Ball(0.4), loss=PseudoHuber())
+        assert not found.is_inference()
+    assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("sets", SETS, ids=repr)
+def test_the_loss_does_not_fall_with_more_effort(sets: Perturbation) -> None:
+    x, y = problem(sets, (16,), torch.float64, torch.device("cpu"), 20)
+    model = MODELS["two-layer"]()
+    loss = PseudoHuber()
+    ladders: list[list[Attack]] = [
+        [PGD(steps=k) for k in (1, 2, 3, 5, 9)],
+        [PGD(steps=2, restarts=k) for k in (1, 2, 3, 5)],
+        [PGD(steps=k, restarts=3) for k in (1, 2, 5)],
+        [RandomNoise(samples=k) for k in (1, 2, 3, 10)],
+    ]
+    for ladder in ladders:
+        values = [
+            losses(model, attack(model, x, y, perturbation=sets, loss=loss), y, loss)
+            for attack in ladder
+        ]
+        for less, more in itertools.pairwise(values):
+            assert bool((more >= less).all())
+        assert bool((values[-1] > values[0]).any())  # the effort is not void
+
+
+@pytest.mark.parametrize("sets", SETS, ids=repr)
+def test_the_exact_loss_does_not_fall_with_the_radius(sets: Perturbation) -> None:
+    x, y = problem(sets, (16,), torch.float64, torch.device("cpu"), 20)
+    model, loss = Affine(), PseudoHuber()
+    last = losses(model, x, y, loss)
+    for radius in (0.01, 0.1, 0.5, 1.0, 1.9, 2.5):
+        found = LinearMax()(model, x, y, perturbation=sets.with_radius(radius), loss=loss)
+        values = losses(model, found, y, loss)
+        assert bool((values >= last - 1e-12).all())
+        last = values
+
+
+def test_pgd_costs_what_it_says() -> None:
+    x, y = problem(L2Ball(0.4), (16,), torch.float64, torch.device("cpu"))
+    forwards = backwards = 0
+
+    class Counted(Affine):
+        def forward(self, x: Tensor) -> Tensor:
+            nonlocal forwards
+            forwards += 1
+
+            def count(_: Tensor) -> None:
+                nonlocal backwards
+                backwards += 1
+
+            if x.requires_grad:
+                x.register_hook(count)
+            return super().forward(x)
+
+    for steps, restarts in ((1, 1), (7, 1), (3, 4)):
+        forwards = backwards = 0
+        attack = PGD(steps=steps, restarts=restarts)
+        attack(Counted(), x, y, perturbation=L2Ball(0.4), loss=PseudoHuber())
+        assert backwards == steps * restarts
+        assert forwards == (steps + 1) * restarts
+    forwards = backwards = 0
+    FGSM()(Counted(), x, y, perturbation=L2Ball(0.4), loss=PseudoHuber())
+    assert (forwards, backwards) == (2, 1)
+
+
+def test_no_gradient_is_computed_in_the_parameters() -> None:
+    x, y = problem(L2Ball(0.4), (16,), torch.float64, torch.device("cpu"))
+    model = Affine()
+    seen = []
+    model.w.register_hook(seen.append)
+    PGD()(model, x, y, perturbation=L2Ball(0.4), loss=PseudoHuber())
+    assert not seen
+
+
+def test_the_generator_decides_where_it_is_given() -> None:
+    sets, loss, model = SphereCap(0.5), PseudoHuber(), MODELS["two-layer"]()
+    x, y = problem(sets, (16,), torch.float64, torch.device("cpu"))
+    for attack in (RandomNoise(), PGD(steps=2, restarts=3)):
+        g = generator(5)
+        a, b = (
+            attack(model, x, y, perturbation=sets, loss=loss, generator=g)
+            for g in (g, generator(5))
+        )
+        other = attack(model, x, y, perturbation=sets, loss=loss, generator=g)
+        assert torch.equal(a, b)
+        assert not torch.equal(a, other)
+
+
+@pytest.mark.parametrize("attack", [*ATTACKS, GridMax(size=7), PGD(step_size=0.1)], ids=repr)
+def test_a_repr_can_be_pasted(attack: Attack) -> None:
+    call = ast.parse(repr(attack), mode="eval").body
+    assert isinstance(call, ast.Call)
+    assert isinstance(call.func, ast.Name)
+    options = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+    assert getattr(robustlib.attacks, call.func.id)(**options) == attack
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        attack.seed = 3  # type: ignore[attr-defined]
+
+
+# --- bad input ------------------------------------------------------------------------------------
+
+GOOD_X, GOOD_Y = problem(L2Ball(0.4), (16,), torch.float64, torch.device("cpu"))
+
+
+def returning(change: Callable[[Tensor], object]) -> Callable[[Tensor], object]:
+    """A model that spoils the outputs of an affine one."""
+    model = Affine()
+    return lambda z: change(model(z))
+
+
+BAD_ARGUMENTS = [
+    ({"x": GOOD_X.long()}, TypeError, r"x must be float32 or float64, got torch.int64"),
+    ({"x": GOOD_X.to(torch.complex128)}, TypeError, r"x must be float32.*complex128"),
+    ({"x": GOOD_X.half()}, TypeError, r"x must be float32.*float16"),
+    ({"x": GOOD_X.tolist()}, TypeError, r"x must be a torch.Tensor, got list"),
+    ({"x": GOOD_X[:, 0]}, ValueError, r"x needs at least 2 axes, got shape \(5,\)"),
+    ({"x": GOOD_X * torch.nan}, ValueError, r"x must be finite, got 80"),
+    ({"y": GOOD_Y.long()}, TypeError, r"y must be float32 or float64, got torch.int64"),
+    ({"y": GOOD_Y.float()}, TypeError, r"x is torch.float64 but y is torch.float32"),
+    ({"y": GOOD_Y[:3]}, ValueError, r"y must have shape \(5,\), got \(3,\)"),
+    ({"y": (GOOD_Y + 1) / 2}, ValueError, r"y must have entries -1 and \+1 only, got 0"),
+    ({"perturbation": 0.1}, TypeError, r"perturbation must be a set.*got 0\.1"),
+    ({"perturbation": SphereCap(0.1)}, ValueError, r"norm"),
+    ({"perturbation": L2Ball(0.1, box=(0, 0.5))}, ValueError, r"box"),
+    ({"loss": PseudoHuber}, TypeError, r"loss must be a loss such as PseudoHuber\(\)"),
+    ({"loss": torch.nn.functional.mse_loss}, TypeError, r"loss must be a loss"),
+    ({"generator": 3}, TypeError, r"generator must be a torch.Generator, got int"),
+    ({"model": returning(lambda f: f[:, None])}, ValueError, r"\(5,\).*got shape \(5, 1\)"),
+    ({"model": returning(lambda f: f.sum())}, ValueError, r"got shape \(\)"),
+    ({"model": returning(lambda f: f * torch.nan)}, ValueError, r"NaN or infinity for 5 of 5"),
+    ({"model": returning(lambda f: f / 0)}, ValueError, r"NaN or infinity"),
+    ({"model": returning(lambda f: f.float())}, TypeError, r"output is torch.float32.*float64"),
+    ({"model": returning(lambda f: f.tolist())}, TypeError, r"return a torch.Tensor, got list"),
+    ({"model": returning(lambda f: f.detach())}, ValueError, r"carry no gradient.*RandomNoise"),
+    ({"model": lambda z: z.sum(1).sub(z.sum(1)).sqrt()}, ValueError, r"input gradient must be"),
+    ({"model": Affine().float()}, TypeError, r"the model's w is torch.float32 but x is"),
+    ({"model": Affine().to("meta")}, ValueError, r"the model's w is on meta but x is on cpu"),
+]
+
+
+@pytest.mark.parametrize(("change", "error", "match"), BAD_ARGUMENTS)
+def test_bad_arguments(change: dict[str, object], error: type[Exception], match: str) -> None:
+    arguments: dict[str, object] = {
+        "model": Affine(),
+        "x": GOOD_X,
+        "y": GOOD_Y,
+        "perturbation": L2Ball(0.4),
+        "loss": PseudoHuber(),
+        **change,
+    }
+    model, x, y = (arguments.pop(name) for name in ("model", "x", "y"))
+    with pytest.raises(error, match=match):
+        FGSM()(model, x, y, **arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "match"),
+    [
+        (lambda: PGD(steps=0), ValueError, "steps must be at least 1, got 0"),
+        (lambda: PGD(restarts=0), ValueError, "restarts must be at least 1, got 0"),
+        (lambda: PGD(step_size=0), ValueError, "step_size must be greater than 0"),
+        (lambda: PGD(seed=-1), ValueError, "seed must be at least 0"),
+        (lambda: RandomNoise(samples=1.5), TypeError, "samples must be an integer, got 1.5"),
+        (lambda: GridMax(size=0), ValueError, "size must be at least 1"),
+    ],
+)
+def test_bad_options(make: Callable[[], Attack], error: type[Exception], match: str) -> None:
+    with pytest.raises(error, match=match):
+        make()
+
+
+def test_enumeration_refuses_many_dimensions() -> None:
+    with pytest.raises(ValueError, match="16"):
+        GridMax()(Affine(), GOOD_X, GOOD_Y, perturbation=L2Ball(0.1), loss=PseudoHuber())
+
+
+def test_an_attack_that_leaves_its_set_is_found_out() -> None:
+    class Cheat(Attack):
+        def _search(self, problem: robustlib.attacks.Problem, generator: torch.Generator) -> None:
+            problem.values(problem.x + 100 * problem.y[:, None])
+            problem.values(problem.x - 100 * problem.y[:, None])
+
+    with pytest.raises(RuntimeError, match="left L2Ball"):
+        Cheat()(Affine(), GOOD_X, GOOD_Y, perturbation=L2Ball(0.1), loss=PseudoHuber())
