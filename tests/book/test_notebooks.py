@@ -132,7 +132,7 @@ def test_notebook_starts_with_its_aims_and_the_set_up_cell(path: Path) -> None:
     opening = "\n".join(cell.source for cell in cells[:first])
     assert opening.startswith("# ")
     aims = opening.partition("you will be able to")[2].splitlines()
-    assert sum(line.startswith("- ") for line in aims) >= 2, "no list of aims at the start"
+    assert sum(line.startswith(("- ", "* ")) for line in aims) >= 2, "no list of aims at the start"
     assert cells[first].source == SETUP_CELL
     assert tags(cells[first]) == ["hide-input"]
 
