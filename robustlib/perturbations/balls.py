@@ -97,16 +97,23 @@ class _Ball(Perturbation):
         lo, hi = self._limits(dtype)
         return (row_norm(z - x, self.p) <= self.eps + slack) & ((lo <= z) & (z <= hi)).all(1)
 
-    def _keeps(self, z: Tensor, x: Tensor, dtype: torch.dtype) -> Tensor:
+    def _keeps(self, z: Tensor, x: Tensor, nearest: Tensor, dtype: torch.dtype) -> Tensor:
         return self._inside(z, x, torch.zeros_like(x[:, 0]), dtype)
 
     def _project(self, z: Tensor, x: Tensor) -> Tensor:
         offset = check_floats("z - x", z - x)
         room = self._room(offset, x)
-        return x + offset.sign() * self._nearest(offset.abs(), room, self.eps)
+        return self._moved(x, offset, self._nearest(offset.abs(), room, self.eps), room)
 
     def _argmax(self, g: Tensor, x: Tensor) -> Tensor:
-        return x + g.sign() * self._furthest(g.abs(), self._room(g, x), self.eps)
+        room = self._room(g, x)
+        return self._moved(x, g, self._furthest(g.abs(), room, self.eps), room)
+
+    def _moved(self, x: Tensor, toward: Tensor, v: Tensor, room: Tensor) -> Tensor:
+        """x moved by sizes ``v`` towards ``toward``; exactly to the face where all room is used."""
+        lo, hi = self.box or (-math.inf, math.inf)
+        face = torch.where(toward > 0, hi, torch.where(toward < 0, lo, x))
+        return torch.where(v < room, x + toward.sign() * v, face)
 
     def _random(self, x: Tensor, generator: torch.Generator) -> Tensor:
         n, d = x.shape

@@ -51,8 +51,9 @@ class Perturbation(ABC):
         flat_z, flat_x = self._flat("z", z, x)
         if self.radius == 0:
             return x.detach().clone()
-        moved = self._rounded(self._project(flat_z, flat_x), x)
-        return torch.where(per_row(self._keeps(flat_z, flat_x, x.dtype), x), z.detach(), moved)
+        nearest = self._project(flat_z, flat_x)
+        keeps = self._keeps(flat_z, flat_x, nearest, x.dtype)
+        return torch.where(per_row(keeps, x), z.detach(), self._rounded(nearest, x))
 
     def argmax_linear(self, g: Tensor, x: Tensor) -> Tensor:
         """A point x' of B(x) where <g, x'> is largest, exact to rounding; ``x`` where g = 0."""
@@ -136,12 +137,12 @@ class Perturbation(ABC):
         """Which rows are within ``slack`` (n,) of the set; ``dtype`` is that of the data."""
 
     @abstractmethod
-    def _keeps(self, z: Tensor, x: Tensor, dtype: torch.dtype) -> Tensor:
-        """Which rows of ``z`` are in the set as they stand."""
+    def _keeps(self, z: Tensor, x: Tensor, nearest: Tensor, dtype: torch.dtype) -> Tensor:
+        """Which rows of ``z`` are in the set as they stand, given their projections."""
 
     @abstractmethod
     def _project(self, z: Tensor, x: Tensor) -> Tensor:
-        """The projection where ``z`` is not kept, radius > 0."""
+        """The projection, radius > 0."""
 
     @abstractmethod
     def _argmax(self, g: Tensor, x: Tensor) -> Tensor:

@@ -78,8 +78,8 @@ class Finite(Perturbation):
     def _inside(self, z: Tensor, x: Tensor, slack: Tensor, dtype: torch.dtype) -> Tensor:
         return self._distance(z).amin(1) <= slack
 
-    def _keeps(self, z: Tensor, x: Tensor, dtype: torch.dtype) -> Tensor:
-        return (z == x).all(1)
+    def _keeps(self, z: Tensor, x: Tensor, nearest: Tensor, dtype: torch.dtype) -> Tensor:
+        return (z == nearest).all(1)
 
     def _project(self, z: Tensor, x: Tensor) -> Tensor:
         return self._chosen(self._distance(z).argmin(1))

@@ -48,8 +48,8 @@ def furthest_l2(a: Tensor, room: Tensor, eps: float) -> Tensor:
     direction = torch.where(direction < _TINY, 0.0, direction)
     cut = (room / eps).clamp(max=2.0)  # |v_i| <= eps anyhow
     # coordinate i meets the box at s = meets_i; sorted, a prefix of them has met it
-    meets = torch.where(direction > 0, cut / direction, torch.inf)
-    meets, order = meets.sort(1)
+    meets_at = torch.where(direction > 0, cut / direction, torch.inf)
+    meets, order = meets_at.sort(dim=1)
     full = cut.gather(1, order).square().cumsum(1)
     free = direction.gather(1, order).square().flip(1).cumsum(1).flip(1)
     before = torch.nn.functional.pad(full, (1, 0))[:, :-1]
@@ -59,8 +59,8 @@ def furthest_l2(a: Tensor, room: Tensor, eps: float) -> Tensor:
     left, still_free = (1 - before.gather(1, last)).clamp(min=0), free.gather(1, last)
     bounded = (count < a.shape[1]) & (still_free > 0)
     s = torch.where(bounded, (left / torch.where(bounded, still_free, 1.0)).sqrt(), torch.inf)
-    moved = torch.minimum(s * direction, cut) * eps
-    return torch.where(direction > 0, torch.minimum(moved, room), 0.0)
+    moved = torch.minimum(torch.where(direction > 0, s * direction, 0.0) * eps, room)
+    return torch.where((direction > 0) & (s >= meets_at), room, moved)
 
 
 def nearest_l1(a: Tensor, room: Tensor, eps: float) -> Tensor:
@@ -82,11 +82,17 @@ def nearest_l1(a: Tensor, room: Tensor, eps: float) -> Tensor:
     at = (total < budget).sum(1, keepdim=True).clamp(min=1) - 1
     slope_there = slope.gather(1, at)
     step = (budget - total.gather(1, at)) / torch.where(slope_there > 0, slope_there, 1.0)
-    threshold = kinks.gather(1, at) - step
-    shrunk = torch.minimum((sizes - threshold).clamp(min=0), cut) * top
+    # The threshold is known to the rounding of max a, and v may be far smaller than that. What is
+    # left of ``a`` above it is exact, and so is the small correction that is still missing.
+    above = a - (kinks.gather(1, at) - step) * top
+    missing = torch.zeros_like(top)
+    for _ in range(3):
+        v = torch.minimum((above - missing).clamp(min=0), room)
+        free = ((v > 0) & (v < room)).sum(1, keepdim=True)
+        missing = missing + (v.sum(1, keepdim=True) - eps) / free.clamp(min=1)
+    shrunk = torch.minimum((above - missing).clamp(min=0), room)
     boxed = torch.minimum(a, room)
-    inside = torch.minimum(sizes, cut).sum(1, keepdim=True) <= budget
-    return torch.where(inside, boxed, torch.minimum(shrunk, room))
+    return torch.where(boxed.sum(1, keepdim=True) <= eps, boxed, shrunk)
 
 
 def furthest_l1(a: Tensor, room: Tensor, eps: float) -> Tensor:

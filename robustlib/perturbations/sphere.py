@@ -54,14 +54,11 @@ class SphereCap(Perturbation):
 
     def _inside(self, z: Tensor, x: Tensor, slack: Tensor, dtype: torch.dtype) -> Tensor:
         # x itself is in its cap, however its own norm was rounded
-        shell = (row_norm(z) - 1).abs() <= slack + (row_norm(x) - 1).abs()
-        return shell & (row_norm(z - unit_rows(x)) <= self.rho + slack) | (z == x).all(1)
+        return (row_norm(z - self._project(z, x)) <= slack) | (z == x).all(1)
 
-    def _keeps(self, z: Tensor, x: Tensor, dtype: torch.dtype) -> Tensor:
-        # No row of floats has norm exactly 1: what rounding a unit row may give is kept.
-        unit = torch.full_like(x[:, 0], torch.finfo(dtype).eps)
-        on_sphere = (row_norm(z) - 1).abs() <= unit
-        return on_sphere & self._inside(z, x, unit, dtype) | (z == x).all(1)
+    def _keeps(self, z: Tensor, x: Tensor, nearest: Tensor, dtype: torch.dtype) -> Tensor:
+        # No row of floats has norm exactly 1: what rounding a point of the cap may give is kept.
+        return (row_norm(z - nearest) <= torch.finfo(dtype).eps) | (z == x).all(1)
 
     def _project(self, z: Tensor, x: Tensor) -> Tensor:
         """z/|z| where the cap holds it, else the point of the rim on the way there.
@@ -80,9 +77,9 @@ class SphereCap(Perturbation):
         if self.rho >= 2:
             return torch.where(zero, x, z)
         tangent, sine, cosine = _split(z, x)
-        # sin(psi/2) without cancellation near psi = 0; 2 sin(psi/2) is the chord from x to z/|z|
-        size = torch.hypot(sine, 1 + cosine)
-        half_sine = torch.where(size > 0, sine / torch.where(size > 0, size, 1.0), 1.0)
+        # sin(psi/2), half the chord from x to z/|z|: each formula cancels where the other is used
+        near, far = sine / torch.hypot(sine, 1 + cosine.clamp(min=0)), ((1 - cosine) / 2).sqrt()
+        half_sine = torch.where(cosine > 0, near, far)
         rim = step_on_sphere(x, tangent, torch.full_like(half_sine, self.rho / 2))
         inside = torch.where(zero, x, z)
         return torch.where(zero | (2 * half_sine <= self.rho), inside, rim)
