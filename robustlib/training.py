@@ -233,7 +233,9 @@ class _Run:
     def resume(self, path: Path) -> None:
         """Go on from the checkpoint at ``path``, if it is one of this run."""
         saved = checkpoints.read(path, self.sample.x.device)
-        differ = checkpoints.differences(saved.get("fingerprint", {}), self._fingerprint())
+        if "fingerprint" not in saved:
+            raise ValueError(f"{path} is not a checkpoint of a run; it is left as is")
+        differ = checkpoints.differences(saved["fingerprint"], self._fingerprint())
         if differ:
             raise ValueError(f"{path} belongs to another run: {differ}; it is left as is")
         run = Trajectory.from_payload(saved["trajectory"], self.initial)
