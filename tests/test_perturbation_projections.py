@@ -356,22 +356,18 @@ def test_argmax_linear_reaches_the_dual_bound(name: str, dtype: torch.dtype) -> 
 
 
 def dual_l2(a: Array, room: Array, eps: float) -> Array:
-    """min over m > 0 of sum max_{0<=v<=room} (a v - m v^2/2) + m eps^2/2, by golden section."""
+    """sum max_{0<=v<=room} (a v - m v^2/2) + m eps^2/2, a bound for every m > 0; m by bisection."""
     if eps == 0:
         return np.zeros(len(a))  # approached as m grows, never reached
-
-    def value(log_m: Array) -> Array:
-        m = np.exp(log_m)[:, None]
-        v = np.minimum(a / m, room)
-        return (a * v - m * v**2 / 2).sum(1) + m[:, 0] * eps**2 / 2
-
-    ratio = (math.sqrt(5) - 1) / 2
-    left, right = np.full(len(a), -150.0), np.full(len(a), 60.0)
-    for _ in range(140):
-        one, two = right - ratio * (right - left), left + ratio * (right - left)
-        smaller = value(one) < value(two)
-        right, left = np.where(smaller, two, right), np.where(smaller, left, one)
-    return value((left + right) / 2)
+    left, right = np.full((len(a), 1), -150.0), np.full((len(a), 1), 150.0)
+    for _ in range(80):
+        log_m = (left + right) / 2
+        v = np.minimum(a / np.exp(log_m), room)
+        growing = (np.linalg.norm(v, axis=1) > eps)[:, None]  # the bound falls as m grows
+        left, right = np.where(growing, log_m, left), np.where(growing, right, log_m)
+    m = np.exp(right)
+    v = np.minimum(a / m, room)
+    return (a * v - m * v**2 / 2).sum(1) + m[:, 0] * eps**2 / 2
 
 
 def test_finite_sets_by_enumeration(dtype: torch.dtype) -> None:
