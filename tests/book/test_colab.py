@@ -84,7 +84,6 @@ def test_tour_runs_and_changes_no_package(python: Path, source: str, tmp_path: P
     environment = os.environ | {
         "JUPYTER_PATH": str(tmp_path / "jupyter"),
         "ROBUSTLIB_SOURCE": source,
-        "ROBUSTLIB_BUDGET": "laptop",
     }
     environment.pop("PYTHONPATH", None)
     run = subprocess.run(
