@@ -124,7 +124,7 @@ class _Ball(Perturbation):
 
     def _grid(self, x: Tensor, size: int) -> Tensor:
         """A cubic lattice over the bounding box of the set, its points projected onto the set."""
-        n, d = x.shape
+        d = x.shape[1]
         steps = max(2, round(size ** (1 / d)))
         line = torch.linspace(0, 1, steps, dtype=x.dtype, device=x.device)
         lattice = torch.cartesian_prod(*[line] * d).reshape(-1, d)
@@ -132,7 +132,7 @@ class _Ball(Perturbation):
         low, high = (self._room(side, x).clamp(max=self.eps) for side in (-ones, ones))
         points = (x - low)[:, None] + (low + high)[:, None] * lattice
         centres = x[:, None].expand_as(points).flatten(0, 1)
-        return self._project(points.flatten(0, 1), centres).reshape(n, -1, d)
+        return self._project(points.flatten(0, 1), centres).reshape(points.shape)
 
     def _gaps(self, x: Tensor, rows: Tensor, cols: Tensor) -> Tensor:
         """|x_i - x_j|_p - 2 eps, reached on the segment between the centres, which a box holds."""

@@ -44,9 +44,9 @@ class Perturbation(ABC):
     def project(self, z: Tensor, x: Tensor) -> Tensor:
         """The point of B(x) nearest to ``z`` in the Euclidean norm, exact to rounding.
 
-        Points of the set come back unchanged, bit by bit (on a sphere: points that are on it to
-        one unit of rounding); radius 0 gives ``x``, bit by bit. Where several points are
-        nearest, one of them, the same each time.
+        Points of the set come back unchanged, bit by bit (on a sphere, which hardly any row of
+        floats is on: points within a few roundings of it); radius 0 gives ``x``, bit by bit.
+        Where several points are nearest, one of them, the same each time.
         """
         flat_z, flat_x = self._flat("z", z, x)
         if self.radius == 0:
@@ -100,12 +100,12 @@ class Perturbation(ABC):
                 f"x must have at most 3 coordinates per example for a grid, got {flat.shape[1]}"
             )
         centre = x.detach().unsqueeze(1)
-        if self.radius == 0:
+        if self.radius == 0 or size == 1:
             return centre.clone()
         points = self._grid(flat, size)
         k = points.shape[1]
         repeated = centre.expand(-1, k, *x.shape[1:]).flatten(0, 1)
-        covered = self._rounded(points.flatten(0, 1), repeated).reshape(-1, k, *x.shape[1:])
+        covered = self._rounded(points.flatten(0, 1), repeated).reshape(len(x), k, *x.shape[1:])
         return torch.cat([centre, covered], 1)
 
     def _flat(self, name: str, z: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:

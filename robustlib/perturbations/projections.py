@@ -73,11 +73,15 @@ def nearest_l1(a: Tensor, room: Tensor, eps: float) -> Tensor:
     top = torch.where(top > 0, top, 1.0)
     sizes, cut, budget = a / top, (room / top).clamp(max=1.0), eps / top
     leaves, meets = sizes, (sizes - cut).clamp(min=0)
-    kinks, order = torch.cat([leaves, meets], 1).sort(dim=1, descending=True)
+    # what rounding took off the way from one kink of a coordinate to the other: all of it, where
+    # the room is nothing beside a_i
+    lost = torch.where(meets > 0, cut - (leaves - meets), 0.0)
+    kinks, order = torch.cat([leaves, meets], 1).sort(dim=1, descending=True, stable=True)
     change = torch.cat([torch.ones_like(leaves), -torch.ones_like(meets)], 1).gather(1, order)
+    jump = torch.cat([torch.zeros_like(leaves), lost], 1).gather(1, order)
     slope = change.cumsum(1)
     # summing nonnegative pieces from the largest kink down cancels nothing
-    pieces = slope[:, :-1] * (kinks[:, :-1] - kinks[:, 1:])
+    pieces = slope[:, :-1] * (kinks[:, :-1] - kinks[:, 1:]) + jump[:, 1:]
     total = torch.nn.functional.pad(pieces, (1, 0)).cumsum(1)
     at = (total < budget).sum(1, keepdim=True).clamp(min=1) - 1
     slope_there = slope.gather(1, at)

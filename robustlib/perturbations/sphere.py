@@ -58,7 +58,7 @@ class SphereCap(Perturbation):
 
     def _keeps(self, z: Tensor, x: Tensor, nearest: Tensor, dtype: torch.dtype) -> Tensor:
         # No row of floats has norm exactly 1: what rounding a point of the cap may give is kept.
-        return (row_norm(z - nearest) <= torch.finfo(dtype).eps) | (z == x).all(1)
+        return (row_norm(z - nearest) <= 4 * torch.finfo(dtype).eps) | (z == x).all(1)
 
     def _project(self, z: Tensor, x: Tensor) -> Tensor:
         """z/|z| where the cap holds it, else the point of the rim on the way there.
@@ -70,19 +70,19 @@ class SphereCap(Perturbation):
         cap are equally near, and x is taken; for z on the far side of x's axis all points of the
         rim are, and the one towards the axis least aligned with x is taken.
         """
+        zero, start = (z == 0).all(1, keepdim=True), x
         x, z = unit_rows(x), unit_rows(z)
-        zero = (z == 0).all(1, keepdim=True)
         if x.shape[1] == 1:
             return torch.where(zero | (self.rho < 2), x, z)
         if self.rho >= 2:
-            return torch.where(zero, x, z)
+            return torch.where(zero, start, z)
         tangent, sine, cosine = _split(z, x)
         # sin(psi/2), half the chord from x to z/|z|: each formula cancels where the other is used
         near, far = sine / torch.hypot(sine, 1 + cosine.clamp(min=0)), ((1 - cosine) / 2).sqrt()
         half_sine = torch.where(cosine > 0, near, far)
         rim = step_on_sphere(x, tangent, torch.full_like(half_sine, self.rho / 2))
-        inside = torch.where(zero, x, z)
-        return torch.where(zero | (2 * half_sine <= self.rho), inside, rim)
+        nearest = torch.where(2 * half_sine <= self.rho, z, rim)
+        return torch.where(zero, start, nearest)
 
     def _argmax(self, g: Tensor, x: Tensor) -> Tensor:
         # |g - p|^2 and -2 <g, p> differ by a constant on the sphere
