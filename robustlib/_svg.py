@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
+from urllib.parse import quote
 
 import matplotlib as mpl
 from cycler import cycler
@@ -58,6 +59,23 @@ def to_svg(figure: Figure) -> str:
     # at most its natural size: the font size of the figure is then the one that readers see
     size = f"viewBox='0 0 {width} {height}' style='max-width:{width}pt'"
     return f"<svg role='img' {size}>{inside}\n</svg>"
+
+
+def as_image(svg: str, alt: str) -> str:
+    """``<img>`` that holds the picture in light colours, for where pages are stripped of SVG.
+
+    GitHub, and JupyterLab before a notebook is trusted, keep images but neither SVG nor scripts.
+    """
+    for colour, name in COLOURS.items():
+        svg = svg.replace(name, colour)
+    root = (
+        "<svg xmlns='http://www.w3.org/2000/svg' font-family='sans-serif' stroke-linejoin='round'"
+    )
+    svg = svg.replace("<svg role='img'", root, 1).replace("style='", "style='background:#fff;", 1)
+    safe = quote(svg.replace("\n", "").replace(OWN, "p"), safe=" '=:;,/()-+.!*@?")
+    width, height = re.findall(r"viewBox='0 0 (\S+) (\S+)'", svg)[0]
+    size = f'width="{float(width) * 4 / 3:.0f}" height="{float(height) * 4 / 3:.0f}"'
+    return f'<img {size} alt="{html.escape(alt)}" src="data:image/svg+xml,{safe}">'
 
 
 class _Writer:

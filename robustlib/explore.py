@@ -21,7 +21,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from robustlib._svg import OWN, PALETTE, STYLE, to_svg
+from robustlib._svg import OWN, PALETTE, STYLE, as_image, to_svg
 from robustlib.numerics import check_choice
 
 __all__ = ["PALETTE", "STYLE", "Explorer", "explore"]
@@ -259,10 +259,10 @@ def _json(kind: str, content: object) -> str:
     return f'<script type="application/json" class="{kind}">\n{text}\n</script>\n'
 
 
-def _figure(svg: str, sentence: str) -> str:
+def _figure(picture: str, sentence: str) -> str:
     return (
         f'<figure class="rl-figure">\n<div class="rl-controls"></div>\n<div class="rl-picture">'
-        f"{svg.replace(chr(10), '')}</div>\n"
+        f"{picture}</div>\n"
         f'<figcaption class="rl-sentence" aria-live="polite">{html.escape(sentence)}</figcaption>\n'
         "</figure>\n"
     )
@@ -273,11 +273,10 @@ def _page(names: list[str], labels: list[list[str]], sentences: list[str], store
         {"name": name.replace("_", " "), "values": texts}
         for name, texts in zip(names, labels, strict=True)
     ]
-    own = f'aria-label="{html.escape(sentences[0])}"'
     body = (
         f"<style>\n{_static('explore.css')}</style>\n"
-        + _figure(store.first.replace("<svg", f"<svg {own}", 1), sentences[0])
-        + '<p class="rl-note">This is the first state; the sliders need scripts.</p>\n'
+        + _figure(as_image(store.first, sentences[0]), sentences[0])
+        + '<p class="rl-note">This is the first state; moving it needs scripts.</p>\n'
         + _json("rl-states", {"parameters": parameters, "sentences": sentences})
         + _json(
             "rl-pictures",

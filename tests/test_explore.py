@@ -15,6 +15,7 @@ import xml.etree.ElementTree as ET
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -112,8 +113,13 @@ def test_output_is_html_and_stable_text() -> None:
 def test_without_scripts_the_first_state_and_its_sentence_are_there() -> None:
     explorer = explore(line, radius=RADII, width=WIDTHS)
     still = re.sub("<script.*?</script>", "", explorer.html, flags=re.DOTALL)
-    first = pictures(explorer)[0].removeprefix("<svg ")
-    assert first in still
+    (image,) = re.findall('<img [^>]*src="data:image/svg.xml,([^"]*)">', still)
+    root = ET.fromstring(unquote(image))
+    assert root.get("viewBox") == ET.fromstring(pictures(explorer)[0]).get("viewBox")
+    assert "var(" not in unquote(image)
+    assert PALETTE["blue"] in unquote(image)
+    assert not re.search("[#<>]", image)  # what a data address may not hold
+    assert f'alt="{line(RADII[0], 64)[1]}"' in still
     assert f">{line(RADII[0], 64)[1]}</figcaption>" in still
     assert "<input" not in still  # no slider that does not slide
 

@@ -253,7 +253,7 @@ def test_without_scripts_the_first_state_is_a_figure_with_its_sentence(
         open_file(page, tmp_path, explorer.html)
         assert page.get_by_role("img", name=explorer.sentences[0.1, 64]).is_visible()
         assert page.get_by_text(explorer.sentences[0.1, 64]).is_visible()
-        assert page.get_by_text("the sliders need scripts").is_visible()
+        assert page.get_by_text("moving it needs scripts").is_visible()
         assert page.get_by_role("slider").count() == 0
         assert faults == []
 
