@@ -40,6 +40,11 @@ VIOLATIONS = """async () => (await axe.run(document, {preload: false})).violatio
   .filter(v => ["serious", "critical"].includes(v.impact))
   .map(v => `${v.id}: ${v.help}: ${v.nodes.map(n => n.html.slice(0, 150)).join(" | ")}`)"""
 
+# The theme's script gives what scrolls a stop for the keyboard, 0.3 s after a change of size.
+SCROLLABLE_IS_FOCUSABLE = """() => [...document.querySelectorAll(
+  "pre, .cell_output > .output, .pst-scrollable-table-container"
+)].every(e => e.scrollWidth <= e.clientWidth || e.tabIndex === 0)"""
+
 WIDER_THAN_WINDOW = """() => document.documentElement.scrollWidth - window.innerWidth"""
 
 
@@ -111,6 +116,7 @@ def test_page_is_sound(browser: Browser, address: str, name: str, theme: str) ->
         page.evaluate(AXE)
         for viewport in (DESKTOP, PHONE):
             page.set_viewport_size(viewport)
+            page.wait_for_function(SCROLLABLE_IS_FOCUSABLE, timeout=10_000)
             assert page.evaluate(WIDER_THAN_WINDOW) <= 0, f"scrolls sideways at {viewport}"
             assert page.evaluate(VIOLATIONS) == []
 
