@@ -79,7 +79,8 @@ class Logistic:
 
     def __call__(self, f: Tensor, y: Tensor) -> Tensor:
         """The loss (n,) of outputs ``f`` (n,) at labels ``y`` (n,) in {-1, +1}."""
-        return functional.softplus(-y * f)
+        # beyond the threshold torch returns its argument: 40 is where float64 cannot tell
+        return functional.softplus(-y * f, threshold=40.0)
 
     def derivative(self, f: Tensor, y: Tensor) -> Tensor:
         """The derivative (n,) in ``f``."""

@@ -12,44 +12,20 @@ from ..losses import Logistic, Loss, PseudoHuber
 from ..networks import TwoLayerNet
 from ..numerics import generator, row_norm
 from ..perturbations import (
-    Finite,
     L1Ball,
     L2Ball,
     LinfBall,
     Perturbation,
     SphereCap,
 )
-from ..samples import Sample, hexagon, sphere
+from ..samples import hexagon, sphere
 from ..training import adversarial_training
 from .registry import Control, Evidence, claim
+from .tools import F64, Affine, attacked_losses, candidates, nearest_on_arc
 
 SEEDS = {"smoke": 2, "laptop": 5, "gpu": 20}
-F64 = torch.float64
 TOUCH = 2 * math.sin(math.pi / 12)  # the caps of neighbours on the hexagon share one point
 HALF = math.sqrt(2) - 1  # pseudo-Huber's loss at f = 0, which is min over f of the mean of both
-
-
-class Affine(nn.Module):
-    """f(x) = <w, x> + b with w and b drawn from ``seed``, in float64."""
-
-    def __init__(self, d: int, seed: int) -> None:
-        super().__init__()
-        noise = torch.randn(d + 1, dtype=F64, generator=generator(seed))
-        self.w, self.b = nn.Parameter(noise[:d]), nn.Parameter(noise[d])
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Outputs (n,) at points ``x`` (n, d)."""
-        return x @ self.w + self.b
-
-
-def _losses_at(model: nn.Module, points: Tensor, y: Tensor, loss: Loss) -> Tensor:
-    with torch.no_grad():
-        return loss(model(points), y)
-
-
-def _candidates(sample: Sample, rho: float, size: int = 401) -> Finite:
-    """The caps of ``sample`` as finite sets, over which the inner maximum is exact."""
-    return Finite(SphereCap(rho).grid(sample.x, size))
 
 
 @claim(
@@ -67,7 +43,7 @@ def cap_projection(size: str) -> Evidence:
             x = sphere(40, d, seed=seed).x
             z = 2 * torch.randn(40, d, dtype=F64, generator=draw)
             for rho in (0.1, 0.7, 1.5, 2.5):
-                near = _nearest_on_arc(x, z, rho)
+                near = nearest_on_arc(x, z, rho)
                 p = SphereCap(rho).project(z, x)
                 inside = row_norm(p - x) - rho
                 worst = max(worst, float((row_norm(z - p) - near).max()), float(inside.max()))
@@ -90,22 +66,6 @@ def cap_projection(size: str) -> Evidence:
     )
 
 
-def _nearest_on_arc(x: Tensor, z: Tensor, rho: float) -> Tensor:
-    """Distance (n,) from z to the cap, by search along the arc from x towards z, refined twice."""
-    theta = 2 * math.asin(min(rho, 2.0) / 2)
-    side = z - (z * x).sum(1, keepdim=True) * x
-    side = side / row_norm(side)[:, None]
-    low, high = torch.zeros(len(x), 1, dtype=F64), torch.full((len(x), 1), theta, dtype=F64)
-    for _ in range(6):
-        beta = low + (high - low) * torch.linspace(0, 1, 101, dtype=F64)
-        arc = beta.cos()[..., None] * x[:, None] + beta.sin()[..., None] * side[:, None]
-        distance: Tensor = torch.linalg.vector_norm(z[:, None] - arc, dim=2)
-        near, best = distance.min(1, keepdim=True)
-        low = beta.gather(1, (best - 1).clamp(min=0))
-        high = beta.gather(1, (best + 1).clamp(max=100))
-    return near.squeeze(1)
-
-
 @claim(
     "sandwich",
     statement="lem-sandwich",
@@ -115,20 +75,20 @@ def _nearest_on_arc(x: Tensor, z: Tensor, rho: float) -> Tensor:
 def sandwich(size: str) -> Evidence:
     """L_A <= L_* <= L_A + tau for every attack that stays in the set."""
     sample, loss, worst, control = hexagon(), PseudoHuber(), -math.inf, -math.inf
-    sets = _candidates(sample, 0.3)
+    sets = candidates(sample, 0.3)
     attacks: list[Attack] = [Identity(), RandomNoise(), FGSM(), PGD(steps=5)]
     for seed in range(SEEDS[size]):
         net = TwoLayerNet(2, 256, symmetric=False, seed=seed).to(F64)
-        exact = _attacked_losses(net, sample, GridMax(), sets, loss)
+        exact = attacked_losses(net, sample, GridMax(), sets, loss)
         for attack in attacks:
-            found = _attacked_losses(net, sample, attack, sets, loss)
+            found = attacked_losses(net, sample, attack, sets, loss)
             tau = (exact - found).max()
             worst = max(
                 worst,
                 float(found.mean() - exact.mean()),
                 float(exact.mean() - found.mean() - tau),
             )
-        outside = _attacked_losses(net, sample, PGD(steps=5), SphereCap(0.45), loss)
+        outside = attacked_losses(net, sample, PGD(steps=5), SphereCap(0.45), loss)
         control = max(control, float(outside.mean() - exact.mean()))
     return Evidence(
         predicted="L_A - L_* <= 0 and L_* - L_A - tau <= 0",
@@ -142,13 +102,6 @@ def sandwich(size: str) -> Evidence:
         ),
         ran=f"hexagon, {SEEDS[size]} random nets of width 256, {len(attacks)} attacks",
     )
-
-
-def _attacked_losses(
-    net: nn.Module, sample: Sample, attack: Attack, perturbation: Perturbation, loss: Loss
-) -> Tensor:
-    points = attack(net, sample.x, sample.y, perturbation=perturbation, loss=loss)
-    return _losses_at(net, points, sample.y, loss)
 
 
 @claim(
@@ -168,9 +121,9 @@ def affine_dual_norm(size: str) -> Evidence:
             reach = ball.radius * float(torch.linalg.vector_norm(model.w.detach(), ord=dual))
             for loss in (PseudoHuber(), Logistic()):
                 formula = _ends(model(sample.x).detach(), reach, reach, sample.y, loss)
-                attained = _attacked_losses(model, sample, LinearMax(), ball, loss)
+                attained = attacked_losses(model, sample, LinearMax(), ball, loss)
                 noise = RandomNoise(samples=100, seed=seed)
-                sampled = _attacked_losses(model, sample, noise, ball, loss)
+                sampled = attacked_losses(model, sample, noise, ball, loss)
                 worst = max(worst, float((formula - attained).abs().max()))
                 worst = max(worst, float((sampled - formula).max()))
         control = max(control, _formula_error_on_a_net(seed))
@@ -201,7 +154,7 @@ def _formula_error_on_a_net(seed: int) -> float:
     f = net(x)
     slope = row_norm(torch.autograd.grad(f.sum(), x)[0])
     formula = _ends(f.detach(), ball.radius * slope, ball.radius * slope, sample.y, loss)
-    exact = _attacked_losses(net, sample, GridMax(size=10_000), ball, loss)
+    exact = attacked_losses(net, sample, GridMax(size=10_000), ball, loss)
     return float((formula - exact).abs().max())
 
 
@@ -226,10 +179,10 @@ def affine_on_cap(size: str) -> Evidence:
                 start = f - model.b.detach()
                 formula = _ends(f, high - start, start - low, sample.y, loss)
                 cap = SphereCap(rho)
-                attained = _attacked_losses(model, sample, LinearMax(), cap, loss)
+                attained = attacked_losses(model, sample, LinearMax(), cap, loss)
                 worst = max(worst, float((formula - attained).abs().max()))
                 if d == 2:  # the grid misses the maximum by at most its spacing squared
-                    grid = _attacked_losses(model, sample, GridMax(size=20_001), cap, loss)
+                    grid = attacked_losses(model, sample, GridMax(size=20_001), cap, loss)
                     worst = max(worst, float((formula - grid).abs().max()) - 1e-6)
                 flat = _ends(f, rho * length, rho * length, sample.y, loss)
                 control = max(control, float((flat - attained).max()))
@@ -276,7 +229,7 @@ def _best_robust_loss(rho: float, seed: int) -> float:
     trajectory = adversarial_training(
         TwoLayerNet(2, 256, seed=seed).to(F64),
         hexagon(),
-        perturbation=_candidates(hexagon(), rho, 41),
+        perturbation=candidates(hexagon(), rho, 41),
         attack=GridMax(),
         loss=PseudoHuber(),
         step_size=1.0,
@@ -326,5 +279,5 @@ def _gradient_error(attack: Attack, model: nn.Module, seed: int, d: int) -> floa
         with torch.no_grad():
             for w, v in zip(weights, along, strict=True):
                 w.add_(v, alpha=sign * step)
-        values.append(float(_attacked_losses(model, sample, attack, cap, loss).mean()))
+        values.append(float(attacked_losses(model, sample, attack, cap, loss).mean()))
     return abs((values[0] - values[1]) / (2 * step) - predicted) / abs(predicted)
