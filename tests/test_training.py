@@ -131,6 +131,26 @@ def test_best_is_the_net_at_the_first_least_surrogate_loss(make: Callable[[], nn
     torch.testing.assert_close(run.drift, total)
 
 
+class Level:
+    """Always 1, and always with slope 1: the weights move and the loss does not."""
+
+    lipschitz, smoothness, zero_at_label = 1.0, None, False
+
+    def __call__(self, f: Tensor, y: Tensor) -> Tensor:
+        return f - f.detach() + 1
+
+    def derivative(self, f: Tensor, y: Tensor) -> Tensor:
+        return torch.ones_like(f)
+
+
+def test_the_first_of_equally_good_steps_is_best() -> None:
+    module = net()
+    run = train(module, loss=Level())
+    assert run.surrogate_loss.tolist() == [1.0] * 8
+    assert run.best_step == 0
+    assert torch.equal(next(run.best.parameters()), module.weight)
+
+
 def test_the_net_and_the_surroundings_are_as_found() -> None:
     module = net()
     module.train()
@@ -287,14 +307,20 @@ def test_a_run_cut_off_at_any_step_goes_on_with_the_same_bits(
 ) -> None:
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(training, "CHECKPOINT_SHARE", 1e9)
-    whole = bits(train(attack=Tripwire(-1)))
+    wire = Tripwire(-1)
+    run = train(attack=wire, step_size=12.0)
+    assert wire.calls == 0  # a copy of it was used
+    assert run.best_step == 3  # so that a best step made before the cut must be remembered
+    whole = bits(run)
     for at in range(8):
         path = tmp_path / str(at)
         with pytest.raises(Stop):
-            train(attack=Tripwire(at), checkpoint=path)
+            train(attack=Tripwire(at), step_size=12.0, checkpoint=path)
         assert path.exists() == (at > 0)
-        assert bits(train(attack=Tripwire(-1), checkpoint=path)) == whole
-        assert bits(train(attack=Tripwire(0), checkpoint=path)) == whole  # nothing left to do
+        assert bits(train(attack=Tripwire(-1), step_size=12.0, checkpoint=path)) == whole
+        assert (
+            bits(train(attack=Tripwire(0), step_size=12.0, checkpoint=path)) == whole
+        )  # nothing left to do
 
 
 def test_a_run_can_be_made_longer_but_not_shorter(tmp_path: Path) -> None:

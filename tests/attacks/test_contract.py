@@ -325,6 +325,23 @@ def test_pgd_costs_what_it_says() -> None:
     assert (forwards, backwards) == (2, 1)
 
 
+def test_every_restart_has_a_start_of_its_own() -> None:
+    x, y = problem(L2Ball(0.4), (16,), torch.float64, torch.device("cpu"))
+    seen: list[Tensor] = []
+    model = Affine()
+
+    def watched(z: Tensor) -> Tensor:
+        seen.append(z.detach().clone())
+        f: Tensor = model(z)
+        return f
+
+    PGD(steps=1, restarts=4)(watched, x, y, perturbation=L2Ball(0.4), loss=PseudoHuber())
+    starts = seen[::2]
+    assert torch.equal(starts[0], x)
+    for one, other in itertools.combinations(starts, 2):
+        assert bool((one != other).flatten(1).any(1).all())
+
+
 def test_no_gradient_is_computed_in_the_parameters() -> None:
     x, y = problem(L2Ball(0.4), (16,), torch.float64, torch.device("cpu"))
     model = Affine()

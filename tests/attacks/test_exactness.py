@@ -151,6 +151,35 @@ def test_linear_max_refuses_models_that_are_not_affine(activation: str) -> None:
         LinearMax()(net, x, y, perturbation=SphereCap(0.5), loss=PseudoHuber())
 
 
+def test_linear_max_refuses_a_model_that_is_almost_affine() -> None:
+    x, y = data(L2Ball(0.5), 8, 5, 0)
+    affine = Affine(5, 0)
+
+    def bent(z: Tensor) -> Tensor:
+        return affine(z) + 1e-8 * z.pow(2).sum(1)
+
+    with pytest.raises(ValueError, match="affine"):
+        LinearMax()(bent, x, y, perturbation=L2Ball(0.5), loss=PseudoHuber())
+
+
+@pytest.mark.parametrize("sets", FLAT[2:], ids=repr)
+def test_gradient_attacks_leave_the_label_on_the_side_where_the_output_is(
+    sets: Perturbation,
+) -> None:
+    # these sets are symmetric, so that |f - y| is largest on the side of y where f(x) is already;
+    # with the labels here that is now the side away from zero, now the other one
+    model, loss = Affine(50, 2), PseudoHuber()
+    x, y = data(sets, 64, 50, 2)
+    with torch.no_grad():
+        model.w.mul_(3)
+        above = model(x) > y
+    assert 0 < int((above == (y > 0)).sum()) < 64
+    truth = loss(model(LinearMax()(model, x, y, perturbation=sets, loss=loss)), y)
+    for attack in (FGSM(), PGD()):
+        found = loss(model(attack(model, x, y, perturbation=sets, loss=loss)), y)
+        torch.testing.assert_close(found, truth, rtol=1e-9, atol=1e-12)
+
+
 def test_linear_max_accepts_rounding_in_float32() -> None:
     model = Affine(784, 0, torch.float32)
     x, y = data(L2Ball(0.1), 32, 784, 0)
