@@ -4,6 +4,7 @@ Works on the written pages, so that a plain ``jupyter-book build .`` gives the s
 ``make book``.
 """
 
+import itertools
 import re
 import shutil
 from pathlib import Path
@@ -41,7 +42,9 @@ REPAIRS = [
 def mend(page: str) -> str:
     for pattern, replacement in REPAIRS:
         page = re.sub(pattern, replacement, page, flags=re.DOTALL)
-    return page
+    # sphinx-proof: all proofs of a page have one id, so that a click unfolds the first of them.
+    number = itertools.count(1)
+    return re.sub(r'id="proof"', lambda _: f'id="proof-{next(number)}"', page)
 
 
 def copy_mathjax(site: Path) -> None:

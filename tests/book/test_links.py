@@ -16,12 +16,14 @@ class Targets(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.anchors: set[str] = set()
+        self.ids: list[str] = []
         self.links: list[str] = []
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         for name, value in attributes:
             if name == "id" or (name == "name" and tag == "a"):
                 self.anchors.add(value or "")
+                self.ids += [value or ""] if name == "id" else []
             elif name in ("href", "src") and value:
                 self.links.append(value)
 
@@ -49,6 +51,13 @@ def dead_links(page: Path) -> list[str]:
 def test_no_link_is_dead(site: Path) -> None:
     dead = {name: found for name in PAGES if (found := dead_links(site / name))}
     assert dead == {}
+
+
+def test_ids_are_unique(site: Path) -> None:
+    """Two proofs with one id, and a click on the second unfolds the first."""
+    for name in PAGES:
+        ids = [i for i in targets(site / name).ids if i.startswith(("proof", "chapters", "rl-"))]
+        assert sorted(ids) == sorted(set(ids)), name
 
 
 def test_a_dead_link_is_seen(tmp_path: Path) -> None:
