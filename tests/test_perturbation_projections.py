@@ -25,9 +25,12 @@ CASES, BATCH = 2000, 20
 Array = NDArray[np.float64]
 Check = Callable[[Perturbation, Tensor, Tensor], int]
 
-SMALL = [0.0, 1e-7, 1e-3, 0.1]
-RADII = st.one_of(st.sampled_from([*SMALL, 1.0, 100.0]), st.floats(1e-4, 10))
-CHORDS = st.one_of(st.sampled_from([*SMALL, math.sqrt(2), 2 - 1e-9, 2.0, 7.0]), st.floats(0, 2.5))
+SPECIAL = [0.0, 1e-7, 1e-3, 1.0]
+RADII = st.one_of(st.sampled_from([*SPECIAL, 100.0]), st.integers(1, 999).map(lambda k: k / 250))
+CHORDS = st.one_of(
+    st.sampled_from([*SPECIAL, math.sqrt(2), 2 - 1e-9, 2.0, 7.0]),
+    st.integers(1, 999).map(lambda k: k / 450),
+)
 BALLS = {"l1": L1Ball, "l2": L2Ball, "linf": LinfBall}
 ORDER = {L1Ball: 1.0, L2Ball: 2.0, LinfBall: math.inf}
 SETS = ["cap", "l1", "l2", "linf", "l1 box", "l2 box", "linf box"]

@@ -181,6 +181,17 @@ def test_a_box_is_held_exactly_even_where_its_bounds_are_no_floats(dtype: torch.
         assert not perturbation.contains(beyond, x, tol=1).any()
 
 
+@pytest.mark.parametrize("ball", [L1Ball, L2Ball, LinfBall])
+def test_faces_of_the_box_are_met_bit_by_bit(ball: type[LinfBall], dtype: torch.dtype) -> None:
+    """x + (hi - x) is often one unit off hi; a point that the box stops is on the face."""
+    x = 0.1 + 0.6 * torch.rand(100, 7, generator=rng(), dtype=torch.float64).to(dtype)
+    x = x.clamp(0.1, 0.7)
+    far, wide = noise(x, 100.0), ball(50.0, box=(0.1, 0.7))
+    corner = torch.where(far > 0, torch.tensor(0.7, dtype=dtype), torch.tensor(0.1, dtype=dtype))
+    assert torch.equal(wide.argmax_linear(far, x), corner)
+    assert torch.equal(wide.project(x + 9 * far.sign(), x), corner)
+
+
 def test_extreme_numbers_do_not_overflow() -> None:
     x = torch.tensor([[0.6, 0.8, 0.0]], dtype=torch.float64)
     for big in (1e-300, 1e150, 1e300):
