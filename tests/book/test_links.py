@@ -56,7 +56,8 @@ def test_no_link_is_dead(site: Path) -> None:
 def test_ids_are_unique(site: Path) -> None:
     """Two proofs with one id, and a click on the second unfolds the first."""
     for name in PAGES:
-        ids = [i for i in targets(site / name).ids if i.startswith(("proof", "chapters", "rl-"))]
+        # sphinx-proof and sphinx-exercise name every box's inside alike; nothing refers to those
+        ids = [i for i in targets(site / name).ids if not i.endswith("-content")]
         assert sorted(ids) == sorted(set(ids)), name
 
 
