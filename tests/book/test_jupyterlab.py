@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -97,42 +98,57 @@ def lab(folder: Path, browser: Browser) -> Iterator[str]:
         yield address
     finally:
         server.terminate()
-        server.wait(30)
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
 
 
-@pytest.fixture
-def notebook(browser: Browser, lab: str) -> Iterator[Page]:
+@contextmanager
+def opened(browser: Browser, lab: str) -> Iterator[Page]:
     """The notebook, open in JupyterLab with nothing run yet, and no way to another host."""
     context = browser.new_context(viewport={"width": 1400, "height": 1400})
     context.route(lambda url: not url.startswith((lab, "data:", "blob:")), lambda r: r.abort())
     page = context.new_page()
     page.goto(f"{lab}/lab/tree/explorers.ipynb?token={TOKEN}&reset")
     page.wait_for_selector(".jp-Notebook .jp-OutputArea-output", timeout=60_000)
-    yield page
-    # the next test gets a kernel of its own
-    page.evaluate("jupyterapp.serviceManager.sessions.shutdownAll()")
-    context.close()
-
-
-def run_all(page: Page) -> None:
-    """Run every cell, once the kernel answers: JupyterLab forgets what it asked before."""
+    # JupyterLab forgets what it is asked before the kernel answers
     page.evaluate(
         """async () => {
           await jupyterapp.restored;
           const context = jupyterapp.shell.currentWidget.sessionContext;
           await context.ready;
           await context.session.kernel.info;
-          await jupyterapp.commands.execute("notebook:run-all-cells");
         }"""
     )
+    yield page
+    page.evaluate("jupyterapp.serviceManager.sessions.shutdownAll()")
+    context.close()
 
 
-def test_opened_but_not_run_the_sentence_is_there(notebook: Page) -> None:
+@pytest.fixture
+def unrun(browser: Browser, lab: str) -> Iterator[Page]:
+    with opened(browser, lab) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def notebook(browser: Browser, lab: str) -> Iterator[Page]:
+    """The notebook after all its cells were run."""
+    with opened(browser, lab) as page:
+        page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
+        live = page.locator(".jp-CodeCell").nth(2).locator(".widget-slider")
+        expect(live.first).to_be_visible(timeout=60_000)
+        yield page
+
+
+def test_opened_but_not_run_the_sentence_is_there(unrun: Page) -> None:
     """JupyterLab takes scripts out of what it does not trust."""
-    sentences = notebook.locator(".jp-OutputArea").get_by_text(FIRST)
+    sentences = unrun.locator(".jp-OutputArea").get_by_text(FIRST)
     expect(sentences.first).to_be_visible()
     assert sentences.count() == 2
-    images = notebook.locator(".jp-OutputArea").get_by_role("img", name=FIRST)
+    images = unrun.locator(".jp-OutputArea").get_by_role("img", name=FIRST)
     assert images.evaluate_all("all => all.map(i => i.complete && i.naturalWidth > 0)") == [
         True,
         True,
@@ -140,7 +156,6 @@ def test_opened_but_not_run_the_sentence_is_there(notebook: Page) -> None:
 
 
 def test_run_the_stored_figure_moves(notebook: Page) -> None:
-    run_all(notebook)
     cell = notebook.locator(".jp-CodeCell").nth(1)
     slider = cell.get_by_role("slider", name="radius")
     expect(slider).to_be_visible(timeout=60_000)
@@ -163,7 +178,6 @@ def test_run_the_stored_figure_moves(notebook: Page) -> None:
 
 
 def test_run_the_live_figure_draws_values_between(notebook: Page) -> None:
-    run_all(notebook)
     cell = notebook.locator(".jp-CodeCell").nth(2)
     slider = cell.get_by_role("slider").first
     expect(slider).to_be_visible(timeout=60_000)
@@ -177,9 +191,8 @@ def test_run_the_live_figure_draws_values_between(notebook: Page) -> None:
 
 
 def test_colours_follow_the_theme_of_jupyterlab(notebook: Page) -> None:
-    run_all(notebook)
     root = notebook.locator(".jp-CodeCell").nth(1).locator(".rl-explorer")
-    expect(root.get_by_role("slider").first).to_be_visible(timeout=60_000)
+    expect(root.get_by_role("slider").first).to_be_visible()
     colour = "path => getComputedStyle(path).stroke"
     line = root.locator("path[style*='--rl-blue']").first
     light = line.evaluate(colour)
