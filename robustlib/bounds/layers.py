@@ -1,0 +1,152 @@
+"""Networks as bounds see them: affine maps in float64 with an activation after each but the last."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..activations import ACTIVATIONS, Activation
+from ..networks import DeepNet, TwoLayerNet
+from .regions import UNIT
+
+# Modules of nn.Sequential that are one of our activations.
+_MODULES: dict[type[nn.Module], str] = {
+    nn.ReLU: "relu",
+    nn.Tanh: "tanh",
+    nn.SiLU: "silu",
+    nn.GELU: "gelu",
+}
+# Relative error of one operation where float32 products may be computed in a shorter format.
+_SHORT = {"highest": 2.0**-24, "high": 2.0**-11, "medium": 2.0**-8}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """z -> s(weight z + bias): ``weight`` (k, j), ``bias`` (k,), ``activation`` s or None.
+
+    ``size`` (k, j + 1) is at least |weight| and |bias|: it says how large the numbers are that the
+    model itself adds up, where that is another sum than ours.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    activation: Activation | None
+    size: Tensor
+
+
+@dataclass(frozen=True)
+class Layers:
+    """f = the last layer after the others, one output; the model computes it in ``dtype``."""
+
+    layers: tuple[Layer, ...]
+    dtype: torch.dtype
+
+    @property
+    def affine(self) -> bool:
+        """Whether f is affine in its input."""
+        return all(layer.activation is None for layer in self.layers)
+
+    @property
+    def roundings(self) -> int:
+        """More than the operations on any way through the net: what ``gamma`` is asked for."""
+        return 64 + 4 * sum(layer.weight.shape[1] + 8 for layer in self.layers)
+
+    @property
+    def unit(self) -> float:
+        """The relative error of one operation of the model itself."""
+        wide = self.dtype == torch.float64
+        return UNIT if wide else _SHORT[torch.get_float32_matmul_precision()]
+
+
+def read_layers(model: object) -> Layers | None:
+    """The layers of a model whose structure is known here, else None.
+
+    Known: ``TwoLayerNet``, ``DeepNet``, ``nn.Linear`` with one output, and ``nn.Sequential`` of
+    Flatten, Linear, ReLU, Tanh, SiLU, GELU, Identity and Dropout (which does nothing in
+    evaluation mode) that ends in one output. A subclass or a module with hooks may compute
+    something else, and is not known.
+    """
+    if isinstance(model, nn.Module) and any(
+        m._forward_hooks or m._forward_pre_hooks for m in model.modules()
+    ):
+        return None
+    if type(model) is TwoLayerNet:
+        return _two_layer(model)
+    if type(model) is DeepNet:
+        return _deep(model)
+    if type(model) in (nn.Linear, nn.Sequential):
+        assert isinstance(model, nn.Module)
+        return _sequential(model)
+    return None
+
+
+def _two_layer(net: TwoLayerNet) -> Layers:
+    weight, readout = net.weight.detach().double(), net.readout.double()
+    size = weight.abs()  # of every product in z
+    if net.symmetric:  # z of the first half is computed as that of its twin plus a difference
+        half = net.width // 2
+        size = torch.cat([size[:half] + 2 * size[half:], size[half:]])
+    first = _lifted(weight, size, net.bias, net.activation)
+    out = (readout / math.sqrt(net.width))[None]
+    return Layers((first, _plain(out, None)), net.weight.dtype)
+
+
+def _deep(net: DeepNet) -> Layers:
+    root = math.sqrt(net.width)
+    first = net.first.double()
+    layers = [_lifted(first, first.abs(), net.bias, None)]
+    layers += [_plain(w.detach().double() / root, net.activation) for w in net.layers]
+    layers.append(_plain((net.readout.double() / root)[None], None))
+    return Layers(tuple(layers), net.first.dtype)
+
+
+def _lifted(weight: Tensor, size: Tensor, bias: bool, activation: Activation | None) -> Layer:
+    """x -> weight (x, 1)/sqrt(2), or weight x without ``bias``."""
+    if not bias:
+        return _plain(weight, activation, size)
+    weight, size = weight * math.sqrt(0.5), size * math.sqrt(0.5)
+    return Layer(weight[:, :-1], weight[:, -1], activation, size)
+
+
+def _plain(weight: Tensor, activation: Activation | None, size: Tensor | None = None) -> Layer:
+    """x -> weight x."""
+    size = functional.pad(weight.abs() if size is None else size, (0, 1))
+    return Layer(weight, weight.new_zeros(len(weight)), activation, size)
+
+
+def _sequential(model: nn.Module) -> Layers | None:
+    layers: list[Layer] = []
+    last = None
+    for module in _flattened(model):
+        kind = type(module)
+        if kind is nn.Flatten and isinstance(module, nn.Flatten):
+            # of each example at the start; of the single column at the end
+            if not (module.start_dim == (0 if layers else 1) and module.end_dim == -1):
+                return None
+        elif kind is nn.Linear and isinstance(module, nn.Linear):
+            weight = module.weight.detach().double()
+            bias = weight.new_zeros(len(weight)) if module.bias is None else module.bias.detach()
+            bias = bias.double()
+            layers.append(Layer(weight, bias, None, torch.cat([weight, bias[:, None]], 1).abs()))
+            last = module.weight.dtype
+        elif kind in _MODULES and layers and layers[-1].activation is None:
+            if isinstance(module, nn.GELU) and module.approximate != "none":
+                return None
+            old = layers.pop()
+            s = ACTIVATIONS[_MODULES[kind]]
+            layers.append(Layer(old.weight, old.bias, s, old.size))
+        elif kind not in (nn.Identity, nn.Dropout):
+            return None
+    if not layers or last is None or len(layers[-1].weight) != 1 or layers[-1].activation:
+        return None
+    return Layers(tuple(layers), last)
+
+
+def _flattened(model: nn.Module) -> list[nn.Module]:
+    if type(model) is nn.Sequential:
+        return [inner for module in model for inner in _flattened(module)]
+    return [model]

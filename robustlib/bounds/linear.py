@@ -1,0 +1,197 @@
+"""Bounds of f(x') over B(x): intervals, and one linear function above and one below (CROWN).
+
+All bounds are of two parts. The first bounds the exact function over the exact set; it is computed
+in float64 and carries ``gamma(N)`` times the sum of the absolute values of all that was added up,
+N more than the operations on any way through the net. The second, the allowance, bounds how far
+the model's own output, in its own dtype, at a tensor that ``contains`` accepts, can be from the
+exact function at the nearest point of the exact set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..activations import Activation
+from .layers import Layer, Layers
+from .regions import UNIT, Region, gamma
+
+_SAMPLES = 33  # points at which a smooth activation is compared with a line
+
+
+@dataclass(frozen=True)
+class Lines:
+    """below[0] z + below[1] <= s(z) <= above[0] z + above[1] on the intervals, each (n, k).
+
+    ``slope`` bounds |s'|, ``height`` bounds |s(z)| + |z| there.
+    """
+
+    below: tuple[Tensor, Tensor]
+    above: tuple[Tensor, Tensor]
+    slope: Tensor
+    height: Tensor
+
+
+def first_interval(layer: Layer, region: Region) -> tuple[Tensor, Tensor]:
+    """The exact range (n, k) of every output of the first layer, outward by its rounding."""
+    weight = layer.weight[None].expand(len(region), -1, -1)
+    middle = region.centre @ layer.weight.T + layer.bias
+    size = 2 * (region.reach @ layer.weight.abs().T) + layer.bias.abs()
+    slack = gamma(4 * layer.weight.shape[1] + 64) * size
+    up, down = region.support(weight)[0], region.support(-weight)[0]
+    return middle - down - slack, middle + up + slack
+
+
+def interval_step(layer: Layer, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+    """The range of every output of ``layer`` for inputs in the box, outward by its rounding."""
+    middle, half = (low + high) / 2, (high - low) / 2
+    centre = middle @ layer.weight.T + layer.bias
+    spread = half @ layer.weight.abs().T
+    size = torch.maximum(low.abs(), high.abs()) @ layer.weight.abs().T + layer.bias.abs()
+    spread = spread + gamma(2 * layer.weight.shape[1] + 64) * size
+    return centre - spread, centre + spread
+
+
+def lines(activation: Activation | None, low: Tensor, high: Tensor) -> Lines:
+    """Lines above and below s on the intervals ``low`` <= z <= ``high``."""
+    one, zero = torch.ones_like(low), torch.zeros_like(low)
+    most = torch.maximum(low.abs(), high.abs())
+    if activation is None:
+        return Lines((one, zero), (one, zero), one, 2 * most)
+    if activation.name == "relu":
+        on, off = low >= 0, high <= 0
+        mixed = ~(on | off)
+        chord = torch.where(mixed, high / torch.where(mixed, high - low, one), on.to(low))
+        # through both ends, and up by more than its own rounding
+        lift = torch.where(mixed, -chord * low + 16 * UNIT * most, zero)
+        alpha = torch.where(mixed, (high > -low).to(low), on.to(low))
+        return Lines((alpha, zero), (chord, lift), (high > 0).to(low), 2 * most)
+    step = (high - low) / (_SAMPLES - 1)
+    z = torch.stack([low + i * step for i in range(_SAMPLES - 1)] + [high])
+    s = activation.function(z)
+    slope = torch.where(
+        high - low > 1e-4,
+        (s[-1] - s[0]) / torch.where(high > low, high - low, one),
+        activation.derivative((low + high) / 2),
+    )
+    away = s - slope * z
+    height = s.abs().amax(0) + activation.curvature * step * step + most
+    # between two samples s - slope z stays within curvature step^2 / 8 of their chord; the grid's
+    # own rounding moves its points by a few units
+    bulge = activation.curvature * step * step / 8 * (1 + 1e-9) + 32 * UNIT * (
+        height + slope.abs() * most
+    )
+    bound = activation.derivative(z).abs().amax(0) + activation.curvature * step
+    return Lines((slope, away.amin(0) - bulge), (slope, away.amax(0) + bulge), bound, height)
+
+
+def backward(
+    layers: tuple[Layer, ...], relaxed: list[Lines], region: Region, weight: Tensor, roundings: int
+) -> tuple[Tensor, Tensor]:
+    """An upper bound (n, r) of ``weight`` (n, r, k) times the outputs of the last of ``layers``.
+
+    The outputs are before that layer's activation; ``relaxed`` has the lines of those before it.
+    Also where (n, r, d), as offset from the centre, the linear function above is largest.
+    """
+    const = torch.zeros_like(weight[..., 0])
+    size = torch.zeros_like(const)
+    reach = region.reach
+    for k in range(len(layers) - 1, -1, -1):
+        layer = layers[k]
+        inputs = relaxed[k - 1].height if k else reach
+        product = inputs @ layer.weight.abs().T + layer.bias.abs()
+        const = const + weight @ layer.bias
+        size = size + (weight.abs() @ product[..., None])[..., 0]
+        weight = weight @ layer.weight
+        if k:
+            up, down = weight.clamp(min=0), weight.clamp(max=0)
+            above, below = relaxed[k - 1].above, relaxed[k - 1].below
+            offset = up @ above[1][..., None] + down @ below[1][..., None]
+            extent = up @ above[1].abs()[..., None] - down @ below[1].abs()[..., None]
+            const, size = const + offset[..., 0], size + extent[..., 0]
+            weight = up * above[0][:, None] + down * below[0][:, None]
+    value, v = region.support(weight)
+    at_centre = (weight @ region.centre[..., None])[..., 0]
+    size = size + 2 * (weight.abs() @ reach[..., None])[..., 0]
+    return const + at_centre + value + gamma(roundings) * size, v
+
+
+@dataclass(frozen=True)
+class Relaxed:
+    """Lines of all layers but the last, bounds low <= f <= high (n,) of the exact f.
+
+    ``lowest`` and ``highest`` (n, d) are offsets where the linear functions have those values;
+    zeros for intervals.
+    """
+
+    lines: list[Lines]
+    low: Tensor
+    high: Tensor
+    lowest: Tensor
+    highest: Tensor
+
+
+def relax(layers: Layers, region: Region, *, linear: bool) -> Relaxed:
+    """Bounds through the net: by intervals alone, or by linear functions at every layer."""
+    relaxed: list[Lines] = []
+    low, high = first_interval(layers.layers[0], region)
+    lowest = highest = torch.zeros_like(region.centre)
+    for k, layer in enumerate(layers.layers):
+        if k:
+            s = layers.layers[k - 1].activation
+            ends = (low, high) if s is None else image(s, low, high, relaxed[-1])
+            low, high = interval_step(layer, *ends)
+        if linear:
+            eye = torch.eye(len(layer.weight), dtype=low.dtype, device=low.device)
+            eye = eye.expand(len(region), -1, -1)
+            upto, last = layers.layers[: k + 1], k + 1 == len(layers.layers)
+            if k or last:
+                above, up = backward(upto, relaxed, region, eye, layers.roundings)
+                below, down = backward(upto, relaxed, region, -eye, layers.roundings)
+                low, high = torch.maximum(low, -below), torch.minimum(high, above)
+                lowest, highest = down[:, 0], up[:, 0]
+        if k + 1 < len(layers.layers):
+            relaxed.append(lines(layer.activation, low, high))
+    return Relaxed(relaxed, low[:, 0], high[:, 0], lowest, highest)
+
+
+def image(
+    activation: Activation, low: Tensor, high: Tensor, relaxed: Lines
+) -> tuple[Tensor, Tensor]:
+    """An interval that holds s(z) for every ``low`` <= z <= ``high``."""
+    if activation.name in ("gelu", "silu"):  # not monotone: the lines' own ends
+        down = torch.minimum(relaxed.below[0] * low, relaxed.below[0] * high) + relaxed.below[1]
+        up = torch.maximum(relaxed.above[0] * low, relaxed.above[0] * high) + relaxed.above[1]
+    else:
+        down, up = activation.function(low), activation.function(high)
+    slack = 32 * UNIT * relaxed.height
+    return down - slack, up + slack
+
+
+def allowance(layers: Layers, region: Region, relaxed: list[Lines]) -> Tensor:
+    """How far (n,) the model's output, as computed, may be from the exact f in the exact set.
+
+    The standard running error analysis, with the unit of rounding of the model's dtype: layer by
+    layer, old errors times |weights| plus gamma times the sum of absolute products. To this adds
+    what a point may lie outside the set times a Lipschitz constant in the set's norm.
+    """
+    size = region.reach
+    error = torch.zeros_like(size)
+    steep = torch.eye(size.shape[1], dtype=size.dtype, device=size.device).expand(len(size), -1, -1)
+    unit = layers.unit
+    for k, layer in enumerate(layers.layers):
+        terms, offset = layer.size[:, :-1], layer.size[:, -1]
+        total = (size + error) @ terms.T + offset
+        error = error @ terms.T + gamma(terms.shape[1] + 8, unit) * total
+        steep = layer.weight.abs() @ steep
+        if k < len(relaxed):
+            size = relaxed[k].height
+            error = relaxed[k].slope * error + 16 * unit * (size + error)
+            steep = relaxed[k].slope[..., None] * steep
+        else:
+            error = error + 4 * unit * total
+    outside = region.slack * region.dual_norm(steep[:, 0]) * (1 + gamma(layers.roundings))
+    result: Tensor = error[:, 0] + outside
+    return result
