@@ -53,8 +53,9 @@ class Explorer:
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         if self.widget is not None and _front_end():
-            bundle: dict[str, Any] = self.widget()._repr_mimebundle_()
-            return bundle
+            # written out, because ipywidgets 7 has no _repr_mimebundle_
+            view = {"version_major": 2, "version_minor": 0, "model_id": self.widget().model_id}
+            return {"application/vnd.jupyter.widget-view+json": view, "text/plain": repr(self)}
         return {"text/html": self.html, "text/plain": repr(self)}
 
 

@@ -445,7 +445,10 @@ def test_live_reaches_values_off_the_grid(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("ROBUSTLIB_STATIC", "1")
     assert set(explorer._repr_mimebundle_()) == {"text/html", "text/plain"}
     monkeypatch.setenv("ROBUSTLIB_STATIC", "0")
-    assert "application/vnd.jupyter.widget-view+json" in explorer._repr_mimebundle_()
+    bundle = explorer._repr_mimebundle_()
+    view = bundle.pop("application/vnd.jupyter.widget-view+json")
+    assert (view["version_major"], view["version_minor"]) == (2, 0)
+    assert bundle == {"text/plain": repr(explorer)}
     assert explorer.widget is not None
     radius, width, shown = explorer.widget().children
     assert line(0.1, 64)[1] in shown.value
