@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import html
 import re
+import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
 from urllib.parse import quote
@@ -27,6 +29,7 @@ PALETTE = {
 STYLE: Any = {
     "axes.prop_cycle": cycler(color=list(PALETTE.values()))
     + cycler(linestyle=["-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1))]),
+    "axes.titlesize": "medium",
     "axes.spines.right": False,
     "axes.spines.top": False,
     "figure.constrained_layout.use": True,
@@ -37,9 +40,52 @@ STYLE: Any = {
     "lines.linewidth": 2,
 }
 
+Draw = Callable[..., tuple[Figure, str]]
 OWN = "\ue000"  # stands for the explorer's own id in the pictures, until their hash is known
 COLOURS = {colour: f"var(--rl-{name})" for name, colour in PALETTE.items()}
 COLOURS |= {"#000000": "currentColor", "#ffffff": "var(--rl-ground)"}
+
+
+@contextmanager
+def _no_figure_left() -> Iterator[None]:
+    """Close the pyplot figures made inside, so that no front end shows them once more."""
+
+    def open_figures() -> set[int]:
+        pyplot = sys.modules.get("matplotlib.pyplot")
+        return set(pyplot.get_fignums()) if pyplot else set()
+
+    before = open_figures()
+    try:
+        yield
+    finally:
+        for number in open_figures() - before:
+            sys.modules["matplotlib.pyplot"].close(number)
+
+
+def draw_state(draw: Draw, state: Mapping[str, object], where: str) -> tuple[str, str]:
+    with mpl.rc_context(STYLE), _no_figure_left():
+        try:
+            drawn: object = draw(**state)
+        except Exception as error:
+            raise RuntimeError(
+                f"draw raised in {where}: {type(error).__name__}: {error}"
+            ) from error
+        if not (
+            isinstance(drawn, tuple)
+            and len(drawn) == 2
+            and isinstance(drawn[0], Figure)
+            and isinstance(drawn[1], str)
+        ):
+            got = (
+                f"({', '.join(type(item).__name__ for item in drawn)})"
+                if isinstance(drawn, tuple)
+                else type(drawn).__name__
+            )
+            raise TypeError(f"draw must return (matplotlib Figure, sentence), got {got} in {where}")
+        figure, sentence = drawn
+        if not sentence.strip():
+            raise ValueError(f"draw returned an empty sentence in {where}; say what is seen")
+        return to_svg(figure), " ".join(sentence.split())
 
 
 def to_svg(figure: Figure) -> str:

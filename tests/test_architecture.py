@@ -42,13 +42,15 @@ FLOORS = {
 # Beside the floors: these know nothing of the theory, only what is listed here.
 BESIDE = {
     "_svg": {"numerics"},
-    "explore": {"numerics", "_svg"},
+    "_page": {"numerics", "_svg"},
+    "_live": {"numerics", "_svg", "_page"},
+    "explore": {"numerics", "_svg", "_page", "_live"},
     "assignments": {"numerics"},
 }
 WINGS = ({"attacks"}, {"kernels"})  # neither imports the other
 MAX_LINES = 300
 # Files still above it; the mark is strict, so that a file leaves this list once it is short.
-TOO_LONG = {"explore"}
+TOO_LONG: set[str] = set()
 
 Graph = dict[str, set[str]]
 

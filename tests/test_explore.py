@@ -13,7 +13,6 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from importlib import resources
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -489,6 +488,6 @@ def test_a_wrong_switch_and_a_missing_ipywidgets_are_named(
 
 
 def test_only_widgets_that_colab_has_are_used() -> None:
-    source = Path(sys.modules["robustlib.explore"].__file__ or "").read_text(encoding="utf-8")
+    source = resources.files("robustlib").joinpath("_live.py").read_text(encoding="utf-8")
     used = set(re.findall(r"widgets\.([A-Z]\w+)", source))
     assert used == {"IntSlider", "FloatSlider", "SelectionSlider", "HTML", "VBox"}
