@@ -1,0 +1,259 @@
+"""Kernels of homogeneous activations: one scalar function of the angle, whatever the depth.
+
+A net with ReLU (degree 1) or quadratic ReLU (degree 2) satisfies f(W, cx) = c^p f(W, x) for c > 0,
+so that its kernels are (|x||z|)^p f(angle) with f analytic on [0, pi]. Here f is computed by the
+depth's recursion at Chebyshev nodes once, and becomes one polynomial. What vanishes is kept as a
+factor, so that values near a zero of f are relatively exact too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.polynomial import chebyshev, polynomial
+from numpy.typing import NDArray
+from torch import Tensor
+
+Array = NDArray[Any]
+
+_TERMS = 18  # of the series below, which are used for arguments up to 1.5
+_NODES = range(64, 80, 2)
+_TAIL = 2e-8  # of the Chebyshev series left out for float32, relative to the least |g|
+_NOISE = 4e-16  # Chebyshev coefficients below it are rounding errors
+CALM = 5.0  # growth of rounding errors that float32 can bear
+
+
+def _series(y: Array, coefficient: Callable[[int], float]) -> Array:
+    """sum over j >= 1 of (-1)^(j+1) coefficient(j) y^(2j+1) / (2j+1)!."""
+    total = np.zeros_like(y)
+    for j in range(_TERMS, 0, -1):
+        total = -total * y * y + coefficient(j) / math.factorial(2 * j + 1)
+    return np.asarray(total * y**3)
+
+
+def _either(y: Array, small: Array, large: Array) -> Array:
+    return np.where(np.abs(y) < 1.5, small, large)
+
+
+def _sine_gap(y: Array) -> Array:
+    """y - sin y, relatively exact."""
+    return _either(y, _series(np.minimum(y, 1.5), lambda j: 1.0), y - np.sin(y))
+
+
+def kappa1(theta: Array, psi: Array) -> tuple[Array, Array]:
+    """The arc-cosine kernel of degree 1 and 1 minus it; ``psi`` is pi - ``theta``."""
+    large = np.sin(psi) - psi * np.cos(psi)
+    value = _either(psi, _series(np.minimum(psi, 1.5), lambda j: 2.0 * j), large) / math.pi
+    return value, (2 * psi * np.sin(theta / 2) ** 2 + _sine_gap(theta)) / math.pi
+
+
+def kappa2(theta: Array, psi: Array) -> tuple[Array, Array]:
+    """The arc-cosine kernel of degree 2 and 1 minus it; ``psi`` is pi - ``theta``."""
+    y = 2 * psi
+    large = y / 2 * (2 + np.cos(y)) - 1.5 * np.sin(y)
+    small = _series(np.minimum(y, 1.5), lambda j: float(1 - j))
+    one_minus = (1.5 * _sine_gap(2 * theta) + 2 * psi * np.sin(theta) ** 2) / (3 * math.pi)
+    return _either(y, small, large) / (3 * math.pi), one_minus
+
+
+@dataclass(frozen=True)
+class _Angular:
+    """E[s s] and E[s' s'] of Gaussians with variance q and angle theta, for homogeneous s."""
+
+    degree: int
+    gain: float  # of the weights' variance in a net of the paper's kind
+
+    def second(self, q: float, theta: Array, psi: Array) -> tuple[float, Array, Array]:
+        """E[s(u)^2], E[s(u)s(v)] over it, and 1 minus that."""
+        if self.degree == 1:
+            return (q / 2, *kappa1(theta, psi))
+        return (3 * q * q / 8, *kappa2(theta, psi))
+
+    def slope(self, q: float, theta: Array, psi: Array) -> Array:
+        """E[s'(u)s'(v)]."""
+        return psi / (2 * math.pi) if self.degree == 1 else q * kappa1(theta, psi)[0] / 2
+
+
+_KINDS = {"relu": _Angular(1, 2.0), "quadratic_relu": _Angular(2, 1.0)}
+
+
+def is_angular(activation: str) -> bool:
+    """Whether the activation's kernels are functions of the angle alone, up to the norms."""
+    return activation in _KINDS
+
+
+def homogeneity(activation: str, depth: int) -> int:
+    """The p in K(cx, z) = c^p K(x, z) for c > 0."""
+    degree: int = _KINDS[activation].degree ** depth
+    return degree
+
+
+def profile(
+    activation: str, depth: int, layers: str, tangent: bool, theta: Array, psi: Array
+) -> Array:
+    """f(theta), the kernel of unit vectors at angle ``theta`` = pi - ``psi``, by recursion."""
+    kind = _KINDS[activation]
+    cosine = np.where(theta < psi, np.cos(theta), -np.cos(psi))
+    if layers == "first":
+        q, value, _ = kind.second(1.0, theta, psi)
+        return cosine * kind.slope(1.0, theta, psi) if tangent else q * value
+    gain = 2.0 if layers == "all" else kind.gain
+    # q cosine: covariance of the layer's values, normalised per unit; tangent kernel so far
+    q = gain
+    total = q * cosine if layers == "all" else np.zeros_like(cosine)
+    for _ in range(depth):
+        if layers == "all":
+            slope, before = kind.slope(q, theta, psi), total
+            q, cosine, gap = kind.second(q, theta, psi)
+            q *= gain
+            total = q * cosine + gain * slope * before
+        else:
+            slope = kind.slope(gain * q, theta, psi)
+            total = slope * (q * cosine + gain * total)
+            q, cosine, gap = kind.second(gain * q, theta, psi)
+        theta = 2 * np.arcsin(np.sqrt(np.clip(gap, 0, 2) / 2))
+        psi = math.pi - theta
+    return total if tangent else q * cosine
+
+
+@dataclass(frozen=True)
+class Profile:
+    """f = psi^order (psi + shift)^power prod(cosine - zero) g(z), z = 2 psi/pi - 1."""
+
+    order: int
+    shift: float
+    power: int
+    zeros: tuple[float, ...]
+    coefficients: tuple[float, ...]  # of g, constant term first
+    growth: float  # by how much Horner's rule may enlarge rounding errors
+
+    def evaluate(
+        self, cosine: Tensor, psi: Tensor, minus_cosine: Tensor, spare: Tensor, out: Tensor
+    ) -> None:
+        """Write f into ``out``; ``spare`` is overwritten, the other arguments are kept."""
+        torch.add(psi.new_tensor(-1.0), psi, alpha=2 / math.pi, out=spare)
+        terms = torch.tensor(self.coefficients, dtype=psi.dtype, device=psi.device).unbind()
+        out.copy_(terms[-1].expand_as(out))
+        for a in reversed(terms[:-1]):
+            torch.addcmul(a, out, spare, out=out)
+        for zero in self.zeros:
+            if zero == 0:
+                out.mul_(minus_cosine).neg_()
+            else:
+                torch.sub(cosine, zero, out=spare)  # in float64, then rounded
+                out.mul_(spare)
+        if self.power:
+            torch.add(psi, self.shift, out=spare)
+        for _ in range(self.power):
+            out.mul_(spare)
+        for _ in range(self.order):
+            out.mul_(psi)
+
+
+def _chebyshev(values: Array) -> Array:
+    """Chebyshev coefficients of the polynomial through ``values`` at the first-kind nodes."""
+    n = len(values)
+    # k (2j + 1) is reduced as an integer: cosines of large arguments would lose digits
+    turns = np.outer(np.arange(n), 2 * np.arange(n) + 1) % (4 * n)
+    coefficients = 2 / n * np.cos(turns * (math.pi / (2 * n))) @ values
+    coefficients[0] /= 2
+    return np.asarray(coefficients)
+
+
+def _polynomial(g: Array, dtype: torch.dtype) -> tuple[Array, float]:
+    """Monomial coefficients of g from its values at the nodes, and Horner's growth."""
+    c = _chebyshev(g)
+    if dtype == torch.float32:
+        tails = np.cumsum(np.abs(c[::-1]))[::-1]
+        keep = int((tails > _TAIL * np.abs(g).min()).sum())
+    else:
+        keep = int(np.nonzero(np.abs(c) > _NOISE * np.abs(c).max())[0][-1]) + 1
+    coefficients = np.asarray(chebyshev.cheb2poly(c[: max(1, keep)]))
+    z = np.linspace(-1, 1, 401)
+    largest = polynomial.polyval(np.abs(z), np.abs(coefficients))
+    return coefficients, float((largest / np.abs(polynomial.polyval(z, coefficients))).max())
+
+
+@lru_cache(maxsize=256)
+def fit(activation: str, depth: int, layers: str, tangent: bool, dtype: torch.dtype) -> Profile:
+    """The polynomial form of ``profile``, right to the rounding of ``dtype``."""
+
+    def f(psi: Array) -> Array:
+        return profile(activation, depth, layers, tangent, math.pi - psi, psi)
+
+    order, zeros = _order_at_pi(f), _zeros(f)
+    psi = max((_nodes(n) for n in _NODES), key=lambda nodes: _distance(nodes, zeros))
+    g = f(psi) / psi**order
+    for zero in zeros:
+        g = g / (-np.cos(psi) - zero)
+    # f may grow tenfold from pi to 0; a power of (psi + shift) taken out keeps errors relative
+    found: list[tuple[float, int, Profile]] = []
+    for shift, power in ((0.0, 0), *((s, p) for s in (1.0, 2.0, 3.0, 4.0) for p in (1, 2))):
+        coefficients, growth = _polynomial(g / (psi + shift) ** power, dtype)
+        candidate = Profile(
+            order, shift, power, zeros, tuple(map(float, coefficients)), round(growth, 2)
+        )
+        found.append((max(growth, CALM), len(coefficients) + power, candidate))
+    return min(found, key=lambda item: item[:2])[2]
+
+
+def _nodes(n: int) -> Array:
+    return np.asarray(math.pi / 2 * (1 + np.cos((np.arange(n) + 0.5) * math.pi / n)))
+
+
+def _distance(nodes: Array, zeros: tuple[float, ...]) -> float:
+    """How far the nodes keep from the zeros of f: there g is 0/0."""
+    return min((float(np.abs(np.cos(nodes) + c).min()) for c in zeros), default=1.0)
+
+
+def _order_at_pi(f: Callable[[Array], Array]) -> int:
+    near, nearer = np.abs(f(np.array([2e-3, 1e-3])))
+    return round(math.log2(near / nearer)) if nearer > 0 else 0
+
+
+def _zeros(f: Callable[[Array], Array]) -> tuple[float, ...]:
+    """The cosines strictly inside (-1, 1) where f changes sign, by bisection."""
+    grid = np.linspace(1e-3, math.pi, 2001)
+    values = f(grid)
+    zeros = []
+    for i in np.nonzero(values[:-1] * values[1:] < 0)[0]:
+        low, high = grid[i], grid[i + 1]
+        for _ in range(60):
+            middle = (low + high) / 2
+            same = f(np.array([middle]))[0] * values[i] > 0
+            low, high = (middle, high) if same else (low, middle)
+        cosine = -math.cos((low + high) / 2)
+        zeros.append(cosine if abs(cosine) > 1e-15 else 0.0)
+    return tuple(zeros)
+
+
+@lru_cache(maxsize=256)
+def _slope_coefficients(
+    activation: str, depth: int, layers: str, tangent: bool
+) -> tuple[float, ...]:
+    psi = _nodes(max(_NODES))
+    values = profile(activation, depth, layers, tangent, math.pi - psi, psi)
+    c = _chebyshev(values)
+    keep = int(np.nonzero(np.abs(c) > _NOISE * np.abs(c).max())[0][-1]) + 1
+    derivative = chebyshev.chebder(c[:keep], scl=2 / math.pi)
+    return tuple(map(float, chebyshev.cheb2poly(derivative)))
+
+
+def slope(activation: str, depth: int, layers: str, tangent: bool) -> Callable[[Tensor], Tensor]:
+    """The derivative of f in psi, as a function of float64 ``psi``."""
+    coefficients = _slope_coefficients(activation, depth, layers, tangent)
+
+    def derivative(psi: Tensor) -> Tensor:
+        z = psi * (2 / math.pi) - 1
+        total = torch.zeros_like(z)
+        for a in reversed(coefficients):
+            total = total * z + a
+        return total
+
+    return derivative

@@ -1,0 +1,150 @@
+"""Grams of smooth activations: the covariances of all layers, one after another."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import zip_longest
+
+import torch
+from torch import Tensor
+
+from .moments import Moments, moments
+from .tiles import place, tile_size, tiles
+
+Kind = tuple[str, int, str, bool]
+
+_EQUAL = 8e-15  # relative spread of squared norms that is rounding in float64
+_NEARLY = 5e-7  # and in float32: first-order corrections then leave 1e-13
+_STEP = 1e-4  # of the difference quotient for these corrections
+_MAX_NODES = 4096
+
+
+def by_moments(
+    x: Tensor, z: Tensor | None, kind: Kind, *, dtype: torch.dtype, differentiable: bool
+) -> Tensor:
+    """The kernel of lifted float64 points, in ``dtype``; ``kind`` as for ``angular.fit``."""
+    other = x if z is None else z
+    if not x.numel() or not other.numel():
+        return torch.empty(len(x), len(other), dtype=dtype, device=x.device)
+    q = (x * x).sum(1)
+    p = q if z is None else (other * other).sum(1)
+    if differentiable:
+        return _Layers(kind, q, p).kernel(x @ other.T).to(dtype)
+    with torch.no_grad():
+        layers = _series(kind, q, p) or _Layers(kind, q, p)
+        gram = torch.empty(len(x), len(other), dtype=dtype, device=x.device)
+        for r, c in tiles(len(x), len(other), tile_size(x.device), symmetric=z is None):
+            place(gram, layers.kernel(x[r] @ other[c].T, r, c), r, c, symmetric=z is None)
+    return gram
+
+
+class _Layers:
+    """The recursion over layers, with the numbers of rows and columns computed once."""
+
+    def __init__(self, kind: Kind, q: Tensor, p: Tensor) -> None:
+        activation, self.depth, self.layers, self.tangent = kind
+        self.gain = 2.0 if self.layers == "all" else 1.0
+        self.source: Moments = moments(activation)
+        self.features: list[tuple[Tensor, Tensor]] = []  # per layer: of s and of s'
+        self.n, q = len(q), torch.cat([q, p])
+        for layer in range(self.depth):
+            q = q if self.layers == "first" else self.gain * q
+            value, slope = (self.source.features(q, slope=flag) for flag in (False, True))
+            self.features.append((value, slope))
+            if layer < self.depth - 1:
+                q = self.source.square(q)
+
+    def kernel(self, c: Tensor, rows: slice = slice(None), columns: slice = slice(None)) -> Tensor:
+        """The kernel at covariances ``c`` of the inputs in these rows and columns."""
+
+        def moment(layer: int, c: Tensor, *, slope: bool) -> Tensor:
+            numbers = self.features[layer][slope]
+            return self.source.pair(
+                numbers[: self.n][rows], numbers[self.n :][columns], c, slope=slope
+            )
+
+        if self.layers == "first":
+            return c * moment(0, c, slope=True) if self.tangent else moment(0, c, slope=False)
+        total = self.gain * c if self.layers == "all" else torch.zeros_like(c)
+        for layer in range(self.depth):
+            c = self.gain * c
+            slope = moment(layer, c, slope=True) if self.tangent else c
+            if self.layers == "all":
+                value = moment(layer, c, slope=False)
+                total, c = self.gain * (value + slope * total), value
+            else:
+                total = slope * (c + total)
+                if not self.tangent or layer < self.depth - 1:
+                    c = moment(layer, c, slope=False)
+        if self.tangent:
+            return total
+        return self.gain * c
+
+
+@dataclass(frozen=True)
+class _Series:
+    """The kernel of points of nearly equal norm, a Chebyshev series in their correlation.
+
+    To first order in the deviations e of the squared norms from their mean, relative to it, the
+    kernel is main(r) + (e_i + e_j)/2 change(r), where change is the derivative in log norm^2.
+    """
+
+    main: tuple[float, ...]
+    change: tuple[float, ...]
+    square: float
+    q: Tensor
+    p: Tensor
+
+    def kernel(self, c: Tensor, rows: slice, columns: slice) -> Tensor:
+        """The series at covariances ``c`` of the inputs in these rows and columns."""
+        q, p = self.q[rows, None], self.p[columns]
+        correlation = (c * torch.rsqrt(q) * torch.rsqrt(p)).clamp_(-1, 1)
+        total = _clenshaw(self.main, correlation)
+        if self.change:
+            deviation = (q - self.square + (p - self.square)) / (2 * self.square)
+            total.addcmul_(deviation, _clenshaw(self.change, correlation))
+        return total
+
+
+def _clenshaw(coefficients: tuple[float, ...], t: Tensor) -> Tensor:
+    twice, later, last = 2 * t, torch.zeros_like(t), torch.zeros_like(t)
+    for a in reversed(coefficients[1:]):
+        later.neg_().addcmul_(twice, last).add_(a)
+        later, last = last, later
+    return later.neg_().addcmul_(t, last).add_(coefficients[0])
+
+
+def _series(kind: Kind, q: Tensor, p: Tensor) -> _Series | None:
+    """The series for squared norms ``q`` and ``p``; None where they differ or it is too long."""
+    low, high = min(float(q.min()), float(p.min())), max(float(q.max()), float(p.max()))
+    square = (low + high) / 2
+    if high == 0 or high - low > _NEARLY * high:
+        return None
+    main = _coefficients(kind, square, 4e-16)
+    change: tuple[float, ...] = ()
+    if high - low > _EQUAL * high:
+        ends = [_coefficients(kind, square * (1 + h), 1e-12) for h in (-_STEP, _STEP)]
+        pairs = zip_longest(*(end or () for end in ends), fillvalue=0.0)
+        change = tuple((b - a) / (2 * _STEP) for a, b in pairs)
+    return _Series(main, change, square, q, p) if main else None
+
+
+@lru_cache(maxsize=256)
+def _coefficients(kind: Kind, square: float, tail: float) -> tuple[float, ...] | None:
+    """Chebyshev coefficients in the correlation for squared norm ``square``, down to ``tail``."""
+    q, n = torch.tensor([square], dtype=torch.float64), 64
+    layers = _Layers(kind, q, q)
+    while n <= _MAX_NODES:
+        angles = (torch.arange(n, dtype=torch.float64) + 0.5) * (math.pi / n)
+        values = layers.kernel(square * torch.cos(angles)[None])[0]
+        turns = torch.outer(torch.arange(n), 2 * torch.arange(n) + 1) % (4 * n)
+        coefficients = 2 / n * torch.cos(turns.double() * (math.pi / (2 * n))) @ values
+        coefficients[0] /= 2
+        sizes = coefficients.abs()
+        keep = int((sizes > tail * float(sizes.max())).nonzero()[-1]) + 1
+        if keep < 0.8 * n:
+            return tuple(coefficients[:keep].tolist())
+        n *= 2
+    return None
