@@ -64,39 +64,37 @@ def furthest_l2(a: Tensor, room: Tensor, eps: float) -> Tensor:
 
 
 def nearest_l1(a: Tensor, room: Tensor, eps: float) -> Tensor:
-    """The projection onto the cut cross-polytope: v = clamp(a - t, 0, room) for one t >= 0.
-
-    The sum of v falls piecewise linearly in t, with kinks where a coordinate leaves zero
-    (t = a_i) and where it meets the box (t = a_i - room_i).
-    """
-    top = a.amax(1, keepdim=True)
-    top = torch.where(top > 0, top, 1.0)
-    sizes, cut, budget = a / top, (room / top).clamp(max=1.0), eps / top
-    leaves, meets = sizes, (sizes - cut).clamp(min=0)
-    # what rounding took off the way from one kink of a coordinate to the other: all of it, where
-    # the room is nothing beside a_i
-    lost = torch.where(meets > 0, cut - (leaves - meets), 0.0)
-    kinks, order = torch.cat([leaves, meets], 1).sort(dim=1, descending=True, stable=True)
-    change = torch.cat([torch.ones_like(leaves), -torch.ones_like(meets)], 1).gather(1, order)
-    jump = torch.cat([torch.zeros_like(leaves), lost], 1).gather(1, order)
-    slope = change.cumsum(1)
-    # summing nonnegative pieces from the largest kink down cancels nothing
-    pieces = slope[:, :-1] * (kinks[:, :-1] - kinks[:, 1:]) + jump[:, 1:]
-    total = torch.nn.functional.pad(pieces, (1, 0)).cumsum(1)
-    at = (total < budget).sum(1, keepdim=True).clamp(min=1) - 1
-    slope_there = slope.gather(1, at)
-    step = (budget - total.gather(1, at)) / torch.where(slope_there > 0, slope_there, 1.0)
-    # The threshold is known to the rounding of max a, and v may be far smaller than that. What is
-    # left of ``a`` above it is exact, and so is the small correction that is still missing.
-    above = a - (kinks.gather(1, at) - step) * top
-    missing = torch.zeros_like(top)
-    for _ in range(3):
-        v = torch.minimum((above - missing).clamp(min=0), room)
-        free = ((v > 0) & (v < room)).sum(1, keepdim=True)
-        missing = missing + (v.sum(1, keepdim=True) - eps) / free.clamp(min=1)
-    shrunk = torch.minimum((above - missing).clamp(min=0), room)
+    """The projection onto the cut cross-polytope: v = clamp(a - t, 0, room) for one t >= 0."""
+    cut = room.clamp(max=eps)  # v_i <= eps anyhow
+    # The first threshold is good to the rounding of a, which may be more than all of v. What is
+    # left of ``a`` above it is exact, so the second is good to the rounding of v.
+    above = a - _threshold(a, cut, eps)
+    shrunk = torch.minimum((above - _threshold(above, cut, eps)).clamp(min=0), cut)
     boxed = torch.minimum(a, room)
     return torch.where(boxed.sum(1, keepdim=True) <= eps, boxed, shrunk)
+
+
+def _threshold(a: Tensor, cut: Tensor, eps: float) -> Tensor:
+    """t (n, 1) with sum clamp(a - t, 0, cut) = eps; rows of any sign, sum of cut at least eps.
+
+    The sum grows piecewise linearly as t falls, with kinks where a coordinate leaves zero
+    (t = a_i) and where it meets the box (t = a_i - cut_i).
+    """
+    change, lost = torch.ones_like(a), torch.zeros_like(a)
+    kinks = a
+    if bool((cut < eps).any()):
+        meets = a - cut
+        # what rounding took off the way between the two kinks: all of it, for cut << a
+        lost = torch.cat([lost, cut - (a - meets)], 1)
+        change = torch.cat([change, -change], 1)
+        kinks = torch.cat([a, meets], 1)
+    kinks, order = kinks.sort(dim=1, descending=True, stable=True)
+    slope = change.gather(1, order).cumsum(1)
+    # summing nonnegative pieces from the largest kink down cancels nothing
+    pieces = slope[:, :-1] * (kinks[:, :-1] - kinks[:, 1:]) + lost.gather(1, order)[:, 1:]
+    total = torch.nn.functional.pad(pieces, (1, 0)).cumsum(1)
+    at = (total < eps).sum(1, keepdim=True) - 1
+    return kinks.gather(1, at) - (eps - total.gather(1, at)) / slope.gather(1, at).clamp(min=1)
 
 
 def furthest_l1(a: Tensor, room: Tensor, eps: float) -> Tensor:
