@@ -63,6 +63,7 @@ def _no_figure_left() -> Iterator[None]:
 
 
 def draw_state(draw: Draw, state: Mapping[str, object], where: str) -> tuple[str, str]:
+    """Picture and sentence of one state; ``where`` names it in every error."""
     with mpl.rc_context(STYLE), _no_figure_left():
         try:
             drawn: object = draw(**state)
@@ -85,7 +86,10 @@ def draw_state(draw: Draw, state: Mapping[str, object], where: str) -> tuple[str
         figure, sentence = drawn
         if not sentence.strip():
             raise ValueError(f"draw returned an empty sentence in {where}; say what is seen")
-        return to_svg(figure), " ".join(sentence.split())
+        try:
+            return to_svg(figure), " ".join(sentence.split())
+        except Exception as error:  # a formula that cannot be set, say
+            raise RuntimeError(f"matplotlib could not draw {where}: {error}") from error
 
 
 def to_svg(figure: Figure) -> str:

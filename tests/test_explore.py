@@ -277,6 +277,16 @@ def test_a_draw_that_raises_names_the_state() -> None:
     assert isinstance(caught.value.__cause__, KeyError)
 
 
+def test_a_figure_that_matplotlib_cannot_draw_names_the_state() -> None:
+    def draw(a: int) -> tuple[Figure, str]:
+        figure = Figure()
+        figure.text(0, 0, r"$\wrong$" if a == 2 else "right")
+        return figure, "a word"
+
+    with pytest.raises(RuntimeError, match=r"could not draw state 2 of 2 \(a=2\).*wrong"):
+        explore(draw, a=[1, 2])
+
+
 @pytest.mark.parametrize(
     ("returned", "error", "message"),
     [
