@@ -283,7 +283,7 @@ def test_a_figure_that_matplotlib_cannot_draw_names_the_state() -> None:
         figure.text(0, 0, r"$\wrong$" if a == 2 else "right")
         return figure, "a word"
 
-    with pytest.raises(RuntimeError, match=r"could not draw state 2 of 2 \(a=2\).*wrong"):
+    with pytest.raises(RuntimeError, match=r"(?s)could not draw state 2 of 2 \(a=2\).*wrong"):
         explore(draw, a=[1, 2])
 
 
