@@ -35,40 +35,42 @@ def unit_rows(x: Tensor) -> tuple[Tensor, Tensor]:
 class Angles:
     """Cosines and angles of all pairs between two blocks of unit rows, in memory used again.
 
-    After ``between(u, v)``: ``cosine`` (float64), ``sine2`` = sin^2 (float64), ``psi`` = pi - angle
-    and ``minus_cosine`` in the dtype asked for. psi is relatively exact down to 0; in float64 the
-    angle itself is absolutely exact to rounding. ``spare`` and ``result`` are scratch blocks.
+    After ``between(u, v)``: ``cosine`` and ``sine2`` = sin^2 in float64 and, in the dtype asked
+    for, ``cos`` and z = ``tilt`` = 1 - 2 angle/pi, and with ``ends`` also ``psi`` = pi - angle,
+    relatively exact down to 0. ``spare`` and ``result`` are scratch blocks.
     """
 
     def __init__(
-        self, rows: int, columns: int, *, dtype: torch.dtype, device: torch.device
+        self, rows: int, columns: int, *, dtype: torch.dtype, device: torch.device, ends: bool
     ) -> None:
         size = rows * columns
         self._wide = torch.empty(2, size, dtype=torch.float64, device=device)
-        self._own = torch.empty(4, size, dtype=dtype, device=device)
+        self._own = torch.empty(5, size, dtype=dtype, device=device)
         self._one = torch.ones((), dtype=torch.float64, device=device)
-        self._near = _NEAR[dtype]
+        self._near, self._ends = _NEAR[dtype], ends
         self._antipodal_only = dtype == torch.float32
 
     def between(self, u: Tensor, v: Tensor) -> None:
         """Fill the blocks for unit rows ``u`` (n, d) and ``v`` (m, d), both float64."""
         n, m = len(u), len(v)
         self.cosine, self.sine2 = self._wide[:, : n * m].reshape(2, n, m)
-        self.psi, self.minus_cosine, self.spare, self.result = (
-            self._own[:, : n * m].reshape(4, n, m).unbind()
+        self.cos, self.tilt, self.psi, self.spare, self.result = (
+            self._own[:, : n * m].reshape(5, n, m).unbind()
         )
         torch.mm(u, v.T, out=self.cosine)
         torch.addcmul(self._one, self.cosine, self.cosine, value=-1, out=self.sine2)
-        close = self._has_close_pairs()
-        self.psi.copy_(self.sine2).clamp_(min=0).sqrt_()
-        self.minus_cosine.copy_(self.cosine).neg_()
-        torch.atan2(self.psi, self.minus_cosine, out=self.psi)
-        if close:
+        sine = self.spare.copy_(self.sine2).clamp_(min=0).sqrt_()
+        self.cos.copy_(self.cosine)
+        torch.atan2(self.cos, sine, out=self.tilt)
+        if self._ends:
+            torch.atan2(sine, torch.neg(self.cos, out=self.psi), out=self.psi)
+        if self._has_close_pairs():
             self._correct(u, v)
+        self.tilt.mul_(2 / math.pi)
 
     def _has_close_pairs(self) -> bool:
         if self._antipodal_only:
-            return bool(self.cosine.amin() < self._near / 2 - 1)
+            return self._ends and bool(self.cosine.amin() < self._near / 2 - 1)
         return bool(self.sine2.amin() < self._near)
 
     def _correct(self, u: Tensor, v: Tensor) -> None:
@@ -80,5 +82,7 @@ class Angles:
         for i, j in zip(rows.split(step), columns.split(step), strict=True):
             distance = torch.linalg.vector_norm(u[i] - v[j], dim=1)
             opposite = torch.linalg.vector_norm(u[i] + v[j], dim=1)
-            self.psi[i, j] = (2 * torch.atan2(opposite, distance)).to(self.psi.dtype)
+            half = torch.atan2(opposite, distance)  # of psi
+            self.psi[i, j] = (2 * half).to(self.psi.dtype)
+            self.tilt[i, j] = (2 * half - math.pi / 2).to(self.tilt.dtype)
             self.sine2[i, j] = (distance * opposite / 2) ** 2

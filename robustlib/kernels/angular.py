@@ -20,13 +20,22 @@ from numpy.polynomial import chebyshev, polynomial
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .angles import Angles
+
 Array = NDArray[Any]
 
 _TERMS = 18  # of the series below, which are used for arguments up to 1.5
 _NODES = range(64, 80, 2)
-_TAIL = 2e-8  # of the Chebyshev series left out for float32, relative to the least |g|
+_FACTORS = [(1, 1.0, 0)] + [
+    (sign, shift + (0 if sign > 0 else math.pi), power)
+    for sign in (1, -1)
+    for shift in (1.0, 1.5, 2.0, 3.0, 4.0)
+    for power in (1, 2)
+]
+_TAIL = 1e-8  # of the Chebyshev series left out for float32, relative to the least |g|
 _NOISE = 4e-16  # Chebyshev coefficients below it are rounding errors
-CALM = 5.0  # growth of rounding errors that float32 can bear
+_CALM = 3.2  # growth of rounding errors that needs no remedy
+FLOAT32_ERRORS = 8.0  # roundings that float32 results can bear
 
 
 def _series(y: Array, coefficient: Callable[[int], float]) -> Array:
@@ -124,36 +133,42 @@ def profile(
 
 @dataclass(frozen=True)
 class Profile:
-    """f = psi^order (psi + shift)^power prod(cosine - zero) g(z), z = 2 psi/pi - 1."""
+    """f = psi^order (shift + sign psi)^power prod(cosine - zero) g(z).
+
+    z = 2 psi/pi - 1; psi is pi minus the angle.
+    """
 
     order: int
+    sign: int
     shift: float
     power: int
     zeros: tuple[float, ...]
     coefficients: tuple[float, ...]  # of g, constant term first
     growth: float  # by how much Horner's rule may enlarge rounding errors
 
-    def evaluate(
-        self, cosine: Tensor, psi: Tensor, minus_cosine: Tensor, spare: Tensor, out: Tensor
-    ) -> None:
-        """Write f into ``out``; ``spare`` is overwritten, the other arguments are kept."""
-        torch.add(psi.new_tensor(-1.0), psi, alpha=2 / math.pi, out=spare)
-        terms = torch.tensor(self.coefficients, dtype=psi.dtype, device=psi.device).unbind()
+    def evaluate(self, angles: Angles) -> Tensor:
+        """f at all pairs of ``angles``, in its scratch memory."""
+        z, spare, out = angles.tilt, angles.spare, angles.result
+        terms = torch.tensor(self.coefficients, dtype=z.dtype, device=z.device).unbind()
         out.copy_(terms[-1].expand_as(out))
         for a in reversed(terms[:-1]):
-            torch.addcmul(a, out, spare, out=out)
+            torch.addcmul(a, out, z, out=out)
         for zero in self.zeros:
-            if zero == 0:
-                out.mul_(minus_cosine).neg_()
-            else:
-                torch.sub(cosine, zero, out=spare)  # in float64, then rounded
-                out.mul_(spare)
+            # the difference in float64, then rounded
+            out.mul_(torch.sub(angles.cosine, zero, out=spare) if zero else angles.cos)
         if self.power:
-            torch.add(psi, self.shift, out=spare)
+            middle = z.new_tensor(self.shift + self.sign * math.pi / 2)
+            torch.add(middle, z, alpha=self.sign * math.pi / 2, out=spare)
         for _ in range(self.power):
             out.mul_(spare)
         for _ in range(self.order):
-            out.mul_(psi)
+            out.mul_(angles.psi)
+        return out
+
+    @property
+    def errors(self) -> float:
+        """Roundings that add up in ``evaluate``, in units of the last digit."""
+        return self.growth + 1.3 * self.order + self.power + len(self.zeros)
 
 
 def _chebyshev(values: Array) -> Array:
@@ -166,6 +181,13 @@ def _chebyshev(values: Array) -> Array:
     return np.asarray(coefficients)
 
 
+def _resolved(c: Array) -> int:
+    """How many Chebyshev coefficients stand out of the rounding errors of all the others."""
+    sizes = np.abs(c)
+    floor = max(_NOISE * sizes.max(), 8 * float(np.median(sizes[3 * len(c) // 4 :])))
+    return int(np.nonzero(sizes > floor)[0][-1]) + 1
+
+
 def _polynomial(g: Array, dtype: torch.dtype) -> tuple[Array, float]:
     """Monomial coefficients of g from its values at the nodes, and Horner's growth."""
     c = _chebyshev(g)
@@ -173,7 +195,7 @@ def _polynomial(g: Array, dtype: torch.dtype) -> tuple[Array, float]:
         tails = np.cumsum(np.abs(c[::-1]))[::-1]
         keep = int((tails > _TAIL * np.abs(g).min()).sum())
     else:
-        keep = int(np.nonzero(np.abs(c) > _NOISE * np.abs(c).max())[0][-1]) + 1
+        keep = _resolved(c)
     coefficients = np.asarray(chebyshev.cheb2poly(c[: max(1, keep)]))
     z = np.linspace(-1, 1, 401)
     largest = polynomial.polyval(np.abs(z), np.abs(coefficients))
@@ -192,14 +214,13 @@ def fit(activation: str, depth: int, layers: str, tangent: bool, dtype: torch.dt
     g = f(psi) / psi**order
     for zero in zeros:
         g = g / (-np.cos(psi) - zero)
-    # f may grow tenfold from pi to 0; a power of (psi + shift) taken out keeps errors relative
+    # f may change tenfold between 0 and pi: a factor that does too keeps errors relative
     found: list[tuple[float, int, Profile]] = []
-    for shift, power in ((0.0, 0), *((s, p) for s in (1.0, 2.0, 3.0, 4.0) for p in (1, 2))):
-        coefficients, growth = _polynomial(g / (psi + shift) ** power, dtype)
-        candidate = Profile(
-            order, shift, power, zeros, tuple(map(float, coefficients)), round(growth, 2)
-        )
-        found.append((max(growth, CALM), len(coefficients) + power, candidate))
+    for sign, shift, power in _FACTORS:
+        coefficients, growth = _polynomial(g / (shift + sign * psi) ** power, dtype)
+        terms = tuple(map(float, coefficients))
+        candidate = Profile(order, sign, shift, power, zeros, terms, round(growth, 2))
+        found.append((max(growth, _CALM), len(terms) + power, candidate))
     return min(found, key=lambda item: item[:2])[2]
 
 
@@ -240,20 +261,17 @@ def _slope_coefficients(
     psi = _nodes(max(_NODES))
     values = profile(activation, depth, layers, tangent, math.pi - psi, psi)
     c = _chebyshev(values)
-    keep = int(np.nonzero(np.abs(c) > _NOISE * np.abs(c).max())[0][-1]) + 1
-    derivative = chebyshev.chebder(c[:keep], scl=2 / math.pi)
-    return tuple(map(float, chebyshev.cheb2poly(derivative)))
+    return tuple(map(float, chebyshev.chebder(c[: _resolved(c)], scl=2 / math.pi)))
 
 
 def slope(activation: str, depth: int, layers: str, tangent: bool) -> Callable[[Tensor], Tensor]:
-    """The derivative of f in psi, as a function of float64 ``psi``."""
+    """The derivative of f in psi, as a function of float64 z = 2 psi/pi - 1."""
     coefficients = _slope_coefficients(activation, depth, layers, tangent)
 
-    def derivative(psi: Tensor) -> Tensor:
-        z = psi * (2 / math.pi) - 1
-        total = torch.zeros_like(z)
-        for a in reversed(coefficients):
-            total = total * z + a
-        return total
+    def derivative(z: Tensor) -> Tensor:
+        later, last = torch.zeros_like(z), torch.zeros_like(z)
+        for a in reversed(coefficients[1:]):  # Clenshaw's rule
+            later, last = last, 2 * z * last - later + a
+        return z * last - later + coefficients[0]
 
     return derivative

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -28,22 +29,34 @@ def by_angle(
 
 def _gram(x: Tensor, z: Tensor | None, kind: Kind, dtype: torch.dtype) -> Tensor:
     profile, work = angular.fit(*kind, dtype), dtype
-    if profile.growth > angular.CALM:  # too steep for Horner's rule in float32
+    if dtype == torch.float32 and profile.errors > angular.FLOAT32_ERRORS:
         profile, work = angular.fit(*kind, torch.float64), torch.float64
     degree = angular.homogeneity(kind[0], kind[1])
     u, length = unit_rows(x)
     v, other = (u, length) if z is None else unit_rows(z)
+    _check_range(length, other, degree, dtype)
     row_scale, column_scale = (length**degree).to(work)[:, None], (other**degree).to(work)
     gram = torch.empty(len(u), len(v), dtype=dtype, device=x.device)
     size = tile_size(x.device)
-    angles = Angles(min(size, len(u)), min(size, len(v)), dtype=work, device=x.device)
+    angles = Angles(
+        min(size, len(u)), min(size, len(v)), dtype=work, device=x.device, ends=profile.order > 0
+    )
     for r, c in tiles(len(u), len(v), size, symmetric=z is None):
         angles.between(u[r], v[c])
-        block = angles.result
-        profile.evaluate(angles.cosine, angles.psi, angles.minus_cosine, angles.spare, block)
+        block = profile.evaluate(angles)
         block.mul_(row_scale[r]).mul_(column_scale[c])
         place(gram, block, r, c, symmetric=z is None)
     return gram
+
+
+def _check_range(length: Tensor, other: Tensor, degree: int, dtype: torch.dtype) -> None:
+    largest = max((float(norm.max()) for norm in (length, other) if len(norm)), default=0.0)
+    # the factor allows for what f itself and its growth with depth may add
+    if largest > 1 and 2 * degree * math.log(largest) > math.log(torch.finfo(dtype).max) - 40:
+        raise ValueError(
+            f"rows of norm {largest:.4g} are too long: the kernel grows with degree {degree} in "
+            f"each argument and would leave the range of {str(dtype).removeprefix('torch.')}"
+        )
 
 
 class _AngleKernel(torch.autograd.Function):
@@ -68,7 +81,7 @@ class _AngleKernel(torch.autograd.Function):
         grad_x, grad_z = torch.zeros_like(x), torch.zeros_like(z)
         size = tile_size(x.device)
         room = min(size, len(u)), min(size, len(v))
-        angles = Angles(*room, dtype=torch.float64, device=x.device)
+        angles = Angles(*room, dtype=torch.float64, device=x.device, ends=False)
         for r, c in tiles(len(u), len(v), size, symmetric=False):
             angles.between(u[r], v[c])
             weight = upstream[r, c].double()
@@ -77,7 +90,7 @@ class _AngleKernel(torch.autograd.Function):
             # them, and the mean over all directions is 0.
             sine = angles.sine2.clamp(min=0).sqrt()
             turn = weight * (length[r] ** degree)[:, None] * other[c] ** degree
-            turn *= torch.where(sine > 1e-14, slope(angles.psi) / sine.clamp(min=1e-14), 0)
+            turn *= torch.where(sine > 1e-14, slope(angles.tilt) / sine.clamp(min=1e-14), 0)
             along = turn * angles.cosine
             grad_x[r] += turn @ v[c] + (radial - along).sum(1, keepdim=True) * u[r]
             grad_z[c] += turn.T @ u[r] + (radial - along).sum(0)[:, None] * v[c]
