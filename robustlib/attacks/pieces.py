@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..bounds.layers import Layers
 from ..bounds.linear import relax
-from ..bounds.regions import Region
+from ..bounds.supports import Support
 from ..numerics import row_norm
 from .search import Nodes
 
@@ -26,25 +26,25 @@ _SMALLEST = 1e-12  # diagonal of a piece that is not cut any more
 class PieceTree:
     """The pieces of the sets of all examples, for f and for -f."""
 
-    def __init__(self, layers: Layers, region: Region) -> None:
-        self.layers, self.region = layers, region
-        if region.p is None:
-            self.basis = _tangents(region.centre)
+    def __init__(self, layers: Layers, support: Support) -> None:
+        self.layers, self.support = layers, support
+        if support.p is None:
+            self.basis = _tangents(support.centre)
             # the hemisphere round x in one chart, what is left in that round -x
-            half = torch.where(region.radius < 2, region.radius / 2, 1.0).asin()
+            half = torch.where(support.radius < 2, support.radius / 2, 1.0).asin()
             self.rim = torch.stack([half.tan().clamp(max=1.0), torch.ones_like(half)], 1)
             self.hole = torch.stack([-torch.ones_like(half), (math.pi / 2 - half).tan()], 1)
             self.charts = 2 if bool((half > math.pi / 4).any()) else 1
 
     def roots(self) -> Nodes:
         """The box round every set; two, one for each hemisphere, where a cap exceeds one."""
-        n = len(self.region)
-        rows = torch.arange(2 * n, device=self.region.centre.device)
-        if self.region.p is not None:
-            reach = self.region.radius[:, None]
+        n = len(self.support)
+        rows = torch.arange(2 * n, device=self.support.centre.device)
+        if self.support.p is not None:
+            reach = self.support.radius[:, None]
             low, high = (
-                torch.maximum(self.region.low, -reach),
-                torch.minimum(self.region.high, reach),
+                torch.maximum(self.support.low, -reach),
+                torch.minimum(self.support.high, reach),
             )
             example = rows // 2
             return Nodes(rows, (low[example], high[example], torch.zeros_like(rows)))
@@ -58,13 +58,13 @@ class PieceTree:
         cut further."""
         low, high, chart = nodes.parts
         example = nodes.row // 2
-        part = self.region.rows(example)
-        if self.region.p is not None:
+        part = self.support.rows(example)
+        if self.support.p is not None:
             part = replace(part, low=low, high=high)
             middle = part.centre + (low + high) / 2
             # nothing of the ball is in the piece where its nearest point to the centre is outside
             nearest = torch.zeros_like(low).clamp(min=low, max=high)
-            norm = torch.linalg.vector_norm(nearest, ord=self.region.p, dim=1)
+            norm = torch.linalg.vector_norm(nearest, ord=self.support.p, dim=1)
             empty = norm > part.radius * (1 + 1e-12)
         else:
             part, middle, empty = self._cap(part, low, high, chart, example)
@@ -89,8 +89,8 @@ class PieceTree:
         return Nodes(nodes.row[parent], (low, high, chart)), parent
 
     def _cap(
-        self, part: Region, low: Tensor, high: Tensor, chart: Tensor, example: Tensor
-    ) -> tuple[Region, Tensor, Tensor]:
+        self, part: Support, low: Tensor, high: Tensor, chart: Tensor, example: Tensor
+    ) -> tuple[Support, Tensor, Tensor]:
         """The cap that holds a piece, the piece's middle, and whether it misses the set.
 
         The chart w -> ((1 - |w|^2) c + 2 T w) / (1 + |w|^2) maps the ball of radius r round q to

@@ -1,4 +1,4 @@
-"""Exact search: branch and bound for the largest loss over every set, with a certified upper end."""
+"""Exact search: branch and bound for the largest loss over every set, with a certified end."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ..numerics import per_row
 from ..perturbations import Perturbation
 
 _BATCH = 256  # nodes bounded at once
+_ROUNDINGS = 256  # of an output of size 1, more than there are errors in practice
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Tree(Protocol):
         """The children, which cover their parents, and the place of the parent of each."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Search:
     """What a search found for n examples, losses and outputs in float64.
 
@@ -71,6 +72,17 @@ class Search:
     outputs: Tensor
     closed: Tensor
     nodes: Tensor
+
+    def __repr__(self) -> str:
+        n, closed = len(self.lower), int(self.closed.sum())
+        if not n:
+            return "A search of no points."
+        gap = float((self.upper - self.lower).max())
+        if closed == n:
+            return f"Exact search closed at {n} of {n} points, to {gap:.1g} in the loss."
+        return f"Exact search closed at {closed} of {n} points; {n - closed} not closed, " + (
+            f"with intervals of up to {gap:.3g} in the loss."
+        )
 
 
 def exact_search(
@@ -89,15 +101,18 @@ def exact_search(
 ) -> Search:
     """Search all examples at once, from the points ``start`` (n, ...) of their sets.
 
-    A part is dropped when no loss on it exceeds the best one found by more than ``tolerance`` and
-    what ``allowance`` (n,), the bound of rounding errors of the output, makes of the loss. At most
-    ``nodes`` parts an example, at most ``seconds`` times n altogether.
+    A part is dropped when no loss on it exceeds the best one found by more than ``tolerance``, and
+    the rounding of the model's dtype: ``allowance`` (n,) is a bound of its effect on the output,
+    which is added to the ends when the search is over. At most ``nodes`` parts an example, at most
+    ``seconds`` times n altogether.
     """
     n, deadline = len(x), time.monotonic() + seconds * len(x)
     best = _Best(outputs, x, y, perturbation, loss)
     best.offer(torch.arange(n, device=x.device), start)
     labels = y.double()
-    within = tolerance + loss.lipschitz * allowance
+    # the true rounding errors are far smaller than their bound
+    usual = allowance.clamp(max=_ROUNDINGS * torch.finfo(x.dtype).eps)
+    within = tolerance + loss.lipschitz * usual
     # of the parts that were dropped, and of those that the limits left open
     top = torch.full((2 * n,), -math.inf, dtype=torch.float64, device=x.device)
     closed = torch.ones(n, dtype=torch.bool, device=x.device)
@@ -124,8 +139,8 @@ def exact_search(
     pool, values = tree.roots(), top.new_empty(0)
     fresh, ceiling = pool, top.new_full((len(pool),), math.inf)
     pool = pool.take(torch.arange(0, device=x.device))
-    while True:
-        for part in torch.arange(len(fresh), device=x.device).split(_BATCH):
+    while n:
+        for part in torch.split(torch.arange(len(fresh), device=x.device), _BATCH):
             new, limit = fresh.take(part), ceiling[part]
             value, points, new, useful = tree.bound(new)
             best.offer((new.row // 2).repeat(len(points)), points.flatten(0, 1))
@@ -217,5 +232,5 @@ def _largest(example: Tensor, gain: Tensor) -> Tensor:
     order = order[example[order].argsort(stable=True)]
     sorted_ = example[order]
     rank = torch.arange(len(order), device=order.device) - torch.searchsorted(sorted_, sorted_)
-    quota = max(1, _BATCH // 2 // len(example.unique()))
+    quota = max(1, _BATCH // 2 // int((torch.bincount(example) > 0).sum()))
     return order[rank < quota]

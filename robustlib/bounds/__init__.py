@@ -2,6 +2,6 @@
 
 from .layers import Layers, read_layers
 from .output import OutputBounds, output_bounds
-from .regions import Region, region
+from .supports import Support, support_of
 
-__all__ = ["Layers", "OutputBounds", "Region", "output_bounds", "read_layers", "region"]
+__all__ = ["Layers", "OutputBounds", "Support", "output_bounds", "read_layers", "support_of"]

@@ -1,4 +1,4 @@
-"""Networks as bounds see them: affine maps in float64 with an activation after each but the last."""
+"""Networks as bounds see them: affine maps in float64, an activation after each but the last."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from ..activations import ACTIVATIONS, Activation
 from ..networks import DeepNet, TwoLayerNet
-from .regions import UNIT
+from .supports import UNIT
 
 # Modules of nn.Sequential that are one of our activations.
 _MODULES: dict[type[nn.Module], str] = {
@@ -82,6 +82,40 @@ def read_layers(model: object) -> Layers | None:
         assert isinstance(model, nn.Module)
         return _sequential(model)
     return None
+
+
+def simplified(layers: Layers) -> Layers:
+    """The same function with fewer layers and units, for bounds of its exact values.
+
+    Affine maps that follow one another are multiplied out. Where one hidden layer is left, equal
+    units become one, and units of readout 0 go: a symmetric net at its start has none. ``size``
+    still bounds all that was added up.
+    """
+    merged: list[Layer] = []
+    for layer in layers.layers:
+        if merged and merged[-1].activation is None:
+            old = merged.pop()
+            size = layer.size[:, :-1] @ old.size
+            size[:, -1] += layer.size[:, -1]
+            weight, bias = layer.weight @ old.weight, layer.weight @ old.bias + layer.bias
+            layer = Layer(weight, bias, layer.activation, size)
+        merged.append(layer)
+    if len(merged) == 2:
+        hidden, out = merged
+        rows = torch.cat([hidden.weight, hidden.bias[:, None]], 1)
+        unique, place = torch.unique(rows, dim=0, return_inverse=True)
+        readout = torch.zeros_like(unique[:, 0]).index_add(0, place, out.weight[0])
+        at = place[:, None].expand_as(rows)
+        sizes = torch.zeros_like(unique).scatter_reduce(0, at, hidden.size, "amax")
+        used = readout != 0
+        unique, sizes = unique[used], sizes[used]
+        # what equal units of opposite signs add up to is lost in ``out``, but was added up exactly
+        total = torch.zeros_like(readout).index_add(0, place, out.weight[0].abs())[used]
+        merged = [
+            Layer(unique[:, :-1], unique[:, -1], hidden.activation, sizes),
+            Layer(readout[used][None], out.bias, None, torch.cat([total, out.bias.abs()])[None]),
+        ]
+    return Layers(tuple(merged), layers.dtype)
 
 
 def _two_layer(net: TwoLayerNet) -> Layers:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..activations import Activation
 from .layers import Layer, Layers
-from .regions import UNIT, Region, gamma
+from .supports import UNIT, Support, gamma
 
 _SAMPLES = 33  # points at which a smooth activation is compared with a line
 
@@ -34,13 +34,13 @@ class Lines:
     height: Tensor
 
 
-def first_interval(layer: Layer, region: Region) -> tuple[Tensor, Tensor]:
+def first_interval(layer: Layer, support: Support) -> tuple[Tensor, Tensor]:
     """The exact range (n, k) of every output of the first layer, outward by its rounding."""
-    weight = layer.weight[None].expand(len(region), -1, -1)
-    middle = region.centre @ layer.weight.T + layer.bias
-    size = 2 * (region.reach @ layer.weight.abs().T) + layer.bias.abs()
+    weight = layer.weight[None].expand(len(support), -1, -1)
+    middle = support.centre @ layer.weight.T + layer.bias
+    size = 2 * (support.reach @ layer.size[:, :-1].T) + layer.size[:, -1]
     slack = gamma(4 * layer.weight.shape[1] + 64) * size
-    up, down = region.support(weight)[0], region.support(-weight)[0]
+    up, down = support.largest(weight)[0], support.largest(-weight)[0]
     return middle - down - slack, middle + up + slack
 
 
@@ -49,7 +49,7 @@ def interval_step(layer: Layer, low: Tensor, high: Tensor) -> tuple[Tensor, Tens
     middle, half = (low + high) / 2, (high - low) / 2
     centre = middle @ layer.weight.T + layer.bias
     spread = half @ layer.weight.abs().T
-    size = torch.maximum(low.abs(), high.abs()) @ layer.weight.abs().T + layer.bias.abs()
+    size = torch.maximum(low.abs(), high.abs()) @ layer.size[:, :-1].T + layer.size[:, -1]
     spread = spread + gamma(2 * layer.weight.shape[1] + 64) * size
     return centre - spread, centre + spread
 
@@ -88,7 +88,11 @@ def lines(activation: Activation | None, low: Tensor, high: Tensor) -> Lines:
 
 
 def backward(
-    layers: tuple[Layer, ...], relaxed: list[Lines], region: Region, weight: Tensor, roundings: int
+    layers: tuple[Layer, ...],
+    relaxed: list[Lines],
+    support: Support,
+    weight: Tensor,
+    roundings: int,
 ) -> tuple[Tensor, Tensor]:
     """An upper bound (n, r) of ``weight`` (n, r, k) times the outputs of the last of ``layers``.
 
@@ -97,11 +101,11 @@ def backward(
     """
     const = torch.zeros_like(weight[..., 0])
     size = torch.zeros_like(const)
-    reach = region.reach
+    reach = support.reach
     for k in range(len(layers) - 1, -1, -1):
         layer = layers[k]
         inputs = relaxed[k - 1].height if k else reach
-        product = inputs @ layer.weight.abs().T + layer.bias.abs()
+        product = inputs @ layer.size[:, :-1].T + layer.size[:, -1]
         const = const + weight @ layer.bias
         size = size + (weight.abs() @ product[..., None])[..., 0]
         weight = weight @ layer.weight
@@ -112,8 +116,8 @@ def backward(
             extent = up @ above[1].abs()[..., None] - down @ below[1].abs()[..., None]
             const, size = const + offset[..., 0], size + extent[..., 0]
             weight = up * above[0][:, None] + down * below[0][:, None]
-    value, v = region.support(weight)
-    at_centre = (weight @ region.centre[..., None])[..., 0]
+    value, v = support.largest(weight)
+    at_centre = (weight @ support.centre[..., None])[..., 0]
     size = size + 2 * (weight.abs() @ reach[..., None])[..., 0]
     return const + at_centre + value + gamma(roundings) * size, v
 
@@ -133,11 +137,11 @@ class Relaxed:
     highest: Tensor
 
 
-def relax(layers: Layers, region: Region, *, linear: bool) -> Relaxed:
+def relax(layers: Layers, support: Support, *, linear: bool) -> Relaxed:
     """Bounds through the net: by intervals alone, or by linear functions at every layer."""
     relaxed: list[Lines] = []
-    low, high = first_interval(layers.layers[0], region)
-    lowest = highest = torch.zeros_like(region.centre)
+    low, high = first_interval(layers.layers[0], support)
+    lowest = highest = torch.zeros_like(support.centre)
     for k, layer in enumerate(layers.layers):
         if k:
             s = layers.layers[k - 1].activation
@@ -145,11 +149,11 @@ def relax(layers: Layers, region: Region, *, linear: bool) -> Relaxed:
             low, high = interval_step(layer, *ends)
         if linear:
             eye = torch.eye(len(layer.weight), dtype=low.dtype, device=low.device)
-            eye = eye.expand(len(region), -1, -1)
+            eye = eye.expand(len(support), -1, -1)
             upto, last = layers.layers[: k + 1], k + 1 == len(layers.layers)
             if k or last:
-                above, up = backward(upto, relaxed, region, eye, layers.roundings)
-                below, down = backward(upto, relaxed, region, -eye, layers.roundings)
+                above, up = backward(upto, relaxed, support, eye, layers.roundings)
+                below, down = backward(upto, relaxed, support, -eye, layers.roundings)
                 low, high = torch.maximum(low, -below), torch.minimum(high, above)
                 lowest, highest = down[:, 0], up[:, 0]
         if k + 1 < len(layers.layers):
@@ -170,14 +174,15 @@ def image(
     return down - slack, up + slack
 
 
-def allowance(layers: Layers, region: Region, relaxed: list[Lines]) -> Tensor:
+def allowance(layers: Layers, support: Support) -> Tensor:
     """How far (n,) the model's output, as computed, may be from the exact f in the exact set.
 
     The standard running error analysis, with the unit of rounding of the model's dtype: layer by
     layer, old errors times |weights| plus gamma times the sum of absolute products. To this adds
     what a point may lie outside the set times a Lipschitz constant in the set's norm.
     """
-    size = region.reach
+    relaxed = relax(layers, support, linear=False).lines
+    size = support.reach
     error = torch.zeros_like(size)
     steep = torch.eye(size.shape[1], dtype=size.dtype, device=size.device).expand(len(size), -1, -1)
     unit = layers.unit
@@ -192,6 +197,6 @@ def allowance(layers: Layers, region: Region, relaxed: list[Lines]) -> Tensor:
             steep = relaxed[k].slope[..., None] * steep
         else:
             error = error + 4 * unit * total
-    outside = region.slack * region.dual_norm(steep[:, 0]) * (1 + gamma(layers.roundings))
+    outside = support.slack * support.dual_norm(steep[:, 0]) * (1 + gamma(layers.roundings))
     result: Tensor = error[:, 0] + outside
     return result

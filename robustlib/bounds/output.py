@@ -9,9 +9,9 @@ from torch import Tensor
 
 from ..numerics import check_choice
 from ..perturbations import Finite, Perturbation
-from .layers import read_layers
+from .layers import Layers, read_layers, simplified
 from .linear import allowance, relax
-from .regions import region
+from .supports import Support, support_of
 
 METHODS = ("interval", "linear")
 _NUMBERS = 2**23  # held at once: larger samples are bounded in blocks of examples
@@ -58,21 +58,38 @@ def output_bounds(
         )
     if isinstance(perturbation, Finite):
         raise TypeError("perturbation must not be Finite: enumerate it, GridMax() does")
-    whole = region(perturbation, x)
+    whole = support_of(perturbation, x)
     if whole is None:
         raise TypeError(f"perturbation must be a cap or a ball, got {perturbation!r}")
-    d = layers.layers[0].weight.shape[1]
-    if whole.centre.shape[1] != d:
-        raise ValueError(f"x must have {d} coordinates an example, got {whole.centre.shape[1]}")
+    check_fits(layers, x)
+    low, high, _ = ranges(layers, whole, linear=method == "linear")
+    return OutputBounds(low, high, method)
+
+
+def check_fits(layers: Layers, x: Tensor) -> None:
+    """Raise where the model takes inputs of another size, dtype or device than ``x``."""
+    weight = layers.layers[0].weight
+    d = x[:1].numel() if len(x) else x.shape[1:].numel()
+    if d != weight.shape[1]:
+        raise ValueError(f"x must have {weight.shape[1]} coordinates an example, got {d}")
     if layers.dtype != x.dtype:
         raise TypeError(f"x is {x.dtype} but the model is {layers.dtype}")
+    if weight.device != x.device:
+        raise ValueError(f"x is on {x.device} but the model is on {weight.device}")
+
+
+def ranges(layers: Layers, whole: Support, *, linear: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Bounds (n,) and (n,) of the outputs as computed, and two points (2, n, d) to try: where the
+    linear functions below and above f are smallest and largest.
+    """
     width = max(len(layer.weight) for layer in layers.layers)
-    block = max(1, _NUMBERS // (width * max(width, d)))
-    parts = []
-    for rows in torch.arange(len(x), device=x.device).split(block):
+    block = max(1, _NUMBERS // (width * max(width, whole.centre.shape[1])))
+    simple, parts, points = simplified(layers), [], []
+    for rows in torch.split(torch.arange(len(whole), device=whole.centre.device), block):
         part = whole.rows(rows)
-        found = relax(layers, part, linear=method == "linear")
-        room = allowance(layers, part, found.lines)
+        found = relax(simple, part, linear=linear)
+        room = allowance(layers, part)
         parts.append(torch.stack([found.low - room, found.high + room]))
-    both = torch.cat(parts, 1) if parts else x.new_zeros(2, 0, dtype=torch.float64)
-    return OutputBounds(both[0], both[1], method)
+        points.append(part.centre + torch.stack([found.lowest, found.highest]))
+    both = torch.cat(parts, 1)
+    return both[0], both[1], torch.cat(points, 1)

@@ -27,7 +27,7 @@ def gamma(operations: int, unit: float = UNIT) -> float:
 
 
 @dataclass(frozen=True)
-class Region:
+class Support:
     """Sets of one kind round ``centre`` (n, d): points centre + v, all in float64.
 
     A ball: |v|_p <= ``radius`` (n,) and ``low`` <= v <= ``high`` (n, d). A cap (``p`` None): unit
@@ -45,7 +45,7 @@ class Region:
     def __len__(self) -> int:
         return len(self.centre)
 
-    def rows(self, index: Tensor) -> Region:
+    def rows(self, index: Tensor) -> Support:
         """The sets of some of the rows, in the order of ``index``."""
         names = ("centre", "radius", "low", "high", "slack")
         return replace(self, **{name: getattr(self, name)[index] for name in names})
@@ -76,7 +76,7 @@ class Region:
         norms: Tensor = torch.linalg.vector_norm(g, ord=order, dim=-1)
         return norms
 
-    def support(self, g: Tensor) -> tuple[Tensor, Tensor]:
+    def largest(self, g: Tensor) -> tuple[Tensor, Tensor]:
         """max <g, v> for ``g`` (n, d) or (n, k, d), and a v where it is reached, to rounding.
 
         The value is computed from a dual formula, which is an upper bound wherever its multiplier
@@ -116,7 +116,7 @@ class Region:
         return v.sign() * sizes
 
 
-def region(perturbation: Perturbation, x: Tensor) -> Region | None:
+def support_of(perturbation: Perturbation, x: Tensor) -> Support | None:
     """The sets round ``x`` (n, ...) in float64; None for kinds that are not known here.
 
     They hold every tensor of the dtype of ``x`` that ``perturbation.contains``, within ``slack``.
@@ -124,7 +124,7 @@ def region(perturbation: Perturbation, x: Tensor) -> Region | None:
     perturbation.contains(x, x)  # the set's own checks of x
     check_floats("x", x, min_dim=2)
     flat = x.detach().flatten(1).double()
-    n, d = flat.shape
+    d = flat.shape[1]
     unit = _FORGIVEN * torch.finfo(x.dtype).eps
     open_ = torch.full_like(flat, math.inf)
     radius = torch.full_like(flat[:, 0], perturbation.radius)
@@ -132,10 +132,9 @@ def region(perturbation: Perturbation, x: Tensor) -> Region | None:
         if d == 1 and perturbation.rho < 2:
             radius = torch.zeros_like(radius)
         centre = flat / torch.linalg.vector_norm(flat, dim=1, keepdim=True)
-        slack = torch.full_like(radius, unit) * (perturbation.rho > 0)
-        # a set of radius 0 holds x as it was given, though its norm may be off by a few roundings
-        slack = torch.maximum(slack, row_norm(flat - centre) * 2)
-        return Region(None, centre, radius.clamp(max=2.0), -open_, open_, slack)
+        # x as it was given is in its set, though its norm may be off by more roundings than that
+        slack = (2 * row_norm(flat - centre)).clamp(min=unit)
+        return Support(None, centre, radius.clamp(max=2.0), -open_, open_, slack)
     if type(perturbation) not in (L1Ball, L2Ball, LinfBall):
         return None
     assert isinstance(perturbation, L1Ball | L2Ball | LinfBall)
@@ -146,7 +145,7 @@ def region(perturbation: Perturbation, x: Tensor) -> Region | None:
         kept = ends.to(x.dtype).double()  # the box that data of this dtype is held to
         low = torch.minimum(ends, kept)[0].to(flat) - flat
         high = torch.maximum(ends, kept)[1].to(flat) - flat
-    return Region(perturbation.p, flat, radius, low, high, slack)
+    return Support(perturbation.p, flat, radius, low, high, slack)
 
 
 def _cap(g: Tensor, centre: Tensor, radius: Tensor) -> tuple[Tensor, Tensor]:
