@@ -1,0 +1,324 @@
+"""Attacks against known optima, ours and other libraries', in one run: python benchmarks/attacks.py
+
+Writes benchmarks/attacks.md. Three tables: the share of the exact increase of the loss that an
+attack finds with 20 steps, where the exact maximum is known; its time over the physical limit,
+steps x (one forward pass + one input gradient); and what it leaves behind. One thread, process
+CPU time, the sides taking turns. The other libraries are installed without their dependencies
+into a temporary folder, never into the environment: what cannot be imported is reported.
+"""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import functools
+import importlib
+import importlib.metadata
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import robustlib as rl
+
+PEERS = {
+    "torchattacks": "torchattacks==3.5.1",
+    "foolbox": "foolbox==3.3.4",
+    "art": "adversarial-robustness-toolbox==1.20.1",
+    "pyautoattack": "pyautoattack==0.2.0",
+}
+HELPERS = ["eagerpy", "GitPython", "gitdb", "smmap"]  # which foolbox imports
+STEPS, SEEDS = 20, 3
+LOGISTIC = rl.Logistic()
+Attack = Callable[[nn.Module, Tensor, Tensor, rl.Perturbation], Tensor]
+
+
+class TwoLogits(nn.Module):
+    """A scalar model as the two-class image classifier that the other libraries ask for."""
+
+    def __init__(self, model: nn.Module, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.model, self.shape = model, shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        f = self.model(x.reshape(len(x), *self.shape))
+        return torch.stack([-f / 2, f / 2], 1)  # cross-entropy is then the logistic loss of y f
+
+
+class Scalar(nn.Sequential):
+    """A Sequential whose last layer has one output, as numbers (n,)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = super().forward(x)
+        return out.squeeze(1)
+
+
+def ours(attack: rl.Attack) -> Attack:
+    return lambda model, x, y, sets: attack(model, x, y, perturbation=sets, loss=LOGISTIC)
+
+
+def as_images(run: Callable[..., Tensor]) -> Attack:
+    """Hand (n, 1, 1, d) pictures and classes 0, 1 to ``run``; give points (n, d) back."""
+
+    def attack(model: nn.Module, x: Tensor, y: Tensor, sets: rl.Perturbation) -> Tensor:
+        logits = TwoLogits(model, tuple(x.shape[1:])).eval()
+        pictures, classes = x.reshape(len(x), 1, 1, -1), ((y + 1) / 2).long()
+        found = run(logits, pictures, classes, type(sets).__name__[:2].rstrip("B"), sets.radius)
+        return found.reshape(x.shape).detach()
+
+    return attack
+
+
+def torchattacks_pgd(logits: nn.Module, x: Tensor, c: Tensor, norm: str, eps: float) -> Tensor:
+    peer = importlib.import_module("torchattacks")
+    if norm == "Li":
+        return peer.PGD(logits, eps=eps, alpha=eps / 8, steps=STEPS)(x, c)
+    if norm == "L2":
+        return peer.PGDL2(logits, eps=eps, alpha=eps / 8, steps=STEPS)(x, c)
+    raise NotImplementedError("no l1")
+
+
+def torchattacks_apgd(logits: nn.Module, x: Tensor, c: Tensor, norm: str, eps: float) -> Tensor:
+    if norm == "L1":
+        raise NotImplementedError("no l1")
+    peer = importlib.import_module("torchattacks")
+    return peer.APGD(logits, norm="Linf" if norm == "Li" else norm, eps=eps, steps=STEPS)(x, c)
+
+
+def foolbox_pgd(logits: nn.Module, x: Tensor, c: Tensor, norm: str, eps: float) -> Tensor:
+    peer = importlib.import_module("foolbox")
+    name = {"Li": "LinfPGD", "L2": "L2PGD", "L1": "L1PGD"}[norm]
+    model = peer.PyTorchModel(logits, bounds=(0, 1), device="cpu")
+    return getattr(peer.attacks, name)(steps=STEPS)(model, x, c, epsilons=eps)[1]
+
+
+def art_pgd(logits: nn.Module, x: Tensor, c: Tensor, norm: str, eps: float) -> Tensor:
+    evasion = importlib.import_module("art.attacks.evasion")
+    estimators = importlib.import_module("art.estimators.classification")
+    model = estimators.PyTorchClassifier(
+        logits, nn.CrossEntropyLoss(), x.shape[1:], 2, clip_values=(0, 1), device_type="cpu"
+    )
+    p = {"Li": "inf", "L2": 2, "L1": 1}[norm]
+    attack = evasion.ProjectedGradientDescent(
+        model, norm=p, eps=eps, eps_step=eps / 8, max_iter=STEPS, batch_size=len(x), verbose=False
+    )
+    return torch.from_numpy(attack.generate(x.numpy(), c.numpy()))
+
+
+def autoattack_apgd(logits: nn.Module, x: Tensor, c: Tensor, norm: str, eps: float) -> Tensor:
+    base = importlib.import_module("pyautoattack.autopgd_base")
+    attack = base.APGDAttack(
+        logits, n_iter=STEPS, norm="Linf" if norm == "Li" else norm, eps=eps, device="cpu"
+    )
+    attack.init_hyperparam(x)
+    return attack.attack_single_run(x, c)[3]
+
+
+def contestants() -> dict[str, Attack]:
+    """Every attack by name; what a library cannot do it says when it is called."""
+    found: dict[str, Attack] = {
+        "robustlib PGD": ours(rl.PGD(steps=STEPS)),
+        "robustlib APGD": ours(rl.APGD(steps=STEPS)),
+    }
+    for name, run in {
+        "torchattacks PGD": torchattacks_pgd,
+        "torchattacks APGD": torchattacks_apgd,
+        "foolbox PGD": foolbox_pgd,
+        "ART PGD": art_pgd,
+        "pyautoattack APGD": autoattack_apgd,
+    }.items():
+        found[name] = as_images(run)
+    return found
+
+
+def attempt(run: Callable[[], Any]) -> Any:
+    """The answer, or the kind of failure as a short text."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return run()
+    except NotImplementedError as error:
+        return str(error)
+    except Exception as error:
+        return type(error).__name__
+
+
+def problems(seed: int) -> dict[str, tuple[nn.Module, Tensor, Tensor, rl.Perturbation, Tensor]]:
+    """(model, x, y, sets, exact losses) by name; float32, and far from the box [0, 1]."""
+    draw = torch.Generator().manual_seed(seed)
+    found = {}
+    x = 0.4 + 0.2 * torch.rand(64, 50, generator=draw)
+    y = 2.0 * torch.randint(2, (64,), generator=draw) - 1
+    affine = Scalar(nn.Linear(50, 1)).requires_grad_(False)
+    affine[0].weight.copy_(torch.randn(1, 50, generator=draw))
+    affine[0].bias.copy_(-affine[0].weight @ x.mean(0))
+    for sets in (rl.LinfBall(0.1), rl.L2Ball(0.3), rl.L1Ball(0.35)):
+        exact = value(affine, ours(rl.LinearMax())(affine, x, y, sets), y)
+        found[f"affine, d = 50, {sets!r}"] = (affine, x, y, sets, exact)
+    x = 0.4 + 0.2 * torch.rand(32, 16, generator=draw)
+    y = y[:32]
+    net = Scalar(nn.Linear(16, 20), nn.ReLU(), nn.Linear(20, 1)).requires_grad_(False)
+    for p in net.parameters():
+        p.copy_(torch.randn(p.shape, generator=draw) / 2)
+    for sets in (rl.LinfBall(0.1), rl.L2Ball(0.3)):
+        exact = value(net, ours(rl.BranchAndBound())(net, x, y, sets), y)
+        found[f"ReLU, m = 20, d = 16, {sets!r}"] = (net, x, y, sets, exact)
+    flat = Scalar(nn.Linear(2, 50), nn.Tanh(), nn.Linear(50, 1)).requires_grad_(False)
+    for p in flat.parameters():
+        p.copy_(2 * torch.randn(p.shape, generator=draw))
+    x = x[:, :2].contiguous()
+    exact = value(flat, ours(rl.GridMax(size=90_000))(flat, x, y, rl.LinfBall(0.2)), y)
+    found["tanh, m = 50, d = 2, LinfBall(0.2)"] = (flat, x, y, rl.LinfBall(0.2), exact)
+    return found
+
+
+def value(model: nn.Module, points: Tensor, y: Tensor) -> Tensor:
+    with torch.no_grad():
+        return LOGISTIC(model(points), y)
+
+
+def shares() -> list[list[str]]:
+    """Mean share of the exact increase, the smallest of the seeds in brackets."""
+    rows: dict[str, dict[str, list[float | str]]] = {}
+    for seed in range(SEEDS):
+        for name, (model, x, y, sets, exact) in problems(seed).items():
+            clean = value(model, x, y)
+            for contestant, attack in contestants().items():
+                torch.manual_seed(seed)  # the others draw from the global generator
+                points = attempt(functools.partial(attack, model, x, y, sets))
+                share: float | str = points
+                if isinstance(points, Tensor):
+                    gain = value(model, points, y) - clean
+                    share = float(gain.sum() / (exact - clean).sum())
+                rows.setdefault(name, {}).setdefault(contestant, []).append(share)
+    table = [["share of the exact increase", *contestants()]]
+    for name, cells in rows.items():
+        table.append([name, *(summary(cells[contestant]) for contestant in contestants())])
+    return table
+
+
+def summary(values: list[float | str]) -> str:
+    if any(isinstance(v, str) for v in values):
+        return str(next(v for v in values if isinstance(v, str)))
+    numbers = [float(v) for v in values]
+    return f"{sum(numbers) / len(numbers):.3f} ({min(numbers):.3f})"
+
+
+def cpu_time(run: Callable[[], Any]) -> float:
+    start = time.process_time()
+    run()
+    return time.process_time() - start
+
+
+def times() -> list[list[str]]:
+    """CPU time over the limit, the least of five alternated runs of each."""
+    table = [["time over the limit, 20 steps, LinfBall(0.1)", *contestants()]]
+    for d, width, n in ((64, 1024, 512), (784, 512, 256)):
+        torch.manual_seed(0)
+        net = Scalar(
+            nn.Linear(d, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1)
+        )
+        x, y = 0.4 + 0.2 * torch.rand(n, d), 2.0 * torch.randint(2, (n,)) - 1
+
+        def limit(net: nn.Module = net, x: Tensor = x) -> None:
+            for _ in range(STEPS):
+                z = x.clone().requires_grad_()
+                torch.autograd.grad(net(z).sum(), z)
+
+        runs: dict[str, Callable[[], Any]] = {"limit": limit}
+        for name, attack in contestants().items():
+            runs[name] = functools.partial(attack, net, x, y, rl.LinfBall(0.1))
+        failed = {name: out for name, run in runs.items() if isinstance(out := attempt(run), str)}
+        least = dict.fromkeys(runs, float("inf"))
+        for _ in range(5):
+            for name in runs:
+                if name not in failed:
+                    with warnings.catch_warnings():
+                        warnings.simplefilter("ignore")
+                        least[name] = min(least[name], cpu_time(runs[name]))
+        cells = [failed.get(name, f"{least[name] / least['limit']:.2f}") for name in contestants()]
+        table.append([f"MLP {d}-{width}-{width}-1, {n} points", *cells])
+    return table
+
+
+def behaviours() -> list[list[str]]:
+    """What happens to the model, and to inputs that the library did not expect."""
+    table = [["behaviour", *contestants()]]
+    x, y = 0.4 + 0.2 * torch.rand(16, 8), 2.0 * torch.randint(2, (16,)) - 1
+    net = Scalar(nn.Linear(8, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 1))
+    sets = rl.LinfBall(0.1)
+
+    def grad_left(attack: Attack) -> str:
+        model = copy.deepcopy(net).eval()
+        attack(model, x, y, sets)
+        return "yes" if all(p.grad is None for p in model.parameters()) else "no"
+
+    def frozen_left(attack: Attack) -> str:
+        model = copy.deepcopy(net).train()
+        model[1].eval()
+        attack(model, x, y, sets)
+        return "yes" if model.training and not model[1].training else "no"
+
+    def generator_left(attack: Attack) -> str:
+        torch.manual_seed(0)
+        state = torch.get_rng_state()
+        attack(copy.deepcopy(net).eval(), x, y, sets)
+        return "yes" if bool((torch.get_rng_state() == state).all()) else "no"
+
+    def double(attack: Attack) -> str:
+        found = attack(copy.deepcopy(net).double().eval(), x.double(), y.double(), sets)
+        return "yes" if found.dtype == torch.float64 else "no"
+
+    def outside(attack: Attack) -> str:
+        found = attack(copy.deepcopy(net).eval(), x * 10 - 5, y, sets)
+        moved = float((found - (x * 10 - 5)).abs().max())
+        return "yes" if moved <= 0.1 + 1e-5 else f"no, moved {moved:.2f}"
+
+    for name, look in {
+        "leaves parameters' gradients alone": grad_left,
+        "leaves a frozen BatchNorm frozen": frozen_left,
+        "leaves the global random state alone": generator_left,
+        "works in float64": double,
+        "never moves farther than asked, data outside [0, 1]": outside,
+    }.items():
+        table.append([name, *(attempt(functools.partial(look, a)) for a in contestants().values())])
+    return table
+
+
+def markdown(table: list[list[str]]) -> str:
+    lines = [table[0], ["---"] * len(table[0]), *table[1:]]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", folder]
+        subprocess.run([*install, *PEERS.values(), *HELPERS], check=False)
+        sys.path.insert(0, folder)
+        versions = ", ".join(spec.replace("==", " ") for spec in PEERS.values())
+        tables = [markdown(table) for table in (shares(), times(), behaviours())]
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [ln for ln in info.read_text().splitlines() if ln.startswith("model name")]
+        cpu = names[0].partition(":")[2].strip() if names else cpu
+    head = (
+        f"Made by `python benchmarks/attacks.py` on {datetime.date.today()}, one thread, {cpu}, "
+        f"Python {platform.python_version()}, torch {torch.__version__}, {versions}."
+    )
+    text = "\n\n".join([head, *tables]) + "\n"
+    Path(__file__).with_name("attacks.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
