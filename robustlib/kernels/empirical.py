@@ -1,0 +1,188 @@
+"""Tangent kernels of finite nets: <grad_W f(W, x), grad_W f(W, z)> at their current weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
+
+from ..networks import DeepNet, LinearizedNet, Network, TwoLayerNet
+from ..numerics import check_alike
+from .angles import lift
+from .infinite import check_points
+from .regression import condition_number
+from .tiles import place, tiles
+
+_UNITS = 4096  # neurons at a time: the n x m matrix of slopes is never there as a whole
+_STRIP = 512  # rows at a time of a symmetric product, for half the work
+_JACOBIAN = 1 << 25  # numbers of a Jacobian at a time, for nets that are not ours
+
+
+@torch.no_grad()
+def empirical_ntk(net: nn.Module, x: Tensor, z: Tensor | None = None) -> Tensor:
+    """The tangent kernel (n, m) of ``net`` at its weights, at ``x`` (n, ...) and ``z`` (m, ...).
+
+    Without ``z``, the Gram matrix (n, n) of ``x``, exactly symmetric. For ``TwoLayerNet`` and
+    ``DeepNet`` it is a sum over layers of entrywise products of Gram matrices, of inputs and of
+    back-propagated slopes: no Jacobian is formed. As the width grows it tends to ``ntk`` with
+    layers "first" and "paper". A linearised net has the kernel of its expansion point. For other
+    modules with outputs (n,) or (n, 1) the gradients in all trainable parameters are taken with
+    ``torch.func``, in chunks. Not differentiable. Raises ``TypeError`` or ``ValueError`` for bad
+    input.
+    """
+    if not isinstance(net, nn.Module):
+        raise TypeError(f"net must be a torch.nn.Module, got {type(net).__name__}")
+    if not isinstance(net, Network):
+        return _any_module(net, x, z)
+    check_points(x, z)
+    weights: tuple[Tensor, ...] = tuple(p.detach() for p in net.parameters())
+    if isinstance(net, LinearizedNet):
+        net, weights = net.frame, net.start()
+    check_alike("x", x, "the net", weights[0])
+    if isinstance(net, TwoLayerNet):
+        return _two_layer(net, weights[0], x, z)
+    if isinstance(net, DeepNet):
+        return _deep(net, weights, x, z)
+    raise TypeError(f"net must be a TwoLayerNet or DeepNet, got {type(net).__name__}")
+
+
+def _two_layer(net: TwoLayerNet, weight: Tensor, x: Tensor, z: Tensor | None) -> Tensor:
+    a = net._lift(x)
+    b = a if z is None else net._lift(z)
+    gram = a.new_zeros(len(a), len(b))
+    for units in torch.split(weight, _UNITS):
+        rows = net.activation.derivative(a @ units.T)
+        columns = rows if z is None else net.activation.derivative(b @ units.T)
+        _add_product(gram, rows, columns, symmetric=z is None)
+    # the points' own product in float64, which keeps it right where it nearly cancels
+    wide = lift(x, net.bias)
+    other = wide if z is None else lift(z, net.bias)
+    for r, c in tiles(len(a), len(b), _STRIP, symmetric=z is None):
+        block = gram[r, c] * (wide[r] @ other[c].T) / net.width
+        place(gram, block.to(gram.dtype), r, c, symmetric=z is None)
+    return gram
+
+
+def _deep(net: DeepNet, weights: tuple[Tensor, ...], x: Tensor, z: Tensor | None) -> Tensor:
+    sides = [_sweep(net, weights, net._lift(points)) for points in (x, z) if points is not None]
+    gram = x.new_zeros(len(x), len(x if z is None else z))
+    for (a, s), (b, t) in zip(sides[0], sides[-1], strict=True):
+        layer = torch.zeros_like(gram)
+        _add_product(layer, s, t, symmetric=z is None)
+        product = torch.zeros_like(gram)
+        _add_product(product, a, b, symmetric=z is None)
+        gram.addcmul_(layer, product)
+    return gram.div_(net.width)
+
+
+def _sweep(net: DeepNet, weights: tuple[Tensor, ...], x: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Per trained layer its inputs (n, m) and the slopes (n, m) of f in what it puts out."""
+    root = net.width**0.5
+    inputs, slopes = [x @ net.first.T], []
+    for weight in weights:
+        before = inputs[-1] @ weight.T / root
+        slopes.append(net.activation.derivative(before))
+        inputs.append(net.activation.function(before))
+    back = slopes[-1].mul_(net.readout / root)
+    for h in reversed(range(len(weights) - 1)):
+        back = slopes[h].mul_(back @ weights[h + 1] / root)
+    return list(zip(inputs[:-1], slopes, strict=True))
+
+
+def _add_product(total: Tensor, a: Tensor, b: Tensor, *, symmetric: bool) -> None:
+    """Add a b^T to ``total``, in place; ``symmetric``, only in strips that reach the diagonal."""
+    if not symmetric:
+        total.addmm_(a, b.T)
+        return
+    for top in range(0, len(a), _STRIP):
+        rows = slice(top, top + _STRIP)
+        total[rows, top:].addmm_(a[rows], b[top:].T)
+    for r, c in tiles(len(a), len(a), _STRIP, symmetric=True):
+        place(total, total[r, c], r, c, symmetric=True)  # the other half
+
+
+# --- any module --------------------------------------------------------------------------------
+
+
+def _any_module(net: nn.Module, x: Tensor, z: Tensor | None) -> Tensor:
+    trained = {k: v.detach() for k, v in net.named_parameters() if v.requires_grad}
+    if not trained:
+        raise ValueError("net has no trainable parameters, so that its tangent kernel is empty")
+    for name, points in (("x", x), ("z", z)):
+        if points is None:
+            continue
+        if not isinstance(points, Tensor):
+            raise TypeError(f"{name} must be a torch.Tensor, got {type(points).__name__}")
+        if points.dim() < 2:
+            raise ValueError(f"{name} must have shape (n, ...), got {tuple(points.shape)}")
+    if z is not None:
+        check_alike("z", z, "x", x)
+    fixed = {k: v.detach() for k, v in net.named_parameters() if not v.requires_grad}
+    fixed |= {k: v.detach() for k, v in net.named_buffers()}
+
+    def scalar(weights: dict[str, Tensor], point: Tensor) -> Tensor:
+        out = functional_call(net, {**fixed, **weights}, (point[None],))
+        if out.numel() != 1:
+            raise ValueError(f"net must have one output per example, got shape {tuple(out.shape)}")
+        value: Tensor = out.reshape(())
+        return value
+
+    def jacobian(points: Tensor) -> Tensor:
+        rows = vmap(grad(scalar), in_dims=(None, 0), randomness="error")(trained, points)
+        return torch.cat([rows[k].flatten(1) for k in trained], dim=1)
+
+    other = x if z is None else z
+    like = next(iter(trained.values()))
+    gram = like.new_empty(len(x), len(other))
+    chunk = max(1, _JACOBIAN // sum(v.numel() for v in trained.values()))
+    held: tuple[slice | None, Tensor] = (None, gram)
+    for r, c in tiles(len(x), len(other), chunk, symmetric=z is None):
+        if held[0] != r:
+            held = (r, jacobian(x[r]))
+        rows = held[1]
+        columns = rows if z is None and r == c else jacobian(other[c])
+        place(gram, rows @ columns.T, r, c, symmetric=z is None)
+    return gram
+
+
+# --- at attacked inputs ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class RobustGram:
+    """The tangent kernel of a net at attacked inputs, with what it says about fitting them.
+
+    ``gram`` (k, k); ``least`` and ``greatest`` are its extreme eigenvalues in float64 and
+    ``condition`` their ratio, ``math.inf`` where the least is not above rounding.
+    """
+
+    gram: Tensor = field(repr=False)
+    least: float
+    greatest: float
+    condition: float
+
+    def __repr__(self) -> str:
+        return (
+            f"The tangent kernel at {len(self.gram)} attacked inputs has eigenvalues from "
+            f"{self.least:.3g} to {self.greatest:.3g}, condition number {self.condition:.3g}."
+        )
+
+
+def robust_gram(net: nn.Module, attacked: Tensor) -> RobustGram:
+    """The tangent kernel of ``net`` at ``attacked`` inputs (n, d), or (T, n, d) for T attacks.
+
+    With T attacks (those of a ``Trajectory``, say) the T n inputs are taken as one set, time after
+    time, so that the matrix is (T n, T n). Raises as ``empirical_ntk`` does, and ``ValueError``
+    for no inputs.
+    """
+    if not isinstance(attacked, Tensor) or attacked.dim() not in (2, 3):
+        seen = tuple(attacked.shape) if isinstance(attacked, Tensor) else type(attacked).__name__
+        raise ValueError(f"attacked must have shape (n, d) or (T, n, d), got {seen}")
+    points = attacked.flatten(0, -2)
+    if not len(points):
+        raise ValueError(f"attacked must hold at least one input, got {tuple(attacked.shape)}")
+    gram = empirical_ntk(net, points)
+    least, greatest, condition = condition_number(gram)
+    return RobustGram(gram, least, greatest, condition)

@@ -1,0 +1,265 @@
+"""Solving with a kernel matrix: ridge regression, and the flow of a net trained in the limit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from scipy import integrate
+from torch import Tensor
+
+from ..losses import Loss
+from ..numerics import check_alike, check_floats, check_real, check_shape
+
+_SYMMETRIC = {torch.float32: 2e-5, torch.float64: 1e-10}  # asymmetry that is rounding
+_TOLERANCE = 1e-10  # of the flow's integrator, relative
+
+
+@dataclass(frozen=True, eq=False)
+class KernelRegression:
+    """The solution of (K + ridge I) coefficients = y; calling it on K(z, x) (m, n) predicts (m,).
+
+    ``condition`` estimates the condition number of K + ridge I in the 1-norm; with entries of K
+    right to their last digit, about ``digits`` decimal digits of the solution are. ``residual``
+    is |(K + ridge I) c - y|/|y|, ``norm`` the RKHS norm sqrt(c^T K c), both in float64.
+    """
+
+    coefficients: Tensor = field(repr=False)
+    ridge: float
+    condition: float
+    digits: float
+    residual: float
+    norm: float
+
+    def __call__(self, K: Tensor) -> Tensor:
+        """Predictions (m,) from the kernel ``K`` (m, n) between new points and the old ones."""
+        return _predict(K, self.coefficients)
+
+    def __repr__(self) -> str:
+        return (
+            f"Kernel regression on {len(self.coefficients)} points with ridge {self.ridge:g}: "
+            f"condition number {self.condition:.2g}, so about {self.digits:.0f} digits of the "
+            f"coefficients are right; RKHS norm {self.norm:.6g}, relative residual "
+            f"{self.residual:.1g}."
+        )
+
+
+def kernel_regression(K: Tensor, y: Tensor, *, ridge: float = 0.0) -> KernelRegression:
+    """Solve (K + ``ridge`` I) c = ``y`` for the Gram matrix ``K`` (n, n) and labels ``y`` (n,).
+
+    The solve is a float64 Cholesky factorisation whatever the dtype of K. Raises ``ValueError``
+    where it would mean nothing: K not symmetric, K + ridge I not positive definite, or its
+    condition number so large that rounding in the entries of K changes the first digit.
+    """
+    _check_gram(K, y)
+    check_real("ridge", ridge, minimum=0)
+    wide = K.double()
+    regular = wide.clone()
+    regular.diagonal().add_(ridge)
+    factor, failed = torch.linalg.cholesky_ex(regular)
+    if int(failed):
+        least, greatest, _ = condition_number(wide)
+        raise ValueError(
+            f"K + ridge I is not positive definite: with ridge {ridge:g} its eigenvalues run from "
+            f"{least + ridge:.3g} to {greatest + ridge:.3g}; {_remedy(greatest, K.dtype)}"
+        )
+    condition = _norm1(regular) * _inverse_norm1(factor)
+    error = condition * torch.finfo(K.dtype).eps
+    if error >= 0.1:
+        raise ValueError(
+            f"K + ridge I has condition number {condition:.2g}: rounding in {_name(K.dtype)} "
+            f"entries changes every digit of the solution; "
+            f"{_remedy(_norm1(wide), K.dtype)}"
+        )
+    c = torch.cholesky_solve(y.double()[:, None], factor)[:, 0]
+    scale = float(y.double().norm())
+    residual = float((regular @ c - y.double()).norm()) / scale if scale else 0.0
+    norm = math.sqrt(max(0.0, float(c @ (wide @ c))))
+    digits = -math.log10(error) if error > 0 else math.inf
+    return KernelRegression(c.to(K.dtype), float(ridge), condition, digits, residual, norm)
+
+
+@dataclass(frozen=True, eq=False)
+class KernelFlow:
+    """Outputs of a net of infinite width under gradient flow, at ``times`` (T,).
+
+    ``outputs`` (T, n) at the training points, ``losses`` (T,) their mean losses, and
+    ``coefficients`` (T, n), so that f_t(z) = K(z, x) coefficients[t]: call it on K(z, x) (m, n)
+    for predictions (T, m). ``condition`` is greatest over least eigenvalue of K: the ratio of the
+    times on which the fastest and the slowest direction are learnt.
+    """
+
+    times: Tensor = field(repr=False)
+    outputs: Tensor = field(repr=False)
+    losses: Tensor
+    coefficients: Tensor = field(repr=False)
+    condition: float
+
+    def __call__(self, K: Tensor) -> Tensor:
+        """Predictions (T, m) from the kernel ``K`` (m, n) between new points and the old ones."""
+        return _predict(K, self.coefficients)
+
+    def __repr__(self) -> str:
+        n, start = self.outputs.shape[1], "A kernel flow on"
+        if not len(self.times):
+            return f"{start} {n} points at no times."
+        return (
+            f"{start} {n} points: loss {float(self.losses[0]):.4g} at time "
+            f"{float(self.times[0]):g}, {float(self.losses[-1]):.4g} at time "
+            f"{float(self.times[-1]):g}; condition number of K {self.condition:.2g}."
+        )
+
+
+def kernel_flow(
+    K: Tensor, y: Tensor, *, loss: Loss | str, times: Tensor | Sequence[float]
+) -> KernelFlow:
+    """Solve f'(t) = -K ell'(f(t), y)/n, f(0) = 0: gradient flow on the mean loss, kernel frozen.
+
+    ``K`` (n, n) is the Gram matrix of the tangent kernel, ``y`` (n,), ``times`` increasing and
+    non-negative. With ``loss="squared"``, ell = (f - y)^2/2, the answer is exact in time, by the
+    eigenvectors of K; with one of the library's losses it is integrated in float64 to a relative
+    tolerance of 1e-10. K may be singular. Raises ``ValueError`` where K is not symmetric or has an
+    eigenvalue that is negative beyond rounding.
+    """
+    _check_gram(K, y)
+    when = torch.as_tensor(times, dtype=torch.float64, device=K.device)
+    check_floats("times", when)
+    if when.dim() != 1 or bool((when < 0).any()) or bool((when.diff() < 0).any()):
+        raise ValueError(f"times must be non-negative and increasing, got {times}")
+    wide, labels = K.double(), y.double()
+    values, vectors = torch.linalg.eigh((wide + wide.T) / 2) if len(y) else (labels, wide)
+    least, greatest, condition = _extremes(values, K.dtype)
+    if least < -_noise(len(y), greatest, K.dtype):
+        raise ValueError(
+            f"K must be positive semidefinite, got eigenvalues from {least:.3g} to {greatest:.3g}"
+        )
+    if isinstance(loss, str):
+        if loss != "squared":
+            raise ValueError(
+                f"loss must be 'squared' or a loss such as PseudoHuber(), got {loss!r}"
+            )
+        coefficients = _squared_flow(values.clamp(min=0), vectors, labels, when)
+    else:
+        coefficients = _any_flow(wide, labels, loss, when)
+    outputs = coefficients @ wide
+    each = (outputs - labels) ** 2 / 2 if isinstance(loss, str) else loss(outputs, labels)
+    losses = each.mean(1) if len(y) else each.new_zeros(len(when))
+    when, outputs, losses, coefficients = (
+        t.to(K.dtype) for t in (when, outputs, losses, coefficients)
+    )
+    return KernelFlow(when, outputs, losses, coefficients, condition)
+
+
+def _squared_flow(values: Tensor, vectors: Tensor, y: Tensor, times: Tensor) -> Tensor:
+    """(1 - exp(-lambda t/n))/lambda in every eigendirection, with its limit t/n at lambda = 0."""
+    s = times[:, None] / max(1, len(y))
+    decay = values * s
+    weight = torch.where(decay > 1e-300, -torch.expm1(-decay) / decay.clamp(min=1e-300), 1) * s
+    return (weight * (y @ vectors)) @ vectors.T
+
+
+def _any_flow(K: Tensor, y: Tensor, loss: Loss, times: Tensor) -> Tensor:
+    if not len(times) or not len(y):
+        return y.new_zeros(len(times), len(y))
+    K, y = K.cpu(), y.cpu()
+
+    def velocity(_: float, c: object) -> object:
+        f = K @ torch.as_tensor(c)
+        return (-loss.derivative(f, y) / len(y)).numpy()
+
+    points = times.cpu().numpy()
+    found = integrate.solve_ivp(
+        velocity,
+        (0.0, max(float(points[-1]), 1e-300)),
+        torch.zeros_like(y).numpy(),
+        method="DOP853",
+        t_eval=points,
+        rtol=_TOLERANCE,
+        atol=_TOLERANCE * 1e-2,
+    )
+    if not found.success:
+        raise ValueError(
+            f"the flow could not be integrated to time {points[-1]:g}: {found.message}"
+        )
+    return torch.as_tensor(found.y.T).to(times.device)
+
+
+# --- what a solve is worth ---------------------------------------------------------------------
+
+
+def condition_number(K: Tensor) -> tuple[float, float, float]:
+    """Least and greatest eigenvalue of a symmetric ``K`` (n, n), and their ratio, in float64.
+
+    The ratio is ``math.inf`` where the least eigenvalue is not above the rounding errors of K.
+    """
+    return _extremes(torch.linalg.eigvalsh(K.double()), K.dtype)
+
+
+def _extremes(values: Tensor, dtype: torch.dtype) -> tuple[float, float, float]:
+    if not len(values):
+        return 0.0, 0.0, 1.0
+    least, greatest = float(values[0]), float(values[-1])
+    trusted = least > _noise(len(values), greatest, dtype)
+    return least, greatest, greatest / least if trusted else math.inf
+
+
+def _noise(n: int, greatest: float, dtype: torch.dtype) -> float:
+    """What rounding of entries and of the eigenvalue routine may add to an eigenvalue."""
+    return 4 * math.sqrt(n) * torch.finfo(dtype).eps * abs(greatest)
+
+
+def _norm1(a: Tensor) -> float:
+    return float(a.abs().sum(0).max()) if a.numel() else 0.0
+
+
+def _inverse_norm1(factor: Tensor) -> float:
+    """Hager's estimate of the 1-norm of (L L^T)^-1: at most five solves, seldom off by 3."""
+    n = len(factor)
+    if not n:
+        return 0.0
+    x, best = factor.new_full((n, 1), 1 / n), 0.0
+    for _ in range(5):
+        v = torch.cholesky_solve(x, factor)
+        best = max(best, float(v.abs().sum()))
+        signs = torch.where(v < 0, -1.0, 1.0).to(v.dtype)
+        g = torch.cholesky_solve(signs, factor)
+        j = int(g.abs().argmax())
+        if float(g[j].abs()) <= float((g * x).sum()):
+            break
+        x = torch.zeros_like(x)
+        x[j] = 1
+    return best
+
+
+def _remedy(greatest: float, dtype: torch.dtype) -> str:
+    ridge = 20 * greatest * torch.finfo(dtype).eps
+    wider = " or compute K in float64" if dtype == torch.float32 else ""
+    return f"remove points that occur twice, or use a ridge of at least {ridge:.1g}{wider}"
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _predict(K: Tensor, coefficients: Tensor) -> Tensor:
+    check_floats("K", K)
+    check_alike("K", K, "the coefficients", coefficients)
+    n = coefficients.shape[-1]
+    if K.dim() != 2 or K.shape[1] != n:
+        raise ValueError(f"K must have shape (m, {n}), got {tuple(K.shape)}")
+    return coefficients @ K.T
+
+
+def _check_gram(K: Tensor, y: Tensor) -> None:
+    check_floats("K", K)
+    if K.dim() != 2 or K.shape[0] != K.shape[1]:
+        raise ValueError(f"K must be square, got shape {tuple(K.shape)}")
+    check_floats("y", y)
+    check_alike("y", y, "K", K)
+    check_shape("y", y, (len(K),))
+    if K.numel():
+        gap, scale = float((K - K.T).abs().max()), float(K.abs().max())
+        if gap > _SYMMETRIC[K.dtype] * scale:
+            raise ValueError(f"K must be symmetric, got entries that differ by {gap:.3g}")
