@@ -156,6 +156,8 @@ def _cap(g: Tensor, centre: Tensor, radius: Tensor) -> tuple[Tensor, Tensor]:
     """
     along = (g * centre).sum(-1, keepdim=True)
     tangent = g - along * centre
+    # once more: after cancellation what is left may lean towards the centre
+    tangent = tangent - (tangent * centre).sum(-1, keepdim=True) * centre
     across = torch.linalg.vector_norm(tangent, dim=-1, keepdim=True)
     h = torch.minimum((torch.atan2(across, along) / 2).sin(), radius / 2).clamp(max=1.0)
     forth, back = 2 * h * ((1 - h) * (1 + h)).sqrt(), 2 * h * h
@@ -207,6 +209,7 @@ def _cut_ball(
     value = (most * budget).squeeze(-1) + terms.sum(-1)
     size = (most * budget).squeeze(-1) + (g * v).abs().sum(-1) + (most * cost).sum(-1)
     value = value + gamma(g.shape[-1] + 8) * size
+    value = torch.where((g == 0).all(-1), 0.0, value)
     if p == 1:  # what the last coordinate gets of the budget
         part = inner(least) - v
         share = (radius - v.abs().sum(-1, keepdim=True)) / part.abs().sum(-1, keepdim=True)

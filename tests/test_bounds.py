@@ -1,0 +1,426 @@
+"""Certified bounds: against closed forms, against points, and against rounding."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from robustlib.activations import ACTIVATIONS
+from robustlib.attacks import PGD, LinearMax
+from robustlib.bounds import Support, output_bounds, read_layers, support_of
+from robustlib.bounds.layers import Layers, simplified
+from robustlib.bounds.linear import lines
+from robustlib.losses import Logistic
+from robustlib.networks import DeepNet, TwoLayerNet, linearize
+from robustlib.numerics import generator
+from robustlib.perturbations import (
+    Finite,
+    L1Ball,
+    L2Ball,
+    LinfBall,
+    Perturbation,
+    SphereCap,
+)
+from robustlib.samples import sphere
+
+OPEN = [
+    SphereCap(0.0),
+    SphereCap(0.3),
+    SphereCap(1.9),
+    SphereCap(2.5),
+    L2Ball(0.0),
+    L2Ball(0.3),
+    LinfBall(0.1),
+    L1Ball(0.7),
+]
+BOXED = [L2Ball(0.4, box=(-1.1, 1.0)), LinfBall(0.4, box=(-1.1, 1.0)), L1Ball(0.9, box=(-1.1, 1))]
+SETS = OPEN + BOXED
+
+
+def sequential(
+    d: int, *widths: int, seed: int = 0, activation: type[nn.Module] = nn.ReLU
+) -> nn.Module:
+    """Flatten, then Linear and activation in turn, one output."""
+    modules: list[nn.Module] = [nn.Flatten()]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for width in widths:
+            modules += [nn.Linear(d, width), activation()]
+            d = width
+        modules += [nn.Linear(d, 1), nn.Flatten(0)]
+    return nn.Sequential(*modules)
+
+
+NETS: dict[str, Callable[[int], nn.Module]] = {
+    "affine": lambda seed: sequential(5, seed=seed),
+    **{
+        f"two-layer {name}": lambda seed, name=name: TwoLayerNet(  # type: ignore[misc]
+            5, 12, activation=name, symmetric=bool(seed % 2), bias=seed % 3 > 0, seed=seed
+        )
+        for name in ACTIVATIONS
+    },
+    **{
+        f"deep {name}": lambda seed, name=name: DeepNet(  # type: ignore[misc]
+            5, 8, 1 + seed % 3, activation=name, bias=seed % 3 > 0, seed=seed
+        )
+        for name in ACTIVATIONS
+    },
+    "sequential": lambda seed: sequential(5, 9, 7, seed=seed),
+    "sequential gelu": lambda seed: sequential(5, 9, seed=seed, activation=nn.GELU),
+}
+
+
+def moved(net: nn.Module, seed: int) -> nn.Module:
+    """The net with weights that training might have given it."""
+    with torch.no_grad():
+        for k, p in enumerate(net.parameters()):
+            p.add_(0.3 * torch.randn(p.shape, generator=generator(seed, k)).to(p))
+    return net
+
+
+def points(sets: Perturbation, x: Tensor, count: int) -> Tensor:
+    """Points (count, n, ...) of the sets: some of them random, some at the ends of directions."""
+    g = generator(count)
+    found = [sets.random(x, g) for _ in range(count // 2)]
+    for _ in range(count - len(found)):
+        found.append(sets.argmax_linear(torch.randn(x.shape, generator=g).to(x), x))
+    return torch.stack(found)
+
+
+# --- what bounds are made of -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_layers_are_the_function_of_the_model(name: str, device: torch.device) -> None:
+    for seed in range(4):
+        net = moved(NETS[name](seed), seed).double().to(device)
+        x = sphere(20, 5, seed=seed).x.to(device)
+        layers = read_layers(net)
+        assert layers is not None
+        for version in (layers, simplified(layers)):
+            torch.testing.assert_close(value(version, x), net(x).detach(), rtol=1e-12, atol=1e-12)
+
+
+def value(layers: Layers, x: Tensor) -> Tensor:
+    for layer in layers.layers:
+        x = x @ layer.weight.T + layer.bias
+        x = x if layer.activation is None else layer.activation.function(x)
+    return x[:, 0]
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 30])
+@pytest.mark.parametrize("sets", SETS, ids=repr)
+def test_the_largest_value_of_a_linear_function(
+    sets: Perturbation, d: int, dtype: torch.dtype
+) -> None:
+    x = sphere(40, d, seed=d).x.to(dtype)
+    support = support_of(sets, x)
+    assert support is not None
+    g = torch.randn(40, d, dtype=torch.float64, generator=generator(d))
+    g[:3] = 0
+    g[3:6] = -x[3:6].double()
+    g[6:9] = x[6:9].double()
+    top, v = support.largest(g)
+    best = sets.argmax_linear(g.to(dtype), x).double() - support.centre
+    # the two differ by what the point is rounded to
+    tolerance = 100 * torch.finfo(dtype).eps * g.abs().sum(1)
+    gap = top - (g * best).sum(1)
+    assert bool((gap.abs() <= tolerance).all())
+    torch.testing.assert_close((g * v).sum(1), top, rtol=1e-7, atol=1e-9)
+    # and with several directions at once
+    wide, _ = support.largest(torch.stack([g, -g], 1))
+    torch.testing.assert_close(wide[:, 0], top, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0])
+def test_a_piece_of_a_ball_that_misses_the_centre(p: float) -> None:
+    """Against all points of a fine grid, in the plane."""
+    n, g = 30, generator(int(p))
+    low = torch.rand(n, 2, dtype=torch.float64, generator=g) - 0.8
+    high = low + 0.1 + torch.rand(n, 2, dtype=torch.float64, generator=g)
+    centre, one = torch.zeros(n, 2, dtype=torch.float64), torch.ones(n, dtype=torch.float64)
+    support = Support(p, centre, 0.7 * one, low, high, 0 * one)
+    direction = torch.randn(n, 2, dtype=torch.float64, generator=g)
+    top, _ = support.largest(direction)
+    line = torch.linspace(0, 1, 400, dtype=torch.float64)
+    share = torch.cartesian_prod(line, line)
+    grid = low[:, None] + (high - low)[:, None] * share
+    inside = grid.norm(p=p, dim=2) <= 0.7
+    values = (grid @ direction[..., None])[..., 0].masked_fill(~inside, -math.inf).amax(1)
+    some = values.isfinite()
+    assert int(some.sum()) > 20
+    assert bool((values <= top)[some].all())
+    step = direction.abs().sum(1) * (high - low).amax(1) / 200
+    assert bool((top - values <= 2 * step)[some].all())
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0, math.inf, None])
+def test_the_nearest_point_of_the_hull(p: float | None) -> None:
+    """<z - nearest, v - nearest> <= 0 for all v of the set: that is what nearest means."""
+    sets: Perturbation = {
+        1.0: L1Ball(0.5), 2.0: L2Ball(0.5), math.inf: LinfBall(0.5), None: SphereCap(1.6)
+    }[p]  # fmt: skip
+    x = sphere(50, 4).x
+    support = support_of(sets, x)
+    assert support is not None
+    for scale in (0.1, 1.0, 10.0):
+        z = scale * torch.randn(50, 4, dtype=torch.float64, generator=generator(5))
+        near = support.nearest(z)
+        largest, _ = support.largest(z - near)
+        assert float((largest - ((z - near) * near).sum(1)).max()) <= 1e-12 * scale
+        torch.testing.assert_close(support.nearest(near), near, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_lines_stay_on_their_side_of_the_activation(name: str) -> None:
+    g = generator(7)
+    size = 10 ** (6 * torch.rand(4000, generator=g, dtype=torch.float64) - 4)
+    low = size * torch.randn(4000, generator=g, dtype=torch.float64)
+    width = 10 ** (8 * torch.rand(4000, generator=g, dtype=torch.float64) - 6)
+    width[:50] = 0
+    low[50:60], width[50:60] = 0.0, 1.0
+    high = low + width
+    high[60:70] = 0.0
+    low = torch.minimum(low, high)
+    s = ACTIVATIONS[name]
+    found = lines(s, low, high)
+    share = torch.linspace(0, 1, 501, dtype=torch.float64)[:, None]
+    z = torch.cat([low + share * (high - low), high[None]]).clamp(min=low, max=high)
+    f = s.function(z)
+    assert bool((found.below[0] * z + found.below[1] <= f).all())
+    assert bool((found.above[0] * z + found.above[1] >= f).all())
+    assert bool((f.abs() + z.abs() <= found.height).all())
+    assert bool((s.derivative(z).abs() <= found.slope).all())
+    narrow = (high - low < 1e-2) & (size < 1)
+    room = (found.above[0] * low + found.above[1]) - (found.below[0] * low + found.below[1])
+    assert float(room[narrow].max()) <= 2e-2  # not sound for being huge
+
+
+# --- bounds ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sets", SETS, ids=repr)
+def test_bounds_of_affine_models_are_their_range(sets: Perturbation, device: torch.device) -> None:
+    net = sequential(6, seed=3).double().to(device)
+    x = sphere(10, 6).x.to(device)
+    w = net[1].weight.detach().expand(10, -1)  # type: ignore[index]
+    for method in ("interval", "linear"):
+        bounds = output_bounds(net, x, perturbation=sets, method=method)
+        top, bottom = (net(sets.argmax_linear(g, x)).detach() for g in (w, -w))
+        torch.testing.assert_close(bounds.upper, top, rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(bounds.lower, bottom, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_no_point_is_outside_and_linear_bounds_are_inside_intervals(
+    name: str, dtype: torch.dtype
+) -> None:
+    for seed, sets in enumerate(SETS):
+        net = moved(NETS[name](seed), seed).to(dtype)
+        x = sphere(4, 5, seed=seed).x.to(dtype)
+        f = torch.stack([net(z).detach() for z in points(sets, x, 40)]).double()
+        wide = output_bounds(net, x, perturbation=sets, method="interval")
+        tight = output_bounds(net, x, perturbation=sets)
+        assert bool((wide.lower <= tight.lower).all())
+        assert bool((tight.upper <= wide.upper).all())
+        assert bool((tight.lower <= f.amin(0)).all())
+        assert bool((f.amax(0) <= tight.upper).all())
+        assert not tight.lower.requires_grad
+
+
+@pytest.mark.parametrize("name", ["two-layer relu", "two-layer tanh", "deep gelu", "sequential"])
+def test_bounds_of_small_sets_are_nearly_the_range(name: str) -> None:
+    """With radius r the linear bounds are off by a multiple of r^2 (at kinks of r), not more."""
+    net = moved(NETS[name](1), 1).double()
+    x = sphere(20, 5).x
+    for radius in (1e-2, 1e-4, 1e-6):
+        bounds = output_bounds(net, x, perturbation=L2Ball(radius))
+        z = x.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(net(z).sum(), z)
+        true = 2 * radius * slope.norm(dim=1)
+        excess = (bounds.upper - bounds.lower - true) / radius
+        assert float(excess.median()) <= 20 * radius + 1e-6
+
+
+def test_images_are_bounded_as_they_are_flattened() -> None:
+    net = sequential(12, 8, seed=2).double()
+    x = sphere(5, 12).x
+    flat = output_bounds(net, x, perturbation=LinfBall(0.1))
+    image = output_bounds(net, x.reshape(5, 3, 2, 2), perturbation=LinfBall(0.1))
+    assert torch.equal(flat.upper, image.upper)
+
+
+def test_blocks_of_examples_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, x = DeepNet(4, 8, 2).double(), sphere(11, 4).x
+    whole = output_bounds(net, x, perturbation=SphereCap(0.4))
+    monkeypatch.setattr("robustlib.bounds.output._NUMBERS", 200)
+    parts = output_bounds(net, x, perturbation=SphereCap(0.4))
+    torch.testing.assert_close(parts.upper, whole.upper, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_a_symmetric_net_at_its_start_is_known_to_be_zero(activation: str) -> None:
+    net = TwoLayerNet(6, 32, activation=activation).double()
+    bounds = output_bounds(net, sphere(7, 6).x, perturbation=SphereCap(2.0))
+    assert 0 < float(bounds.upper.max()) < 1e-12
+    assert -1e-12 < float(bounds.lower.min()) < 0
+
+
+# --- soundness on many nets --------------------------------------------------------------------
+
+
+class Bank(nn.Module):
+    """Example i goes through net i: many small nets are then attacked as one."""
+
+    def __init__(self, nets: list[TwoLayerNet]) -> None:
+        super().__init__()
+        self.s = nets[0].activation.function
+        self.weight = torch.stack([net.weight.detach() for net in nets])
+        self.readout = torch.stack([net.readout for net in nets])
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = nn.functional.pad(x, (0, 1), value=1.0) * math.sqrt(0.5)
+        z = (self.weight @ x[..., None])[..., 0]
+        return (self.s(z) * self.readout).sum(1) / math.sqrt(self.readout.shape[1])
+
+
+def test_no_attack_exceeds_a_bound_on_ten_thousand_nets() -> None:
+    """One set for each 400 nets, of 1 to 4 coordinates and 2 to 12 units, both dtypes."""
+    cases = itertools.cycle(itertools.product(SETS[1:4] + SETS[5:], (torch.float64, torch.float32)))
+    seeds, nets_seen, tightest = itertools.count(), 0, math.inf
+    for k in range(25):
+        sets, dtype = next(cases)
+        sets = sets if k % 2 else sets.with_radius(sets.radius * 0.03)
+        d, width = 1 + k % 4, 2 * (1 + k % 6)
+        activation = "relu" if k % 3 else list(ACTIVATIONS)[k % len(ACTIVATIONS)]
+        nets = [
+            TwoLayerNet(d, width, activation=activation, symmetric=False, seed=next(seeds)).to(
+                dtype
+            )
+            for _ in range(400)
+        ]
+        sample = sphere(400, d, seed=k)
+        x, y = sample.x.to(dtype), sample.y.to(dtype)
+        found = PGD(steps=10)(Bank(nets), x, y, perturbation=sets, loss=Logistic())
+        for i, net in enumerate(nets):
+            row = slice(i, i + 1)
+            bounds = output_bounds(net, x[row], perturbation=sets)
+            f = torch.cat([net(found[row]), net(x[row])]).detach().double()
+            assert float(bounds.lower) <= float(f.min())
+            assert float(f.max()) <= float(bounds.upper)
+            margin = f[0] - bounds.lower[0] if y[i] > 0 else bounds.upper[0] - f[0]
+            tightest = min(tightest, float(margin))
+            nets_seen += 1
+    assert nets_seen == 10_000
+    assert tightest < 1e-4  # some attacks come close: the bounds were put to a test
+
+
+@pytest.mark.parametrize(
+    "sets", [SphereCap(0.1), L2Ball(0.1), LinfBall(0.1), L1Ball(0.1)], ids=repr
+)
+def test_rounding_in_float32_is_allowed_for(
+    sets: Perturbation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attack is the exact optimum; what the model's sums make of it may exceed that."""
+    violations = {True: 0, False: 0}
+    for allowed in (True, False):
+        if not allowed:
+            monkeypatch.setattr(
+                "robustlib.bounds.output.allowance", lambda layers, support: torch.zeros(1)
+            )
+        for seed in range(20):
+            net = sequential(784, seed=seed).float()
+            sample = sphere(20, 784, seed=seed)
+            x, y = sample.x.float(), sample.y.float()
+            bounds = output_bounds(net, x, perturbation=sets)
+            found = LinearMax()(net, x, y, perturbation=sets, loss=Logistic())
+            # a different order of the same sums, in the same dtype
+            w, b = net[1].weight.detach(), net[1].bias.detach()  # type: ignore[index]
+            for f in (net(found).detach(), (found * w).flip(1).cumsum(1)[:, -1] + b):
+                f = f.double()
+                violations[allowed] += int(((f < bounds.lower) | (f > bounds.upper)).sum())
+    assert violations[True] == 0
+    assert violations[False] > 0
+
+
+# --- what is refused ---------------------------------------------------------------------------
+
+
+class Inherited(TwoLayerNet):
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * super().forward(x)
+
+
+def hooked() -> nn.Module:
+    net = sequential(3)
+    net[1].register_forward_hook(lambda module, args, output: 2 * output)  # type: ignore[index]
+    return net
+
+
+REFUSED: list[tuple[str, Callable[[], object]]] = [
+    ("a function", lambda: lambda x: x.sum(1)),
+    ("a subclass", lambda: Inherited(3, 4)),
+    ("a hook", hooked),
+    ("a linearised net", lambda: linearize(TwoLayerNet(3, 4))),
+    ("a convolution", lambda: nn.Sequential(nn.Conv1d(1, 1, 3), nn.Flatten(0))),
+    ("two outputs", lambda: nn.Sequential(nn.Linear(3, 2))),
+    ("an approximate gelu", lambda: sequential(3, 4, activation=lambda: nn.GELU("tanh"))),
+    ("no linear map", lambda: nn.Sequential(nn.Flatten())),
+    ("an activation at the end", lambda: nn.Sequential(nn.Linear(3, 1), nn.ReLU())),
+]
+
+
+@pytest.mark.parametrize("make", [m for _, m in REFUSED], ids=[n for n, _ in REFUSED])
+def test_models_of_unknown_structure_are_refused(make: Callable[[], object]) -> None:
+    with pytest.raises(TypeError, match="model must be a TwoLayerNet"):
+        output_bounds(make(), sphere(2, 3).x, perturbation=L2Ball(0.1))
+
+
+def test_other_bad_arguments() -> None:
+    net, x = TwoLayerNet(3, 4).double(), sphere(2, 3).x
+    with pytest.raises(TypeError, match=r"must not be Finite.*GridMax"):
+        output_bounds(net, x, perturbation=Finite(x[:, None]))
+    with pytest.raises(ValueError, match="x must have 3 coordinates an example, got 5"):
+        output_bounds(net, sphere(2, 5).x, perturbation=L2Ball(0.1))
+    with pytest.raises(TypeError, match=r"x is torch.float32 but the model is torch.float64"):
+        output_bounds(net, x.float(), perturbation=L2Ball(0.1))
+    with pytest.raises(ValueError, match="did you mean 'linear'"):
+        output_bounds(net, x, perturbation=L2Ball(0.1), method="linaer")
+    with pytest.raises(ValueError, match="norm 1"):
+        output_bounds(net, 2 * x, perturbation=SphereCap(0.1))
+    with pytest.raises(ValueError, match="finite"):
+        output_bounds(net, x * math.nan, perturbation=L2Ball(0.1))
+
+
+def test_no_examples_have_no_bounds() -> None:
+    bounds = output_bounds(TwoLayerNet(3, 4).double(), sphere(2, 3).x[:0], perturbation=L2Ball(0.1))
+    assert bounds.lower.shape == bounds.upper.shape == (0,)
+    assert repr(bounds) == "Bounds of no outputs."
+
+
+def test_bounds_read_like_a_sentence() -> None:
+    x = sphere(2, 3).x
+    net = sequential(3).double()
+    text = repr(output_bounds(net, x, perturbation=L2Ball(0.0)))
+    low, high = (float(end) for end in net(x).detach().aminmax())
+    assert text.startswith("Bounds of 2 outputs by the linear method: between ")
+    assert f"between {low:.4g} and {high:.4g}, on average" in text
+
+
+def test_a_looser_precision_of_products_is_allowed_for() -> None:
+    net, x = TwoLayerNet(3, 8, symmetric=False).float(), sphere(2, 3).x.float()
+    widths = []
+    for precision in ("highest", "high", "medium"):
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision(precision)
+        try:
+            bounds = output_bounds(net, x, perturbation=L2Ball(0.0))
+        finally:
+            torch.set_float32_matmul_precision(before)
+        widths.append(float((bounds.upper - bounds.lower).max()))
+    assert widths[0] < widths[1] / 100 < widths[2] / 100
