@@ -3,15 +3,22 @@
 from .empirical import RobustGram, empirical_ntk, robust_gram
 from .infinite import nngp, ntk
 from .regression import KernelFlow, KernelRegression, kernel_flow, kernel_regression
+from .spectrum import Spectrum, spectrum
+from .store import Gram, load_gram, store_gram
 
 __all__ = [
+    "Gram",
     "KernelFlow",
     "KernelRegression",
     "RobustGram",
+    "Spectrum",
     "empirical_ntk",
     "kernel_flow",
     "kernel_regression",
+    "load_gram",
     "nngp",
     "ntk",
     "robust_gram",
+    "spectrum",
+    "store_gram",
 ]
