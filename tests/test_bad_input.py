@@ -13,6 +13,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from robustlib.kernels import (
+    empirical_ntk,
+    kernel_flow,
+    kernel_regression,
+    nngp,
+    ntk,
+    robust_gram,
+    spectrum,
+)
 from robustlib.networks import DeepNet, TwoLayerNet, linearize
 from robustlib.samples import Sample, caps, digits, hexagon, openml, sphere
 
@@ -113,7 +122,69 @@ NETWORKS: list[Row] = [
     ("twice", lambda: linearize(linearize(NET)), TypeError, ("net", "LinearizedNet")),
 ]
 
-TABLE = SAMPLES + NETWORKS
+KERNELS: list[Row] = [
+    ("ntk 1-d", lambda: ntk(X[0]), ValueError, ("x must have shape (n, d)", "(2,)")),
+    ("ntk no columns", lambda: ntk(X[:, :0]), ValueError, ("x must have shape", "(6, 0)")),
+    ("ntk nan", lambda: ntk(changed(X, 0, math.nan)), ValueError, ("x must be finite", "2")),
+    ("ntk integers", lambda: ntk(X.long()), TypeError, ("x must be float32 or float64", "int64")),
+    ("ntk list", lambda: ntk(X.tolist()), TypeError, ("x must be a torch.Tensor", "list")),  # type: ignore[arg-type]
+    ("ntk dtypes", lambda: ntk(X, X.float()), TypeError, ("z is torch.float32", "x is")),
+    ("ntk columns", lambda: ntk(X, X[:, :1]), ValueError, ("as many columns", "(6, 1)", "(6, 2)")),
+    ("ntk devices", lambda: nngp(X, torch.ones(1, 2).double().to("meta")), ValueError, ("meta",)),
+    ("ntk layers", lambda: ntk(X, layers="frist"), ValueError, ("layers", "mean 'first'?")),
+    ("ntk name", lambda: nngp(X, activation="rleu"), ValueError, ("mean 'relu'?",)),
+    ("ntk depth", lambda: ntk(X, depth=0, layers="all"), ValueError, ("depth", "at least 1")),
+    ("ntk deep first", lambda: ntk(X, depth=2), ValueError, ("two-layer", "depth=2", "paper")),
+    ("net", lambda: empirical_ntk(len, X), TypeError, ("net must be a torch.nn.Module", "builtin")),  # type: ignore[arg-type]
+    ("net float32", lambda: empirical_ntk(NET, X.float()), TypeError, ("float32", "the net")),
+    ("net columns", lambda: empirical_ntk(DEEP, X[:, :1]), ValueError, ("(n, 2)", "(6, 1)")),
+    (
+        "two outputs",
+        lambda: empirical_ntk(torch.nn.Linear(2, 3).double(), X),
+        ValueError,
+        ("one output per example", "(1, 3)"),
+    ),
+    (
+        "nothing trained",
+        lambda: empirical_ntk(torch.nn.Flatten(), X),
+        ValueError,
+        ("no trainable parameters",),
+    ),
+    ("robust 1-d", lambda: robust_gram(NET, X[0]), ValueError, ("attacked", "(T, n, d)", "(2,)")),
+    ("robust none", lambda: robust_gram(NET, X[:0]), ValueError, ("at least one", "(0, 2)")),
+    ("spectrum d", lambda: spectrum(0), ValueError, ("d must be at least 1, got 0",)),
+    ("spectrum degree", lambda: spectrum(3, max_degree=-1), ValueError, ("max_degree", "-1")),
+    ("not square", lambda: kernel_regression(X, Y), ValueError, ("K must be square", "(6, 2)")),
+    ("short labels", lambda: kernel_regression(ntk(X), Y[:5]), ValueError, ("y", "(6,)", "(5,)")),
+    ("ridge", lambda: kernel_regression(ntk(X), Y, ridge=-1), ValueError, ("ridge", "-1")),
+    ("y float32", lambda: kernel_regression(ntk(X), Y.float()), TypeError, ("y is", "K is")),
+    (
+        "predict",
+        lambda: kernel_regression(ntk(X), Y)(ntk(X)[:, :5]),
+        ValueError,
+        ("K must have shape (m, 6)", "(6, 5)"),
+    ),
+    (
+        "flow loss",
+        lambda: kernel_flow(ntk(X), Y, loss="square", times=[1.0]),
+        ValueError,
+        ("'squared'", "PseudoHuber()", "'square'"),
+    ),
+    (
+        "flow times",
+        lambda: kernel_flow(ntk(X), Y, loss="squared", times=[2.0, 1.0]),
+        ValueError,
+        ("non-negative and increasing", "[2.0, 1.0]"),
+    ),
+    (
+        "flow infinite",
+        lambda: kernel_flow(ntk(X), Y, loss="squared", times=[math.inf]),
+        ValueError,
+        ("times must be finite",),
+    ),
+]
+
+TABLE = SAMPLES + NETWORKS + KERNELS
 
 
 @pytest.mark.parametrize("row", TABLE, ids=[row[0] for row in TABLE])

@@ -72,15 +72,15 @@ def check_points(x: Tensor, z: Tensor | None) -> None:
     for name, points in (("x", x), ("z", z)):
         if points is None:
             continue
+        if name == "z" and isinstance(points, Tensor):
+            check_alike("z", points, "x", x)  # before its values are looked at
         check_floats(name, points)
         if points.dim() != 2 or points.shape[1] < 1:
             raise ValueError(f"{name} must have shape (n, d), got {tuple(points.shape)}")
-    if z is not None:
-        check_alike("z", z, "x", x)
-        if z.shape[1] != x.shape[1]:
-            raise ValueError(
-                f"z must have as many columns as x, got {tuple(z.shape)} and {tuple(x.shape)}"
-            )
+    if z is not None and z.shape[1] != x.shape[1]:
+        raise ValueError(
+            f"z must have as many columns as x, got {tuple(z.shape)} and {tuple(x.shape)}"
+        )
 
 
 def _kernel(
