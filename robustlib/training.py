@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from . import checkpoints
-from .attacks.base import Attack, NonFiniteOutputError, outputs, undisturbed
+from .attacks.base import Attack, undisturbed
+from .attacks.problem import NonFiniteOutputError, outputs
 from .losses import Loss
 from .numerics import check_choice, check_integer, check_real, generator
 from .perturbations import Perturbation

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from ..numerics import check_integer, per_row
-from .base import Attack, Problem
+from .base import Attack
+from .problem import Problem
 
 _ROWS = 2**14  # rows of one forward pass: large enough to be fast, small enough for any memory
 

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from .. import numerics
 from ..numerics import check_integer, check_real
-from ..perturbations import Finite
-from .base import Attack, Problem
+from .base import Attack
+from .problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +35,14 @@ class PGD(Attack):
     first step has length ``step_size`` (default: the radius), the k-th after it 4/(k + 4) of that.
 
     The first start is x, the others are uniform in the set. An example that a step leaves where it
-    is (no gradient, or a corner reached) goes on from a random point of its set. A restart costs
-    ``steps`` forward passes with their input gradient and one forward pass.
+    is (no gradient, or a corner reached) goes on from a random point far away in its set. A restart
+    costs ``steps`` forward passes with their input gradient and one forward pass. Where the loss
+    is two-sided, the first also tries the other end of the model's linearisation at x, for one
+    more forward pass, and goes on from there where that end is worse than its first step.
 
     The loss it finds does not fall when ``steps`` or ``restarts`` grow: step lengths do not depend
-    on ``steps``, and every restart has a random stream of its own. Exact for affine models where
-    the loss is monotone in the output. Raises ``ValueError`` for steps < 1, restarts < 1 or a
+    on ``steps``, and every restart has a random stream of its own. Exact for affine models, up to
+    the convergence of the steps. Raises ``ValueError`` for steps < 1, restarts < 1 or a
     step size that is not positive.
     """
 
@@ -58,24 +60,51 @@ class PGD(Attack):
 
     def _search(self, problem: Problem, generator: torch.Generator) -> None:
         seed = int(torch.randint(2**62, (), generator=generator))
-        sets, x = problem.perturbation, problem.x
+        sets, x, region = problem.perturbation, problem.x, problem.region
+        first = region.radius if self.step_size is None else self.step_size
         for restart in range(self.restarts):
+            jumps = Jumps(problem, numerics.generator(seed, restart, 0))
             z = x if restart == 0 else sets.random(x, numerics.generator(seed, restart))
             for k in range(self.steps):
-                _, gradient = problem.values_and_gradient(z)
-                moved = self._step(problem, z, gradient, k)
-                stuck = (moved == z).flatten(1).all(1)
-                if bool(stuck.any()):
-                    elsewhere = sets.random(x, numerics.generator(seed, restart, k))
-                    moved = torch.where(numerics.per_row(stuck, z), elsewhere, moved)
-                z = moved
+                values, gradient = problem.values_and_gradient(z)
+                moved = region.ascend(z, gradient, first * 4 / (k + 4))
+                if restart == 0 and problem.two_sided:
+                    if k == 0:
+                        other = sets.argmax_linear(-gradient, x)
+                        other_values = problem.values(other)
+                    elif k == 1:
+                        worse = numerics.per_row(other_values > values, z)
+                        moved = torch.where(worse, other, moved)
+                z = jumps(z, moved, k)
             problem.values(z)
 
-    def _step(self, problem: Problem, z: Tensor, gradient: Tensor, k: int) -> Tensor:
-        """The iterate (n, ...) after step ``k``, in the set."""
-        sets = problem.perturbation
-        if isinstance(sets, Finite):  # no smaller sets around a candidate: jump to the best one
-            return sets.argmax_linear(gradient, problem.x)
-        first = sets.radius if self.step_size is None else self.step_size
-        around = sets.with_radius(first * 4 / (k + 4))
-        return sets.project(around.argmax_linear(gradient, z), problem.x)
+
+class Jumps:
+    """What frees examples that a step leaves where they are: a far step in a random direction.
+
+    The directions are drawn once, when the first is needed, and rolled from one step to the next:
+    a draw at every step would cost as much as a small model.
+    """
+
+    def __init__(self, problem: Problem, generator: torch.Generator) -> None:
+        self._problem, self._generator = problem, generator
+        self._directions: Tensor | None = None
+        self._scratch = torch.empty_like(problem.x)
+
+    def __call__(self, z: Tensor, moved: Tensor, k: int) -> Tensor:
+        """``moved`` (n, ...), but a random point of the set where it is still at ``z``."""
+        lengths = torch.sub(moved, z, out=self._scratch).abs_().flatten(1).amax(1)
+        # more than rounding, so that the rounding of the model does not decide
+        stuck = self._problem.left(lengths <= 1e-5 * self._problem.region.radius)
+        if not bool(stuck.any()):
+            return moved
+        x, region = self._problem.x, self._problem.region
+        if self._directions is None:
+            draws = torch.rand(x.flatten(1).shape, dtype=torch.float64, generator=self._generator)
+            self._directions = (2 * draws - 1).to(x)
+        turned = self._directions.roll(7 * k, 1).reshape(x.shape) * (-1) ** k
+        elsewhere = region.ascend(z, turned, 2 * self._problem.region.radius)
+        rows = stuck.nonzero().flatten()
+        moved = moved.clone()
+        moved[rows] = elsewhere[rows]
+        return moved

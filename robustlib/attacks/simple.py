@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from ..numerics import check_integer
-from .base import Attack, Problem
+from .base import Attack
+from .problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Perturbation sets B(x): where an example may be moved, with exact projections."""
 
 from .balls import L1Ball, L2Ball, LinfBall
-from .base import Perturbation
+from .base import Perturbation, Region
 from .compatibility import Compatibility, compatible
 from .finite import Finite
 from .sphere import SphereCap
@@ -13,6 +13,7 @@ __all__ = [
     "L2Ball",
     "LinfBall",
     "Perturbation",
+    "Region",
     "SphereCap",
     "compatible",
 ]

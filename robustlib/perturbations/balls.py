@@ -14,6 +14,7 @@ from torch import Tensor
 from ..numerics import check_floats, check_real, row_norm
 from . import projections
 from .base import Perturbation, distances
+from .regions import BallRegion, L1Region, L2Region, LinfRegion
 from .uniform import ball_offset, cut_ball_offset
 
 
@@ -28,6 +29,7 @@ class _Ball(Perturbation):
     box: tuple[float, float] | None = field(default=None, kw_only=True)
 
     p: ClassVar[float]
+    _region: ClassVar[type[BallRegion]]
 
     @staticmethod
     @abstractmethod
@@ -62,6 +64,10 @@ class _Ball(Perturbation):
     def with_radius(self, radius: float) -> Self:
         """The ball of radius ``radius``, in the same box."""
         return dataclasses.replace(self, eps=check_real("radius", radius, minimum=0))
+
+    def at(self, x: Tensor) -> BallRegion:
+        """The balls round the fixed examples ``x`` (n, ...), for loops: see ``Perturbation``."""
+        return self._region(self, x, self.box, self.p)
 
     def _limits(self, dtype: torch.dtype) -> tuple[float, float]:
         """The box as numbers of ``dtype``; the whole line without one."""
@@ -149,6 +155,7 @@ class L2Ball(_Ball):
     """
 
     p = 2.0
+    _region = L2Region
     _nearest = staticmethod(projections.nearest_l2)
     _furthest = staticmethod(projections.furthest_l2)
 
@@ -161,6 +168,7 @@ class LinfBall(_Ball):
     """
 
     p = math.inf
+    _region = LinfRegion
     _nearest = staticmethod(projections.nearest_linf)
     _furthest = staticmethod(projections.furthest_linf)
 
@@ -175,5 +183,6 @@ class L1Ball(_Ball):
     """
 
     p = 1.0
+    _region = L1Region
     _nearest = staticmethod(projections.nearest_l1)
     _furthest = staticmethod(projections.furthest_l1)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..numerics import check_alike, check_floats, check_integer, check_shape, row_norm
-from .base import Perturbation, distances
+from .base import Length, Perturbation, Region, distances
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -54,6 +54,10 @@ class Finite(Perturbation):
     def with_radius(self, radius: float) -> NoReturn:
         """Not for a finite set: raises ``TypeError``."""
         raise TypeError("Finite has no radius to set; choose other candidates instead")
+
+    def at(self, x: Tensor) -> Region:
+        """The candidates of the fixed examples ``x`` (n, ...), for loops: see ``Perturbation``."""
+        return _Choice(self, x)
 
     def grid(self, x: Tensor, size: int) -> Tensor:
         """The candidates (n, k, ...), however many: ``size`` is checked and not used."""
@@ -119,3 +123,10 @@ class Finite(Perturbation):
         points = self._flat_candidates()
         index = index.to(points.device)
         return points[torch.arange(len(points), device=points.device), index]
+
+
+class _Choice(Region):
+    """Finite sets have no small steps: every step goes to the candidate furthest up ``g``."""
+
+    def ascend(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
+        return self.sets.argmax_linear(g, self.x)

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from ..numerics import check_real, row_norm
-from .base import Perturbation, distances
+from .base import Perturbation, Region, distances
 from .projections import unit_rows
+from .regions import CapRegion
 from .uniform import cap_point, step_on_sphere
 
 # How far from norm 1 a row may be and still be called a unit row; as a Sample has it.
@@ -41,6 +42,11 @@ class SphereCap(Perturbation):
     def with_radius(self, radius: float) -> SphereCap:
         """The cap of chord ``radius``."""
         return SphereCap(check_real("radius", radius, minimum=0))
+
+    def at(self, x: Tensor) -> Region:
+        """The caps round the fixed examples ``x`` (n, ...), for loops: see ``Perturbation``."""
+        # S^0 is two points: no great circle to move on
+        return CapRegion(self, x) if x[:1].numel() != len(x[:1]) else Region(self, x)
 
     def _check_centre(self, x: Tensor, flat: Tensor) -> None:
         off = (row_norm(flat) - 1).abs() > _UNIT_ULPS * torch.finfo(x.dtype).eps

@@ -314,12 +314,14 @@ def test_pgd_costs_what_it_says() -> None:
                 x.register_hook(count)
             return super().forward(x)
 
-    for steps, restarts in ((1, 1), (7, 1), (3, 4)):
-        forwards = backwards = 0
-        attack = PGD(steps=steps, restarts=restarts)
-        attack(Counted(), x, y, perturbation=L2Ball(0.4), loss=PseudoHuber())
-        assert backwards == steps * restarts
-        assert forwards == (steps + 1) * restarts
+    # a loss that rises on both sides of the label costs one forward pass, for the other end
+    for loss, more in ((Logistic(), 0), (Hinge(), 0), (PseudoHuber(), 1), (LogCosh(), 1)):
+        for steps, restarts in ((1, 1), (7, 1), (3, 4)):
+            forwards = backwards = 0
+            attack = PGD(steps=steps, restarts=restarts)
+            attack(Counted(), x, y, perturbation=L2Ball(0.4), loss=loss)
+            assert backwards == steps * restarts
+            assert forwards == (steps + 1) * restarts + more
     forwards = backwards = 0
     FGSM()(Counted(), x, y, perturbation=L2Ball(0.4), loss=PseudoHuber())
     assert (forwards, backwards) == (2, 1)

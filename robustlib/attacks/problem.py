@@ -1,0 +1,218 @@
+"""What an attack may ask about a model, and what it must not get wrong: the best point so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ..losses import Loss
+from ..numerics import check_alike, per_row
+from ..perturbations import Perturbation
+
+Model = Callable[[Tensor], Tensor]
+_FAR = 100.0  # an output where a one-sided loss no longer rises
+
+
+class NonFiniteOutputError(ValueError):
+    """The model answered with NaN or an infinity."""
+
+
+class AllBroken(Exception):
+    """Every example is left: there is nothing more to ask."""
+
+
+class Problem:
+    """What an attack may ask about the model; remembers the best point of every example.
+
+    ``x`` (n, ...) are the examples, ``y`` (n,) their labels, ``perturbation`` the sets, ``region``
+    the sets bound to ``x``, for loops. ``two_sided`` says whether the loss rises in both directions
+    of the output, so that both the largest and the smallest output may be the worst.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        x: Tensor,
+        y: Tensor,
+        perturbation: Perturbation,
+        loss: Loss,
+        until_broken: bool = False,
+    ) -> None:
+        self.x, self.y, self.perturbation = x, y, perturbation
+        self.region = perturbation.at(x)
+        self._model, self._loss = model, loss
+        far = torch.full_like(y, _FAR)
+        self.two_sided = bool((loss.derivative(far * y, y) * y > 0).any())
+        self._best, self._owned = x, False
+        self._best_values = torch.full_like(y, -torch.inf)
+        self._start_values: Tensor | None = None
+        self._until_broken = until_broken
+        self._active: Tensor | None = None  # indices of the examples not left, None for all
+
+    def values(self, z: Tensor) -> Tensor:
+        """The losses (n,) at points ``z`` (n, ...); (n, k) at k points an example (n, k, ...).
+
+        An example that is left has the loss infinity.
+        """
+        points, y, everyone = self._asked(z), self._asked(self.y), self._active
+        if z.dim() == self.x.dim():
+            values = self._losses(self.outputs(points), y)
+            self._keep(points, values, z is self.x)
+        else:
+            n, k = points.shape[:2]
+            f = self.outputs(points.flatten(0, 1)).reshape(n, k)
+            values = self._losses(f, y.unsqueeze(1).expand(n, k))
+            top = values.argmax(1)
+            rows = torch.arange(n, device=z.device)
+            self._keep(points[rows, top], values[rows, top])
+        return self._scattered(values, everyone, torch.inf)
+
+    def values_and_gradient(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """The losses (n,) at ``z`` (n, ...) and a direction (n, ...) in which each loss rises.
+
+        The direction is the input gradient of the output times the *sign* of the loss's slope,
+        that is the gradient of the loss up to a positive factor an example. A loss so flat that
+        its slope rounds to 0 therefore does not blind the attack; where the slope is exactly 0,
+        the direction is the one that lowers the margin y f. An example that is left has the loss
+        infinity and the direction 0.
+        """
+        points, y, everyone = self._asked(z), self._asked(self.y), self._active
+
+        def sign(f: Tensor) -> Tensor:
+            signs = self._loss.derivative(f, y).sign()
+            return torch.where(signs == 0, -y, signs)
+
+        f, direction = self._differentiated(points, sign)
+        values = self._losses(f, y)
+        self._keep(points, values, z is self.x)
+        return (
+            self._scattered(values, everyone, torch.inf),
+            self._scattered(direction, everyone, 0.0),
+        )
+
+    def outputs(self, z: Tensor) -> Tensor:
+        """The model's outputs (k,) at ``z`` (k, ...), checked; keeps nothing."""
+        with torch.no_grad():
+            return outputs(self._model, z)
+
+    def outputs_and_gradient(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """The model's outputs (n,) and their input gradients (n, ...); keeps nothing.
+
+        Only the gradient in the input is computed, never one in the parameters.
+        """
+        return self._differentiated(z, torch.ones_like)
+
+    def left(self, rows: Tensor) -> Tensor:
+        """``rows`` (n,) of examples, without those that are left: their answers are known."""
+        if self._active is None:
+            return rows
+        return rows & self._scattered(torch.ones_like(rows[self._active]), self._active, False)
+
+    def result(self) -> Tensor:
+        """The best point (n, ...) of every example; ``x`` itself unless another is better."""
+        if self._best is self.x:
+            return self.x
+        if self._start_values is None:
+            if self._active is not None and not len(self._active):
+                return self._best
+            self.values(self.x)
+        assert self._start_values is not None
+        better = self._best_values > self._start_values
+        return torch.where(per_row(better, self.x), self._best, self.x)
+
+    def _differentiated(
+        self, z: Tensor, weights: Callable[[Tensor], Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Outputs f (n,) at ``z`` and gradients (n, ...) of weights(f) * f, the weights held."""
+        z = z.detach().requires_grad_()
+        f = outputs(self._model, z)
+        gradient: Tensor | None = None
+        if f.requires_grad:
+            (gradient,) = torch.autograd.grad(f, z, weights(f.detach()), allow_unused=True)
+        if gradient is None:
+            raise ValueError(
+                "the model's outputs carry no gradient to its inputs (does it detach them, or run "
+                "under torch.no_grad?); attacks that need none are Square, RandomNoise and GridMax"
+            )
+        # the sum is quick and finite, unless it overflows
+        if not bool(torch.isfinite(gradient.sum())) and not bool(torch.isfinite(gradient).all()):
+            raise ValueError("the model's input gradient must be finite, got NaN or infinities")
+        return f.detach(), gradient
+
+    def _asked(self, rows: Tensor) -> Tensor:
+        """Those of ``rows`` (n, ...) whose examples are not left."""
+        if self._active is None:
+            return rows
+        if not len(self._active):
+            raise AllBroken
+        return rows[self._active]
+
+    def _scattered(self, rows: Tensor, places: Tensor | None, rest: float) -> Tensor:
+        """``rows`` at their ``places`` among all n, with ``rest`` elsewhere."""
+        if places is None:
+            return rows
+        everyone = rows.new_full((len(self.x), *rows.shape[1:]), rest)
+        everyone[places] = rows
+        return everyone
+
+    def _losses(self, f: Tensor, y: Tensor) -> Tensor:
+        with torch.no_grad():
+            values = self._loss(f, y)
+            return torch.where(f * y <= 0, torch.inf, values) if self._until_broken else values
+
+    def _keep(self, z: Tensor, values: Tensor, start: bool = False) -> None:
+        """Remember what is better in ``z`` and its losses, for the examples not left."""
+        active = self._active
+        if start:
+            self._start_values = self._scattered(values, active, -torch.inf)
+        better = values > (self._best_values if active is None else self._best_values[active])
+        if active is None and bool(better.all()):
+            self._best, self._best_values, self._owned = z, values, False
+        elif bool(better.any()):
+            if not self._owned:  # handed in, or handed out
+                self._best, self._best_values = self._best.clone(), self._best_values.clone()
+                self._owned = True
+            rows = better.nonzero().flatten()
+            places = rows if active is None else active[rows]
+            self._best[places], self._best_values[places] = z[rows], values[rows]
+        if self._until_broken:
+            going = (values < torch.inf).nonzero().flatten()
+            self._active = going if active is None else active[going]
+
+
+def outputs(model: Model, z: Tensor) -> Tensor:
+    """The outputs (n,) of ``model`` at ``z`` (n, ...), or an error that says what it returned."""
+    try:
+        f = model(z)
+    except Exception as error:
+        _explain_mismatch(model, z, error)
+        raise
+    if not isinstance(f, Tensor):
+        raise TypeError(f"the model must return a torch.Tensor, got {type(f).__name__}")
+    if f.shape != z.shape[:1]:
+        raise ValueError(
+            f"the model must return one number an example, shape {(len(z),)} for inputs "
+            f"{tuple(z.shape)}; got shape {tuple(f.shape)}"
+        )
+    check_alike("the model's output", f, "its input", z)
+    if not bool(torch.isfinite(f).all()):
+        bad = int((~torch.isfinite(f)).sum())
+        raise NonFiniteOutputError(f"the model returned NaN or infinity for {bad} of {len(f)} rows")
+    return f
+
+
+def _explain_mismatch(model: Model, z: Tensor, error: Exception) -> None:
+    """Raise a clearer error where the model failed because its weights are of another kind.
+
+    Only after a failure: a model may well hold weights of several kinds and convert by itself.
+    """
+    if not isinstance(model, nn.Module):
+        return
+    for name, weight in [*model.named_parameters(), *model.named_buffers()]:
+        if weight.is_floating_point():
+            try:
+                check_alike(f"the model's {name}", weight, "x", z)
+            except (TypeError, ValueError) as mismatch:
+                raise mismatch from error

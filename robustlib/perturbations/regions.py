@@ -1,0 +1,275 @@
+"""The same sets for loops: bound to their examples once, then moved in without a check.
+
+A step of a gradient attack must cost next to nothing beside the model. So these work in the
+dtype of the data, without the checks and the detour through float64 of the public methods, and
+where the exact answer takes a sort they may stop early: every point is in the set to rounding,
+not always the nearest one.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..numerics import row_norm
+from .base import Length, Perturbation, Region
+from .projections import unit_rows
+
+_ROUNDING = 4  # roundings of a point that is in its set
+_ROUNDS = 12  # at most so many to find a multiplier, each feasible or made so ...
+_CLOSE = 1e-4  # ... or until so little of the radius is missing
+_STRETCH = 1e3  # how far a step is lengthened for what the box takes off it
+_TOP = 32  # coordinates of a step in the 1-norm
+_SMALL = 1e-12  # squares of larger numbers are far from underflow, even in float32
+
+
+class FlatRegion(Region):
+    """Regions that compute on the flattened (n, d) tensors of the data."""
+
+    def __init__(self, sets: Perturbation, x: Tensor) -> None:
+        super().__init__(sets, x)
+        self.flat, self.eps = self.x.flatten(1), self.radius
+        # for what is needed only inside a line: fresh memory costs more than the arithmetic in it
+        self.scratch = torch.empty_like(self.flat)
+
+    @property
+    def is_point(self) -> bool:
+        return self.eps == 0
+
+    def project(self, z: Tensor) -> Tensor:
+        return self._near(z.flatten(1)).reshape(z.shape)
+
+    def ascend(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
+        if isinstance(length, Tensor):
+            length = length.to(z).reshape(-1, 1)
+        return self._up(z.flatten(1), g.flatten(1), length).reshape(z.shape)
+
+    def contains(self, z: Tensor) -> Tensor:
+        flat = z.flatten(1)
+        quick = self._surely_inside(flat)
+        return quick if bool(quick.all()) else super().contains(z)
+
+    def _surely_inside(self, z: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _near(self, z: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _up(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
+        raise NotImplementedError
+
+
+class BallRegion(FlatRegion):
+    """Balls, with the box as numbers of the data's dtype; (-inf, inf) without one.
+
+    ``reach`` (n, 1) is the radius with what rounding a point to floats may add to it.
+    """
+
+    def __init__(
+        self, sets: Perturbation, x: Tensor, box: tuple[float, float] | None, p: float
+    ) -> None:
+        super().__init__(sets, x)
+        self.p = p
+        lo, hi = (float(torch.tensor(v, dtype=x.dtype)) for v in box or (-math.inf, math.inf))
+        self.limits, self.boxed = (lo, hi), box is not None
+        size = torch.linalg.vector_norm(self.flat, ord=p, dim=1, keepdim=True) + self.eps
+        self.reach = self.eps + _ROUNDING * torch.finfo(x.dtype).eps * size
+
+    def _surely_inside(self, z: Tensor) -> Tensor:
+        size = torch.linalg.vector_norm(z - self.flat, ord=self.p, dim=1, dtype=torch.float64)
+        inside: Tensor = (size <= self.reach[:, 0]) & (self._clipped(z) == z).all(1)
+        return inside
+
+    def _clipped(self, z: Tensor) -> Tensor:
+        """In the box, which holds x: no coordinate of z - x grows, so a ball is not left."""
+        return z.clamp(*self.limits) if self.boxed else z
+
+
+class LinfRegion(BallRegion):
+    """Cubes: every coordinate on its own between two limits."""
+
+    def __init__(
+        self, sets: Perturbation, x: Tensor, box: tuple[float, float] | None, p: float
+    ) -> None:
+        super().__init__(sets, x, box, p)
+        self.low = self._clipped(self.flat - self.eps)
+        self.high = self._clipped(self.flat + self.eps)
+
+    def _near(self, z: Tensor) -> Tensor:
+        return z.clamp(self.low, self.high)
+
+    def _up(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
+        return g.sign().mul_(length).add_(z).clamp_(self.low, self.high)
+
+
+class L2Region(BallRegion):
+    """Euclidean balls."""
+
+    def _near(self, z: Tensor) -> Tensor:
+        v = z - self.flat
+        cut = self._cut(v) if self.boxed else v
+        size = self._norms(cut)
+        outside = size > self.reach
+        if self.boxed and bool(outside.any()):
+            size, cut = self._filled(v)
+        scale = torch.where(outside, (self.eps / size).clamp(max=1), 1.0)
+        nearest = cut.mul_(scale).add_(self.flat)
+        if not bool(outside.all()):
+            nearest = torch.where(outside, nearest, z)
+        return self._clipped(nearest)
+
+    def _cut(self, v: Tensor) -> Tensor:
+        """Offsets from x, cut by the box."""
+        return v.clamp(self.limits[0] - self.flat, self.limits[1] - self.flat)
+
+    def _filled(self, v: Tensor) -> tuple[Tensor, Tensor]:
+        """The norm (n, 1) of cut(s v) and that itself, with the largest s that the ball allows.
+
+        x + cut(s v) is the projection of x + v where that is outside. |cut(s v)|^2 is concave in
+        s^2, so that secants from the left never overshoot, but for rounding.
+        """
+        limit = self.eps**2
+        q = limit / squares(v, self.scratch)
+        last_q, last = torch.zeros_like(q), torch.zeros_like(q)
+        low, high = self.limits[0] - self.flat, self.limits[1] - self.flat
+        cut = torch.empty_like(v)
+        for _ in range(_ROUNDS):
+            torch.mul(v, q.sqrt(), out=cut).clamp_(low, high)
+            now = squares(cut, self.scratch)
+            todo = (now < limit * (1 - _CLOSE)) & (q < 1)
+            if not bool(todo.any()):
+                break
+            further = q + (limit - now) * (q - last_q) / (now - last)
+            last_q, last = torch.where(todo, q, last_q), torch.where(todo, now, last)
+            q = torch.where(todo, further.nan_to_num(1.0).clamp(max=1), q)
+        return now.sqrt(), cut
+
+    def _up(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
+        g = unit(g, self.scratch)
+        if not self.boxed:
+            return self._near(g.mul_(length).add_(z))
+        # what the box takes off the step goes to the other coordinates
+        taken = (z + length * g).clamp_(*self.limits).sub_(z)
+        stretch = length * (length / self._norms(taken)).clamp(max=_STRETCH)
+        return self._near(g.mul_(stretch).add_(z))
+
+    def _norms(self, v: Tensor) -> Tensor:
+        return squares(v, self.scratch).sqrt()
+
+
+class L1Region(BallRegion):
+    """Cross-polytopes: a step goes up the steepest coordinates, one of them without a box."""
+
+    def _near(self, z: Tensor) -> Tensor:
+        z = self._clipped(z)
+        v = z - self.flat
+        a = torch.abs(v, out=self.scratch)
+        total = a.sum(1, keepdim=True)
+        outside = total > self.reach
+        if not bool(outside.any()):
+            return z
+        t = torch.zeros_like(total)
+        above, signs = a.clone(), torch.empty_like(a)
+        for _ in range(_ROUNDS):  # Newton on a convex function: t rises to its value
+            count = torch.sign(above, out=signs).sum(1, keepdim=True)
+            more = ((total - self.eps) / count).clamp(min=0) * outside
+            if bool((more * count <= _CLOSE * self.eps).all()):
+                break
+            t += more
+            total = torch.sub(a, t, out=above).clamp_(min=0).sum(1, keepdim=True)
+        scale = torch.where(outside, (self.eps / total).clamp(max=1), 1.0)
+        nearest = torch.copysign(above, v, out=above).mul_(scale).add_(self.flat)
+        if not bool(outside.all()):
+            nearest = torch.where(outside, nearest, z)
+        return self._clipped(nearest)
+
+    def _up(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
+        steep = torch.abs(g, out=self.scratch)
+        if not self.boxed:
+            place = steep.argmax(1, keepdim=True)
+            return self._near(z.scatter_add(1, place, length * g.gather(1, place).sign()))
+        room = torch.where(g > 0, self.limits[1] - z, z - self.limits[0])
+        steep, place = steep.mul_(room > 0).topk(min(_TOP, g.shape[1]), dim=1)
+        wanted = room.gather(1, place).clamp(min=0) * (steep > 0)
+        before = wanted.cumsum(1) - wanted
+        taken = torch.minimum(wanted, (length - before).clamp(min=0))
+        return self._near(z.scatter_add(1, place, taken * g.gather(1, place).sign()))
+
+
+class CapRegion(FlatRegion):
+    """Caps of the sphere."""
+
+    def __init__(self, sets: Perturbation, x: Tensor) -> None:
+        super().__init__(sets, x)
+        self.centre = unit_rows(self.flat.double()).to(x)  # the rounded x serves as well
+
+    def _surely_inside(self, z: Tensor) -> Tensor:
+        ulp = torch.finfo(z.dtype).eps
+        size = torch.linalg.vector_norm(z, dim=1, dtype=torch.float64)
+        away = torch.linalg.vector_norm(z - self.centre, dim=1, dtype=torch.float64)
+        # of the 8 roundings allowed, 5 may be along the normal and 2 along the sphere
+        angle = 2 * (away.clamp(max=2) / 2).asin()
+        reach = 2 * math.asin(min(self.eps, 2.0) / 2)
+        inside: Tensor = ((size - 1).abs() <= 5 * ulp) & (angle <= reach + 2 * ulp)
+        return inside
+
+    def _near(self, z: Tensor) -> Tensor:
+        return turn(self.centre, z, min(self.eps, 2.0), self.scratch)
+
+    def _up(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
+        chord = length.clamp(max=2) if isinstance(length, Tensor) else min(length, 2.0)
+        return self._near(turn(z, unit(g, self.scratch), chord, self.scratch))
+
+
+def turn(centre: Tensor, z: Tensor, chord: Length, scratch: Tensor) -> Tensor:
+    """From unit rows ``centre`` on the great circle to ``z``, as far as ``z`` or as ``chord``.
+
+    The point at angle phi on the arc of angle psi is (sin(psi - phi) centre + sin(phi) z/|z|) over
+    sin(psi); a ``z`` that is a unit row to rounding and within reach comes back as it is.
+    """
+    ulp = torch.finfo(z.dtype).eps
+    cosine = torch.mul(centre, z, out=scratch).sum(1, keepdim=True)
+    tangent = torch.addcmul(z, centre, cosine, value=-1, out=scratch)
+    sine = tangent.square_().sum(1, keepdim=True).sqrt().double()
+    size = torch.hypot(sine, cosine.double())
+    psi = torch.atan2(sine, cosine.double())
+    phi = 2 * (torch.as_tensor(chord, dtype=torch.float64, device=z.device) / 2).asin()
+    phi = torch.where(psi <= phi + _ROUNDING * ulp, psi, phi)
+    size = torch.where((size - 1).abs() <= _ROUNDING * ulp, 1.0, size)
+    stays, goes = sine == 0, phi == psi
+    a = torch.where(stays, 1.0, (psi - phi).sin() / psi.sin())
+    b = torch.where(stays, 0.0, torch.where(goes, 1.0, phi.sin() / psi.sin()) / size)
+    result = (centre * a.to(z.dtype)).addcmul_(z, b.to(z.dtype))
+    behind = ((cosine < 0) & (sine < 0.6 * size)).flatten()
+    if bool(behind.any()):  # there the formula cancels
+        rows = behind.nonzero().flatten()
+        result[rows] = _around(centre[rows], z[rows], phi[rows])
+    return result
+
+
+def _around(centre: Tensor, z: Tensor, phi: Tensor) -> Tensor:
+    """At angle ``phi`` (n, 1) on the great circle to ``z``; ``centre`` if ``z`` is opposite."""
+    first, tangent = centre.double(), unit_rows(z.double())
+    for _ in range(2):  # twice: the first subtraction cancels
+        tangent = tangent - (tangent * first).sum(1, keepdim=True) * first
+    opposite = row_norm(tangent).unsqueeze(1) <= 8 * torch.finfo(z.dtype).eps
+    point = first * phi.cos() + unit_rows(tangent) * phi.sin()
+    return torch.where(opposite, first, point).to(centre.dtype)
+
+
+def squares(v: Tensor, scratch: Tensor) -> Tensor:
+    """The sum of squares (n, 1) of each row: summed by halves, so exact to rounding in any d."""
+    return torch.mul(v, v, out=scratch).sum(1, keepdim=True)
+
+
+def unit(v: Tensor, scratch: Tensor) -> Tensor:
+    """``v`` divided row by row by its norm, however small or large; zero rows stay zero."""
+    size = squares(v, scratch).sqrt()
+    result = v / size
+    odd = ((size > _SMALL) & (size < 1 / _SMALL)).logical_not().flatten()
+    if bool(odd.any()):
+        rows = odd.nonzero().flatten()
+        result[rows] = unit_rows(v[rows])
+    return result

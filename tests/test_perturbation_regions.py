@@ -1,0 +1,130 @@
+"""Sets bound to their examples: feasible at every step, and the exact geometry where it counts."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from robustlib.perturbations import Finite, L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
+
+N = 24
+SETS: list[Perturbation] = [
+    *(SphereCap(rho) for rho in (1e-6, 1e-3, 0.3, 1.4, 1.999999, 2.0, 5.0)),
+    *(
+        ball(eps, box=box)
+        for ball in (L1Ball, L2Ball, LinfBall)
+        for eps in (1e-6, 0.03, 1.0, 40.0)
+        for box in (None, (0.0, 1.0), (-0.3, 1.1))
+    ),
+]
+SCALES = [1e-30, 1e-6, 1.0, 1e6, 1e25]
+
+
+def problem(
+    sets: Perturbation, d: int, scale: float, seed: int, dtype: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Awkward examples x, points z near and far, directions g of size ``scale``."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-0.4, 1.4, size=(N, d))
+    g = rng.normal(size=(N, d)) * scale
+    z = x + rng.normal(size=(N, d)) * 10.0 ** rng.integers(-5, 3, size=(N, 1))
+    g[0], g[1, ::2], g[2] = 0, 0, scale * rng.integers(-1, 2, size=d)
+    g[3] *= 10.0 ** rng.integers(-3, 4, size=d)
+    if isinstance(sets, SphereCap):
+        x /= np.linalg.norm(x, axis=1, keepdims=True)
+        g[4], g[5] = x[4] * scale, -x[5] * scale
+        z[6], z[7], z[8] = 0, -x[7], x[8]
+    else:
+        x = np.clip(x, 0, 1)
+        z[8] = x[8]
+    return tuple(torch.tensor(a).to(dtype) for a in (x, z, g))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("d", [1, 2, 16, 1500])
+@pytest.mark.parametrize("sets", SETS, ids=repr)
+def test_every_step_stays_in_the_set(sets: Perturbation, d: int, dtype: torch.dtype) -> None:
+    for seed, scale in enumerate(SCALES):
+        x, z, g = problem(sets, d, scale, seed, dtype)
+        region = sets.at(x)
+        if region.is_point:
+            continue
+        z = region.project(z)
+        assert bool(sets.contains(z, x).all())
+        lengths = sets.radius * torch.logspace(-4, 1, N, dtype=torch.float64)
+        for length in (2 * sets.radius, sets.radius, sets.radius / 7, lengths):
+            moved = region.ascend(z, g, length)
+            assert (moved.shape, moved.dtype) == (x.shape, x.dtype)
+            assert bool(sets.contains(moved, x).all())
+            assert torch.equal(moved[0], region.project(z)[0])  # no direction, no move
+            z = moved
+
+
+@pytest.mark.parametrize("sets", SETS, ids=repr)
+def test_a_long_step_from_x_is_the_linear_maximiser(sets: Perturbation, dtype: torch.dtype) -> None:
+    """Up to what a search that stops early leaves, and the 32 coordinates of a step in L1."""
+    for d in (1, 2, 20):
+        x, _, g = problem(sets, d, 1.0, d, dtype)
+        region = sets.at(x)
+        best = ((sets.argmax_linear(g, x) - x) * g).sum(1)
+        z, gain = x, torch.zeros_like(best)
+        for factor in (1, 2, 2, 2):
+            z = region.ascend(z, g, factor * sets.radius)
+            gain = torch.maximum(gain, ((z - x) * g).sum(1))
+        rounding = 64 * torch.finfo(dtype).eps * (1 + g.abs().sum(1))
+        rounding[5] = math.inf  # for caps: the way round from the opposite point, by any side
+        assert bool((gain <= best + rounding).all())
+        assert bool((gain >= (1 - 1e-3) * best - rounding).all())
+
+
+@pytest.mark.parametrize("sets", [s for s in SETS if s.radius < 2], ids=repr)
+def test_projections_are_near_the_exact_ones(sets: Perturbation, dtype: torch.dtype) -> None:
+    for d in (2, 30):
+        x, z, _ = problem(sets, d, 1.0, d, dtype)
+        if isinstance(sets, L1Ball) and sets.box:
+            lo, hi = sets.box
+            z = z.clamp(lo, hi)  # the cut comes first here: exact for points of the box
+        exact, quick = sets.project(z, x), sets.at(x).project(z)
+        away = (quick - exact).norm(dim=1)
+        tolerance = 1e-3 * sets.radius + 64 * torch.finfo(dtype).eps
+        ties = [6, 7] if isinstance(sets, SphereCap) else []  # zero and the opposite point
+        rows = [i for i in range(N) if i not in ties]
+        assert bool((away[rows] <= tolerance).all())
+
+
+def test_a_point_of_the_set_stays(dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(0)
+    for sets in SETS:
+        x, _, _ = problem(sets, 12, 1.0, 3, dtype)
+        inside = sets.with_radius(0.5 * sets.radius).random(x, generator) if sets.radius < 2 else x
+        moved = sets.at(x).project(inside)
+        torch.testing.assert_close(
+            moved, inside, rtol=0, atol=8 * torch.finfo(dtype).eps * float(1 + x.abs().max())
+        )
+
+
+def test_other_sets_take_the_public_way(dtype: torch.dtype) -> None:
+    x, z, g = problem(L2Ball(1.0), 5, 1.0, 0, dtype)
+    finite = Finite(torch.stack([x, z, z + g], 1))
+    region = finite.at(x)
+    assert torch.equal(region.ascend(x, g, 0.1), finite.argmax_linear(g, x))
+    assert torch.equal(region.project(g), finite.project(g, x))
+    one = SphereCap(2.0)
+    x, z, g = problem(one, 1, 1.0, 0, dtype)
+    lengths = torch.full((N,), 0.1)
+    lengths[::2] = 2.0
+    moved = one.at(x).ascend(x, g, lengths)
+    assert torch.equal(moved[1::2], x[1::2])
+    assert torch.equal(moved[2::2], one.argmax_linear(g, x)[2::2])
+
+
+def test_a_region_checks_its_examples() -> None:
+    with pytest.raises(ValueError, match="norm"):
+        SphereCap(0.3).at(torch.ones(2, 3))
+    with pytest.raises(ValueError, match="box"):
+        L2Ball(0.3, box=(0, 1)).at(2 * torch.ones(2, 3))
+    with pytest.raises(TypeError, match="float32"):
+        LinfBall(0.3).at(torch.ones(2, 3).long())
