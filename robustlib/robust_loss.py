@@ -117,11 +117,12 @@ def robust_loss(
         raise ValueError("sample must hold at least one point, got none")
     attack = PGD(restarts=restarts, seed=seed)
     found = _Found(model, x, y, loss)
+    start = attack(model, x, y, perturbation=perturbation, loss=loss)  # checks all arguments
     found.offer(x)
-    # a loss that rises on both sides of its label does not ask for the smallest margin
-    two_sided = bool((loss.derivative(_FAR * y, y) * y > 0).any())
-    for aim in (loss, Logistic()) if two_sided else (loss,):
-        found.offer(attack(model, x, y, perturbation=perturbation, loss=aim))
+    found.offer(start)
+    if bool((loss.derivative(_FAR * y, y) * y > 0).any()):
+        # a loss that rises on both sides of its label does not ask for the smallest margin
+        found.offer(attack(model, x, y, perturbation=perturbation, loss=Logistic()))
     with undisturbed(model, x.device):
         if isinstance(perturbation, Finite):
             return _enumerated(found, perturbation)

@@ -8,14 +8,14 @@ square of its side where f is smooth, so that halving pieces ends.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ..bounds.layers import Layers
 from ..bounds.linear import relax
-from ..bounds.supports import Support
+from ..bounds.supports import UNIT, Support, gamma
 from ..numerics import row_norm
 from .search import Nodes
 
@@ -108,8 +108,40 @@ class PieceTree:
         middle = (2 * size.atan()).cos() * pole + (2 * size.atan()).sin() * direction
         rim, hole = self.rim[example, chart][:, None], self.hole[example, chart][:, None]
         empty = (size - r > rim * (1 + 1e-9) + 1e-14) | (size + r < hole * (1 - 1e-9) - 1e-14)
-        part = replace(part, centre=centre, radius=radius)
-        return part, middle, empty[:, 0]
+        whole = (1 - part.radius**2 / 2 - 8 * UNIT, part.centre)
+        fields = (centre, radius, part.low, part.high, part.slack)
+        return _CutCap(None, *fields, *whole), middle, empty[:, 0]
+
+
+@dataclass(frozen=True)
+class _CutCap(Support):
+    """The part of a cap in the half-space <axis, x'> >= ``cosine`` (n,), ``axis`` (n, d)."""
+
+    cosine: Tensor
+    axis: Tensor
+
+    def largest(self, g: Tensor) -> tuple[Tensor, Tensor]:
+        """The half-space counts for a single direction (n, 1, d), by its multiplier mu >= 0:
+
+        <g, x'> <= <g, x'> + mu (<axis, x'> - cosine), least where the maximiser of the right side
+        meets the half-space's edge. Bisection finds mu, and any mu is sound.
+        """
+        if g.dim() != 3 or g.shape[1] != 1:
+            return super().largest(g)
+        axis = self.axis[:, None]
+        depth = ((self.axis * self.centre).sum(1) - self.cosine)[:, None]
+        size = torch.linalg.vector_norm(g, dim=-1)
+        low, high = torch.full_like(size, 1e-6), torch.full_like(size, 1e6)
+        for _ in range(30):
+            middle = (low * high).sqrt()
+            _, v = super().largest(g + (middle * size)[..., None] * axis)
+            outside = depth + (v * axis).sum(-1) < 0
+            low, high = torch.where(outside, middle, low), torch.where(outside, high, middle)
+        best, at = super().largest(g)
+        mu = high * size
+        value, v = super().largest(g + mu[..., None] * axis)
+        value = value + mu * depth + gamma(4 * g.shape[-1] + 64) * (size + mu)
+        return torch.minimum(best, value), torch.where((value < best)[..., None], v, at)
 
 
 def _tangents(centre: Tensor) -> Tensor:

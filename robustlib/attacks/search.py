@@ -181,7 +181,8 @@ def exact_search(
     worst = rising(rows, ends).reshape(n, 2).amax(1)
     # what the model's own dtype makes of the loss
     unit = 8 * torch.finfo(x.dtype).eps
-    worst = worst + unit * (1 + worst.abs() + ends.reshape(n, 2).abs().amax(1))
+    rounded = worst + unit * (1 + worst.abs() + ends.reshape(n, 2).abs().amax(1))
+    worst = torch.where(worst > -math.inf, rounded, best.loss)  # a loss that rises nowhere is flat
     low, high = -ends[1::2], ends[::2]
     return Search(
         best.points,

@@ -48,9 +48,10 @@ class UnitTree:
         self.mixed = (low < 0) & (high > 0)
         self.convex = self.mixed & (self.coefficient > 0)
         self.slope, self.lift = _chord(low, high)
-        self.norms = torch.linalg.vector_norm(hidden.weight, dim=1).clamp(min=1e-300)
+        norms = torch.linalg.vector_norm(hidden.weight, dim=1)
+        self.norms = torch.where(norms > 0, norms, 1.0)
         scaled = hidden.weight / self.norms[:, None]
-        self.lipschitz = float(torch.linalg.matrix_norm(scaled, 2)) if m else 1.0
+        self.lipschitz = max(1.0, float(torch.linalg.matrix_norm(scaled, 2))) if m else 1.0
         # twins: p (relu(z) - relu(z')) <= p relu(z - z'), whose chord is far lower than that of
         # p relu(z) where z - z' has a small range, as for symmetric nets near their start
         self.twin = twins(hidden, out)
@@ -117,7 +118,7 @@ class UnitTree:
         best_kappa = kappa
         steps = _LAST if last else _STEPS
         # how far v and the scaled kappa have to go, relative to each other
-        ratio = support.length / ((a * self.norms).norm(dim=1) + 1e-300)
+        ratio = (support.length / ((a * self.norms).norm(dim=1) + 1e-300)).clamp(1e-12, 1e12)
         tau = (ratio / self.lipschitz)[:, None]
         sigma = 1 / (ratio * self.lipschitz)[:, None] / self.norms**2
         sums, count, check = (torch.zeros_like(kappa), torch.zeros_like(v)), 0, 5
