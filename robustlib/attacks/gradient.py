@@ -65,18 +65,35 @@ class PGD(Attack):
         for restart in range(self.restarts):
             jumps = Jumps(problem, numerics.generator(seed, restart, 0))
             z = x if restart == 0 else sets.random(x, numerics.generator(seed, restart))
+            other = OtherEnd(problem) if restart == 0 else None
             for k in range(self.steps):
                 values, gradient = problem.values_and_gradient(z)
                 moved = region.ascend(z, gradient, first * 4 / (k + 4))
-                if restart == 0 and problem.two_sided:
-                    if k == 0:
-                        other = sets.argmax_linear(-gradient, x)
-                        other_values = problem.values(other)
-                    elif k == 1:
-                        worse = numerics.per_row(other_values > values, z)
-                        moved = torch.where(worse, other, moved)
+                if other is not None:
+                    moved = other(moved, values, gradient, k)
                 z = jumps(z, moved, k)
             problem.values(z)
+
+
+class OtherEnd:
+    """The other end of the linearisation at x: where a loss that rises on both sides may be worse.
+
+    Asked at the first two steps of a run from x; one forward pass, none for one-sided losses.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+
+    def __call__(self, moved: Tensor, values: Tensor, gradient: Tensor, k: int) -> Tensor:
+        """``moved`` (n, ...), but after step 1 the other end where it is worse than that step."""
+        problem = self._problem
+        if not problem.two_sided or k > 1:
+            return moved
+        if k == 0:
+            self._end = problem.perturbation.argmax_linear(-gradient, problem.x)
+            self._values = problem.values(self._end)
+            return moved
+        return torch.where(numerics.per_row(self._values > values, moved), self._end, moved)
 
 
 class Jumps:

@@ -1,0 +1,112 @@
+"""A gradient attack that sets its own step lengths, one an example."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .. import numerics
+from ..numerics import check_integer, per_row
+from .base import Attack
+from .gradient import Jumps, OtherEnd
+from .problem import Problem
+
+_PULL = 0.75  # the share of a step that is the gradient's, the rest is momentum
+_RISES = 0.75  # the share of steps that must raise the loss for the length to stay
+
+
+@dataclass(frozen=True, kw_only=True)
+class APGD(Attack):
+    """Projected gradient ascent whose steps halve, example by example, where they stop paying.
+
+    The steps are those of ``PGD``, of length twice the radius at first and with a quarter of
+    momentum. At checkpoints, which come ever closer, an example goes back to the best point of its
+    run and on with half the length if fewer than three in four steps since the last one raised its
+    loss, or if neither its length nor its best loss has changed since then.
+
+    Starts, jumps out of points that a step leaves unchanged, the other end of two-sided losses and
+    the cost are those of ``PGD`` as well. The loss it finds does not fall when ``restarts`` grow;
+    the checkpoints depend on ``steps``, so that more of them may find less. Raises ``ValueError``
+    for steps < 1 or restarts < 1. Source: Croce and Hein, ICML 2020, section 3, with their
+    constants.
+    """
+
+    steps: int = 50
+    restarts: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_integer("steps", self.steps, minimum=1)
+        check_integer("restarts", self.restarts, minimum=1)
+        check_integer("seed", self.seed, minimum=0)
+
+    def _search(self, problem: Problem, generator: torch.Generator) -> None:
+        seed = int(torch.randint(2**62, (), generator=generator))
+        sets, x, region = problem.perturbation, problem.x, problem.region
+        for restart in range(self.restarts):
+            jumps = Jumps(problem, numerics.generator(seed, restart, 0))
+            z = x if restart == 0 else sets.random(x, numerics.generator(seed, restart))
+            other = OtherEnd(problem) if restart == 0 else None
+            run = _Run(z, region.radius, checkpoints(self.steps))
+            for k in range(self.steps):
+                values, gradient = problem.values_and_gradient(run.z)
+                gradient = run.record(values, gradient, k)
+                z = run.z
+                target = region.ascend(z, gradient, run.length)
+                moved = target
+                if k > 0:
+                    moved = region.project(
+                        z + _PULL * (target - z) + (1 - _PULL) * (z - run.previous)
+                    )
+                if other is not None:
+                    moved = other(moved, values, gradient, k)
+                run.previous, run.z = z, jumps(z, moved, k)
+            problem.values(run.z)
+
+
+class _Run:
+    """Where each example of one restart stands, and where it was best."""
+
+    def __init__(self, z: Tensor, radius: float, checks: list[int]) -> None:
+        n = len(z)
+        self.z = self.previous = z
+        self.length = z.new_full((n,), 2 * radius)
+        self.best_values = z.new_full((n,), -torch.inf)
+        self.best, self.best_gradient = z.clone(), torch.zeros_like(z)
+        self._last_values, self._rises = self.best_values, z.new_zeros(n)
+        self._checks = dict(zip(checks[1:], checks, strict=False))  # each with the one before
+        self._length_then, self._best_then = self.length.clone(), self.best_values
+
+    def record(self, values: Tensor, gradient: Tensor, k: int) -> Tensor:
+        """Take in losses and gradients at ``z``; the gradients to go on with, at a new ``z``."""
+        self._rises += values > self._last_values
+        self._last_values = values
+        rows = (values > self.best_values).nonzero().flatten()
+        self.best[rows], self.best_gradient[rows] = self.z[rows], gradient[rows]
+        self.best_values = torch.maximum(values, self.best_values)
+        if k not in self._checks:
+            return gradient
+        few = self._rises < _RISES * (k - self._checks[k])
+        same = (self.length == self._length_then) & (self.best_values == self._best_then)
+        back = few | same
+        self._length_then, self._best_then = self.length, self.best_values
+        self.length = torch.where(back, self.length / 2, self.length)
+        self._rises = torch.zeros_like(self._rises)
+        self.z = torch.where(per_row(back, self.z), self.best, self.z)
+        self.previous = torch.where(per_row(back, self.z), self.z, self.previous)
+        return torch.where(per_row(back, gradient), self.best_gradient, gradient)
+
+
+def checkpoints(steps: int) -> list[int]:
+    """0 and the steps after which lengths are looked at: 22 % on, then ever closer, 6 % at last."""
+    found, gap, share = [0], 0.22, 0.22
+    while share < 1:
+        step = math.ceil(share * steps)
+        if step > found[-1]:
+            found.append(step)
+        gap = max(gap - 0.03, 0.06)
+        share += gap
+    return found
