@@ -15,8 +15,8 @@ from .infinite import check_points
 from .regression import condition_number
 from .tiles import place, tiles
 
-_UNITS = 4096  # neurons at a time: the n x m matrix of slopes is never there as a whole
-_STRIP = 512  # rows at a time of a symmetric product, for half the work
+_UNITS = 512  # neurons at a time: the n x m matrix of slopes is never there as a whole
+_STRIP = 256  # rows at a time of a symmetric product, for half the work
 _JACOBIAN = 1 << 25  # numbers of a Jacobian at a time, for nets that are not ours
 
 
@@ -52,16 +52,23 @@ def _two_layer(net: TwoLayerNet, weight: Tensor, x: Tensor, z: Tensor | None) ->
     a = net._lift(x)
     b = a if z is None else net._lift(z)
     gram = a.new_zeros(len(a), len(b))
+    before = a.new_empty(max(len(a), len(b)) * min(_UNITS, len(weight)))  # used again and again
+
+    def slopes(points: Tensor, units: Tensor) -> Tensor:
+        out = before[: len(points) * len(units)].reshape(len(points), len(units))
+        return net.activation.derivative(torch.mm(points, units.T, out=out))
+
     for units in torch.split(weight, _UNITS):
-        rows = net.activation.derivative(a @ units.T)
-        columns = rows if z is None else net.activation.derivative(b @ units.T)
+        rows = slopes(a, units)
+        columns = rows if z is None else slopes(b, units)
         _add_product(gram, rows, columns, symmetric=z is None)
-    # the points' own product in float64, which keeps it right where it nearly cancels
+    # The points' own product in float64, which keeps it right where it nearly cancels; ``place``
+    # also fills the half that was left out.
     wide = lift(x, net.bias)
     other = wide if z is None else lift(z, net.bias)
     for r, c in tiles(len(a), len(b), _STRIP, symmetric=z is None):
-        block = gram[r, c] * (wide[r] @ other[c].T) / net.width
-        place(gram, block.to(gram.dtype), r, c, symmetric=z is None)
+        product = torch.mm(wide[r], other[c].T).div_(net.width)
+        place(gram, product.to(gram.dtype).mul_(gram[r, c]), r, c, symmetric=z is None)
     return gram
 
 
@@ -74,7 +81,11 @@ def _deep(net: DeepNet, weights: tuple[Tensor, ...], x: Tensor, z: Tensor | None
         product = torch.zeros_like(gram)
         _add_product(product, a, b, symmetric=z is None)
         gram.addcmul_(layer, product)
-    return gram.div_(net.width)
+    gram /= net.width
+    if z is None:
+        for r, c in tiles(len(x), len(x), _STRIP, symmetric=True):
+            place(gram, gram[r, c], r, c, symmetric=True)  # the other half
+    return gram
 
 
 def _sweep(net: DeepNet, weights: tuple[Tensor, ...], x: Tensor) -> list[tuple[Tensor, Tensor]]:
@@ -92,15 +103,12 @@ def _sweep(net: DeepNet, weights: tuple[Tensor, ...], x: Tensor) -> list[tuple[T
 
 
 def _add_product(total: Tensor, a: Tensor, b: Tensor, *, symmetric: bool) -> None:
-    """Add a b^T to ``total``, in place; ``symmetric``, only in strips that reach the diagonal."""
+    """Add a b^T to ``total``, in place; ``symmetric``, in strips that reach the diagonal only."""
     if not symmetric:
         total.addmm_(a, b.T)
         return
     for top in range(0, len(a), _STRIP):
-        rows = slice(top, top + _STRIP)
-        total[rows, top:].addmm_(a[rows], b[top:].T)
-    for r, c in tiles(len(a), len(a), _STRIP, symmetric=True):
-        place(total, total[r, c], r, c, symmetric=True)  # the other half
+        total[top : top + _STRIP, top:].addmm_(a[top : top + _STRIP], b[top:].T)
 
 
 # --- any module --------------------------------------------------------------------------------
