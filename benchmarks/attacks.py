@@ -1,10 +1,11 @@
 """Attacks against known optima, ours and other libraries', in one run: python benchmarks/attacks.py
 
-Writes benchmarks/attacks.md. Three tables: the share of the exact increase of the loss that an
-attack finds with 20 steps, where the exact maximum is known; its time over the physical limit,
-steps x (one forward pass + one input gradient); and what it leaves behind. One thread, process
-CPU time, the sides taking turns. The other libraries are installed without their dependencies
-into a temporary folder, never into the environment: what cannot be imported is reported.
+Writes robustlib/static/attacks.md, which chapter 02 shows. Three tables: the share of the exact
+increase of the loss that an attack finds with 20 steps, where the exact maximum is known; its
+time over the physical limit, steps x (one forward pass + one input gradient); and what it leaves
+behind. One thread, process CPU time, the sides taking turns. The other libraries are installed
+without their dependencies into a temporary folder, never into the environment: what cannot be
+imported is reported.
 """
 
 from __future__ import annotations
@@ -53,12 +54,9 @@ class TwoLogits(nn.Module):
         return torch.stack([-f / 2, f / 2], 1)  # cross-entropy is then the logistic loss of y f
 
 
-class Scalar(nn.Sequential):
-    """A Sequential whose last layer has one output, as numbers (n,)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = super().forward(x)
-        return out.squeeze(1)
+def scalar(*layers: nn.Module) -> nn.Sequential:
+    """Layers whose last has one output, as a model with outputs (n,)."""
+    return nn.Sequential(*layers, nn.Flatten(0))
 
 
 def ours(attack: rl.Attack) -> Attack:
@@ -157,7 +155,7 @@ def problems(seed: int) -> dict[str, tuple[nn.Module, Tensor, Tensor, rl.Perturb
     found = {}
     x = 0.4 + 0.2 * torch.rand(64, 50, generator=draw)
     y = 2.0 * torch.randint(2, (64,), generator=draw) - 1
-    affine = Scalar(nn.Linear(50, 1)).requires_grad_(False)
+    affine = scalar(nn.Linear(50, 1)).requires_grad_(False)
     affine[0].weight.copy_(torch.randn(1, 50, generator=draw))
     affine[0].bias.copy_(-affine[0].weight @ x.mean(0))
     for sets in (rl.LinfBall(0.1), rl.L2Ball(0.3), rl.L1Ball(0.35)):
@@ -165,13 +163,13 @@ def problems(seed: int) -> dict[str, tuple[nn.Module, Tensor, Tensor, rl.Perturb
         found[f"affine, d = 50, {sets!r}"] = (affine, x, y, sets, exact)
     x = 0.4 + 0.2 * torch.rand(32, 16, generator=draw)
     y = y[:32]
-    net = Scalar(nn.Linear(16, 20), nn.ReLU(), nn.Linear(20, 1)).requires_grad_(False)
+    net = scalar(nn.Linear(16, 20), nn.ReLU(), nn.Linear(20, 1)).requires_grad_(False)
     for p in net.parameters():
         p.copy_(torch.randn(p.shape, generator=draw) / 2)
     for sets in (rl.LinfBall(0.1), rl.L2Ball(0.3)):
         exact = value(net, ours(rl.BranchAndBound())(net, x, y, sets), y)
         found[f"ReLU, m = 20, d = 16, {sets!r}"] = (net, x, y, sets, exact)
-    flat = Scalar(nn.Linear(2, 50), nn.Tanh(), nn.Linear(50, 1)).requires_grad_(False)
+    flat = scalar(nn.Linear(2, 50), nn.Tanh(), nn.Linear(50, 1)).requires_grad_(False)
     for p in flat.parameters():
         p.copy_(2 * torch.randn(p.shape, generator=draw))
     x = x[:, :2].contiguous()
@@ -223,7 +221,7 @@ def times() -> list[list[str]]:
     table = [["time over the limit, 20 steps, LinfBall(0.1)", *contestants()]]
     for d, width, n in ((64, 1024, 512), (784, 512, 256)):
         torch.manual_seed(0)
-        net = Scalar(
+        net = scalar(
             nn.Linear(d, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1)
         )
         x, y = 0.4 + 0.2 * torch.rand(n, d), 2.0 * torch.randint(2, (n,)) - 1
@@ -253,7 +251,7 @@ def behaviours() -> list[list[str]]:
     """What happens to the model, and to inputs that the library did not expect."""
     table = [["behaviour", *contestants()]]
     x, y = 0.4 + 0.2 * torch.rand(16, 8), 2.0 * torch.randint(2, (16,)) - 1
-    net = Scalar(nn.Linear(8, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 1))
+    net = scalar(nn.Linear(8, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 1))
     sets = rl.LinfBall(0.1)
 
     def grad_left(attack: Attack) -> str:
@@ -316,7 +314,7 @@ def main() -> None:
         f"Python {platform.python_version()}, torch {torch.__version__}, {versions}."
     )
     text = "\n\n".join([head, *tables]) + "\n"
-    Path(__file__).with_name("attacks.md").write_text(text, encoding="utf-8")
+    Path(rl.__file__).with_name("static").joinpath("attacks.md").write_text(text, encoding="utf-8")
     print(text)
 
 

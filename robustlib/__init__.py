@@ -3,8 +3,22 @@
 Shapes throughout: points x are (n, d), labels y are (n,) in {-1, +1}, outputs of models are (n,).
 """
 
-from .attacks import FGSM, PGD, Attack, GridMax, Identity, LinearMax, RandomNoise
+from .attacks import (
+    APGD,
+    FGSM,
+    PGD,
+    Attack,
+    BranchAndBound,
+    GridMax,
+    Identity,
+    LinearMax,
+    RandomNoise,
+    Square,
+    Stale,
+)
+from .bounds import OutputBounds, output_bounds
 from .claims import Claim, Control, Evidence, Verdict, assumptions, check, claim, claims, constants
+from .diagnose import Diagnosis, diagnose
 from .explore import PALETTE, STYLE, Explorer, explore
 from .losses import Hinge, LogCosh, Logistic, Loss, PseudoHuber
 from .networks import DeepNet, LinearizedNet, TwoLayerNet, linearize
@@ -19,20 +33,24 @@ from .perturbations import (
     SphereCap,
     compatible,
 )
+from .robust_loss import RobustLoss, robust_loss
 from .samples import Sample, caps, digits, hexagon, openml, sphere
 from .training import adversarial_training
 from .trajectory import Trajectory
 
 __all__ = [
+    "APGD",
     "FGSM",
     "PALETTE",
     "PGD",
     "STYLE",
     "Attack",
+    "BranchAndBound",
     "Claim",
     "Compatibility",
     "Control",
     "DeepNet",
+    "Diagnosis",
     "Evidence",
     "Explorer",
     "Finite",
@@ -47,11 +65,15 @@ __all__ = [
     "LogCosh",
     "Logistic",
     "Loss",
+    "OutputBounds",
     "Perturbation",
     "PseudoHuber",
     "RandomNoise",
+    "RobustLoss",
     "Sample",
     "SphereCap",
+    "Square",
+    "Stale",
     "Trajectory",
     "TwoLayerNet",
     "Verdict",
@@ -64,10 +86,13 @@ __all__ = [
     "claims",
     "compatible",
     "constants",
+    "diagnose",
     "digits",
     "explore",
     "hexagon",
     "linearize",
     "openml",
+    "output_bounds",
+    "robust_loss",
     "sphere",
 ]

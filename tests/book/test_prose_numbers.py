@@ -26,7 +26,8 @@ def numbers_of_cells(notebook: nbformat.NotebookNode) -> set[str]:
             texts.append(cell.source)
             for output in cell.outputs:
                 texts.append(output.get("text", ""))
-                texts.append(output.get("data", {}).get("text/plain", ""))
+                data = output.get("data", {})
+                texts += [data.get("text/plain", ""), data.get("text/markdown", "")]
     return {number for text in texts for number in DECIMAL.findall(text)}
 
 

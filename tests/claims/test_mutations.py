@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
+from robustlib.activations import Activation
 from robustlib.attacks import GridMax, LinearMax
-from robustlib.claims import chapter01, check, claims
+from robustlib.bounds import linear
+from robustlib.bounds.layers import Layer
+from robustlib.bounds.supports import Support
+from robustlib.claims import chapter01, chapter02, check, claims
 from robustlib.perturbations import Finite, SphereCap
 
 Break = Callable[[pytest.MonkeyPatch], None]
@@ -65,6 +70,34 @@ def flipped_gradient(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(chapter01.PseudoHuber, "__call__", flipped)
 
 
+def short_ranges(patch: pytest.MonkeyPatch) -> None:
+    """The first layer's ranges are half as long as they are."""
+    right = linear.first_interval
+
+    def short(layer: Layer, support: Support) -> tuple[Tensor, Tensor]:
+        low, high = right(layer, support)
+        return (3 * low + high) / 4, (low + 3 * high) / 4
+
+    patch.setattr(linear, "first_interval", short)
+
+
+def low_chords(patch: pytest.MonkeyPatch) -> None:
+    """The chords above the units do not reach their right ends."""
+    right = linear.lines
+
+    def low(activation: Activation | None, low: Tensor, high: Tensor) -> linear.Lines:
+        found = right(activation, low, high)
+        slope, offset = found.above
+        return replace(found, above=(0.7 * slope, 0.7 * offset))
+
+    patch.setattr(linear, "lines", low)
+
+
+def no_search(patch: pytest.MonkeyPatch) -> None:
+    """The exact search is one gradient step."""
+    patch.setattr(chapter02.BranchAndBound, "_search", chapter02.FGSM._search)
+
+
 BREAKS: dict[str, Break] = {
     "cap-projection": no_rim,
     "sandwich": first_candidate,
@@ -72,6 +105,10 @@ BREAKS: dict[str, Break] = {
     "affine-on-cap": wrong_cap,
     "incompatible-sets": moved_loss,
     "danskin": flipped_gradient,
+    "interval-bounds": short_ranges,
+    "linear-bounds": low_chords,
+    "branch-and-bound": no_search,
+    "quantised-output": first_candidate,
 }
 
 
