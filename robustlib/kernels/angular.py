@@ -50,16 +50,14 @@ def _either(y: Array, small: Array, large: Array) -> Array:
     return np.where(np.abs(y) < 1.5, small, large)
 
 
-def _sine_gap(y: Array) -> Array:
-    """y - sin y, relatively exact."""
-    return _either(y, _series(np.minimum(y, 1.5), lambda j: 1.0), y - np.sin(y))
-
-
 def kappa1(theta: Array, psi: Array) -> tuple[Array, Array]:
-    """The arc-cosine kernel of degree 1 and 1 minus it; ``psi`` is pi - ``theta``."""
+    """The arc-cosine kernel of degree 1 and 1 minus it; ``psi`` is pi - ``theta``.
+
+    The kernel is relatively exact down to psi = 0, 1 minus it absolutely.
+    """
     large = np.sin(psi) - psi * np.cos(psi)
     value = _either(psi, _series(np.minimum(psi, 1.5), lambda j: 2.0 * j), large) / math.pi
-    return value, (2 * psi * np.sin(theta / 2) ** 2 + _sine_gap(theta)) / math.pi
+    return value, (2 * psi * np.sin(theta / 2) ** 2 + theta - np.sin(theta)) / math.pi
 
 
 def kappa2(theta: Array, psi: Array) -> tuple[Array, Array]:
@@ -67,7 +65,9 @@ def kappa2(theta: Array, psi: Array) -> tuple[Array, Array]:
     y = 2 * psi
     large = y / 2 * (2 + np.cos(y)) - 1.5 * np.sin(y)
     small = _series(np.minimum(y, 1.5), lambda j: float(1 - j))
-    one_minus = (1.5 * _sine_gap(2 * theta) + 2 * psi * np.sin(theta) ** 2) / (3 * math.pi)
+    one_minus = (1.5 * (2 * theta - np.sin(2 * theta)) + 2 * psi * np.sin(theta) ** 2) / (
+        3 * math.pi
+    )
     return _either(y, small, large) / (3 * math.pi), one_minus
 
 

@@ -175,8 +175,8 @@ def test_no_jacobian_is_formed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with Watch():
         empirical_ntk(net, x)
-    # n times a block of neurons; the Jacobian would have n m d = 360 million numbers
-    assert largest <= 300 * module._UNITS
+    # nothing larger than the weights themselves; the Jacobian would have 360 million numbers
+    assert largest <= net.weight.numel()
 
 
 def test_robust_gram_is_the_kernel_at_attacked_inputs() -> None:

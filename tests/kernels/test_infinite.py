@@ -444,7 +444,7 @@ def test_rows_too_long_for_a_series_are_refused_with_their_norm() -> None:
 def test_gradients_are_those_of_finite_differences(
     activation: str, kind: tuple[str, int], bias: bool
 ) -> None:
-    x, z = 0.8 * sphere(4, 3, 5), 1.1 * sphere(3, 3, 6)
+    x, z = 0.8 * sphere(2, 2, 5), 1.1 * sphere(1, 2, 6)
     x.requires_grad_()
     z.requires_grad_()
     options = {"activation": activation, "layers": kind[0], "depth": kind[1], "bias": bias}

@@ -129,6 +129,12 @@ def test_squared_flow_is_exact_in_time(device: torch.device) -> None:
     assert (found.losses.diff() < 0).all()
 
 
+def test_squared_flow_starts_along_the_kernel() -> None:
+    K, _, y = problem(10)
+    start = kernel_flow(K, y, loss="squared", times=[1e-12])
+    torch.testing.assert_close(start.outputs[0], 1e-13 * K @ y, rtol=1e-10, atol=0)
+
+
 def test_squared_flow_ends_at_the_interpolant() -> None:
     K, cross, y = problem(10)
     end = kernel_flow(K, y, loss="squared", times=[1e8])
