@@ -120,7 +120,7 @@ def autoattack_apgd(logits: nn.Module, x: Tensor, c: Tensor, norm: str, eps: flo
         logits, n_iter=STEPS, norm="Linf" if norm == "Li" else norm, eps=eps, device="cpu"
     )
     attack.init_hyperparam(x)
-    return attack.attack_single_run(x, c)[3]
+    return attack.attack_single_run(x, c)[0]  # of largest loss; [3] is of changed class
 
 
 def contestants() -> dict[str, Attack]:

@@ -348,6 +348,28 @@ def test_rounding_in_float32_is_allowed_for(
     assert violations[False] > 0
 
 
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_rounding_is_allowed_for_where_sums_cancel(symmetric: bool) -> None:
+    """z is small and the products that make it up are large: all error is in the first layer."""
+    closest = 0.0
+    for seed in range(30):
+        net = TwoLayerNet(8, 4, symmetric=symmetric, seed=seed).float()
+        sample = sphere(50, 8, seed=seed).to(dtype=torch.float32)
+        x, g = sample.x, generator(seed)
+        with torch.no_grad():
+            # weights orthogonal to the first example but for 1e-3 of what they are
+            rows = 1e4 * torch.randn(4, 9, generator=g, dtype=torch.float64)
+            lifted = torch.cat([x[0].double(), torch.ones(1).double()])
+            net.weight.copy_(rows - torch.outer(rows @ lifted, lifted) / lifted.dot(lifted))
+        bounds = output_bounds(net, x[:1], perturbation=L2Ball(0.0))
+        f = net(x[:1]).detach().double()
+        assert float(bounds.lower) <= float(f) <= float(bounds.upper)
+        exact = net.double()(x[:1].double()).detach()
+        error = float((f - exact).abs())
+        closest = max(closest, error / float((bounds.upper - bounds.lower) / 2))
+    assert 0.003 < closest <= 1
+
+
 # --- what is refused ---------------------------------------------------------------------------
 
 

@@ -179,24 +179,31 @@ def allowance(layers: Layers, support: Support) -> Tensor:
 
     The standard running error analysis, with the unit of rounding of the model's dtype: layer by
     layer, old errors times |weights| plus gamma times the sum of absolute products. To this adds
-    what a point may lie outside the set times a Lipschitz constant in the set's norm.
+    what a point may lie outside the set times a Lipschitz constant in the set's norm. Slopes are
+    bounded on intervals widened by both: rounding may switch a unit on that is off in the set.
     """
-    relaxed = relax(layers, support, linear=False).lines
     size = support.reach
     error = torch.zeros_like(size)
     steep = torch.eye(size.shape[1], dtype=size.dtype, device=size.device).expand(len(size), -1, -1)
-    unit = layers.unit
-    for k, layer in enumerate(layers.layers):
+    unit, last = layers.unit, layers.layers[-1]
+    low, high = first_interval(layers.layers[0], support)
+    for layer in layers.layers:
         terms, offset = layer.size[:, :-1], layer.size[:, -1]
         total = (size + error) @ terms.T + offset
         error = error @ terms.T + gamma(terms.shape[1] + 8, unit) * total
         steep = layer.weight.abs() @ steep
-        if k < len(relaxed):
-            size = relaxed[k].height
-            error = relaxed[k].slope * error + 16 * unit * (size + error)
-            steep = relaxed[k].slope[..., None] * steep
-        else:
+        outside = support.slack[:, None] * support.dual_norm(steep) * (1 + gamma(layers.roundings))
+        if layer is last:
             error = error + 4 * unit * total
-    outside = support.slack * support.dual_norm(steep[:, 0]) * (1 + gamma(layers.roundings))
-    result: Tensor = error[:, 0] + outside
+            break
+        if layer is not layers.layers[0]:
+            low, high = interval_step(layer, low, high)
+        low, high = low - error - outside, high + error + outside
+        near = lines(layer.activation, low, high)
+        size = near.height
+        error = near.slope * error + 16 * unit * (size + error)
+        steep = near.slope[..., None] * steep
+        if layer.activation is not None:
+            low, high = image(layer.activation, low, high, near)
+    result: Tensor = (error + outside)[:, 0]
     return result

@@ -279,6 +279,28 @@ def plain(first: Tensor, bias: Tensor, out: Tensor, offset: float) -> nn.Module:
     return net.double()
 
 
+@pytest.mark.parametrize("sets", [LinfBall(0.5), L2Ball(0.5), L1Ball(0.5)], ids=repr)
+def test_the_bound_of_twins_is_above_all_points(sets: Perturbation) -> None:
+    """One pair of units and a unit that is always on, which pulls the maximum anywhere."""
+    g, closest = generator(6), math.inf
+    for seed in range(100):
+        x = 0.3 * sphere(4, 2, seed=seed).x
+        first = torch.randn(3, 2, generator=g, dtype=torch.float64)
+        first[1] = first[0] + 0.2 * first[1]
+        net = plain(first, torch.tensor([0.0, 0, 99]), torch.tensor([1.0, -1, seed / 50]), 0.0)
+        support = support_of(sets, x)
+        assert support is not None
+        layers = simplified(read_layers(net)).layers  # type: ignore[arg-type]
+        tree = UnitTree(layers[0], layers[-1], support)
+        bound, _, _, _ = tree.bound(tree.roots())
+        z = sets.grid(x, 900)
+        f = net(z.flatten(0, 1)).detach().reshape(4, -1)
+        true = torch.stack([f.amax(1), -f.amin(1)], 1).flatten()
+        assert bool((bound >= true).all())
+        closest = min([closest, *(bound - true)[tree.twinned.any(1)].tolist()])
+    assert closest < 1e-3
+
+
 EDGES = {
     "dead units": plain(torch.eye(4), -9 * torch.ones(4), torch.ones(4), 0.5),
     "units always on": plain(torch.eye(4), 9 * torch.ones(4), torch.ones(4), 0.5),
