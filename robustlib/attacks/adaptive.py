@@ -11,7 +11,7 @@ from torch import Tensor
 from .. import numerics
 from ..numerics import check_integer, per_row
 from .base import Attack
-from .gradient import Ends, Jumps
+from .gradient import Jumps, OtherEnd
 from .problem import Problem
 
 _PULL = 0.75  # the share of a step that is the gradient's, the rest is momentum
@@ -22,8 +22,8 @@ _RISES = 0.75  # the share of steps that must raise the loss for the length to s
 class APGD(Attack):
     """Projected gradient ascent whose steps halve, example by example, where they stop paying.
 
-    From x it goes to the point that ``FGSM`` finds; after that its steps are those of ``PGD``, of
-    length twice the radius at first and with a quarter of momentum. At checkpoints, which come ever closer, an example goes back to the best point of its
+    The steps are those of ``PGD``, of length twice the radius at first and with a quarter of
+    momentum. At checkpoints, which come ever closer, an example goes back to the best point of its
     run and on with half the length if fewer than three in four steps since the last one raised its
     loss, or if neither its length nor its best loss has changed since then.
 
@@ -49,7 +49,7 @@ class APGD(Attack):
         for restart in range(self.restarts):
             jumps = Jumps(problem, numerics.generator(seed, restart, 0))
             z = x if restart == 0 else sets.random(x, numerics.generator(seed, restart))
-            ends = Ends(problem) if restart == 0 else None
+            other = OtherEnd(problem) if restart == 0 else None
             run = _Run(z, region.radius, checkpoints(self.steps))
             for k in range(self.steps):
                 values, gradient = problem.values_and_gradient(run.z)
@@ -61,8 +61,8 @@ class APGD(Attack):
                     moved = region.project(
                         z + _PULL * (target - z) + (1 - _PULL) * (z - run.previous)
                     )
-                if ends is not None:
-                    moved = ends(moved, values, gradient, k)
+                if other is not None:
+                    moved = other(moved, values, gradient, k)
                 run.previous, run.z = z, jumps(z, moved, k)
             problem.values(run.z)
 

@@ -38,8 +38,7 @@ class PGD(Attack):
     is (no gradient, or a corner reached) goes on from a random point far away in its set. A restart
     costs ``steps`` forward passes with their input gradient and one forward pass. Where the loss
     is two-sided, the first also tries the other end of the model's linearisation at x, for one
-    more forward pass, and goes on from there where that end is worse than its first step; with a
-    ``step_size`` it does not.
+    more forward pass, and goes on from there where that end is worse than its first step.
 
     The loss it finds does not fall when ``steps`` or ``restarts`` grow: step lengths do not depend
     on ``steps``, and every restart has a random stream of its own. Exact for affine models, up to
@@ -66,38 +65,35 @@ class PGD(Attack):
         for restart in range(self.restarts):
             jumps = Jumps(problem, numerics.generator(seed, restart, 0))
             z = x if restart == 0 else sets.random(x, numerics.generator(seed, restart))
-            ends = Ends(problem) if self.step_size is None and restart == 0 else None
+            other = OtherEnd(problem) if restart == 0 else None
             for k in range(self.steps):
                 values, gradient = problem.values_and_gradient(z)
                 moved = region.ascend(z, gradient, first * 4 / (k + 4))
-                if ends is not None and (problem.two_sided or k > 0):
-                    moved = ends(moved, values, gradient, k)
+                if other is not None:
+                    moved = other(moved, values, gradient, k)
                 z = jumps(z, moved, k)
             problem.values(z)
 
 
-class Ends:
-    """The first two steps of a run from x: both ends of the model's linearisation there.
+class OtherEnd:
+    """The other end of the linearisation at x: where a loss that rises on both sides may be worse.
 
-    Where a loss rises on both sides of the label the one that it does not rise to may be worse.
-    One forward pass, none for one-sided losses.
+    Asked at the first two steps of a run from x; one forward pass, none for one-sided losses.
     """
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
 
     def __call__(self, moved: Tensor, values: Tensor, gradient: Tensor, k: int) -> Tensor:
-        """The end to which the loss rises after step 0, and after step 1 the other if worse."""
+        """``moved`` (n, ...), but after step 1 the other end where it is worse than that step."""
         problem = self._problem
-        sets, x = problem.perturbation, problem.x
-        if k == 0:
-            if problem.two_sided:
-                self._other = sets.argmax_linear(-gradient, x)
-                self._values = problem.values(self._other)
-            return sets.argmax_linear(gradient, x)
-        if k > 1 or not problem.two_sided:
+        if not problem.two_sided or k > 1:
             return moved
-        return torch.where(numerics.per_row(self._values > values, moved), self._other, moved)
+        if k == 0:
+            self._end = problem.perturbation.argmax_linear(-gradient, problem.x)
+            self._values = problem.values(self._end)
+            return moved
+        return torch.where(numerics.per_row(self._values > values, moved), self._end, moved)
 
 
 class Jumps:
