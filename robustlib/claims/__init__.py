@@ -2,8 +2,6 @@
 
 from . import chapter01 as chapter01
 from . import chapter02 as chapter02
-from . import chapter04 as chapter04
-from . import chapter04_training as chapter04_training
 from .ledger import ledger_page
 from .registry import Claim, Control, Evidence, Verdict, check, claim, claims
 from .tables import assumptions, constants
