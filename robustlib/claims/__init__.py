@@ -2,6 +2,9 @@
 
 from . import chapter01 as chapter01
 from . import chapter02 as chapter02
+from . import chapter03 as chapter03
+from . import chapter03_movement as chapter03_movement
+from . import chapter03_relu as chapter03_relu
 from .ledger import ledger_page
 from .registry import Claim, Control, Evidence, Verdict, check, claim, claims
 from .tables import assumptions, constants

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
-from robustlib.activations import Activation
+from robustlib.activations import ACTIVATIONS, Activation
 from robustlib.attacks import GridMax, LinearMax
 from robustlib.bounds import linear
 from robustlib.bounds.layers import Layer
 from robustlib.bounds.supports import Support
 from robustlib.claims import chapter01, chapter02, check, claims
+from robustlib.networks import DeepNet, TwoLayerNet
 from robustlib.perturbations import Finite, SphereCap
 
 Break = Callable[[pytest.MonkeyPatch], None]
@@ -98,6 +99,60 @@ def no_search(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(chapter02.BranchAndBound, "_search", chapter02.FGSM._search)
 
 
+def lost_factor(patch: pytest.MonkeyPatch) -> None:
+    """The deep net forgets the factor of its readout."""
+    right = DeepNet.evaluate
+    patch.setattr(
+        DeepNet, "evaluate", lambda self, weights, x: right(self, weights, x) * self.width**0.5
+    )
+
+
+def all_units(self: TwoLayerNet, weights: Sequence[Tensor], x: Tensor) -> Tensor:
+    """The formula as it stands on paper, in which equal terms need not cancel to the last bit."""
+    hidden = self.activation.function(self._lift(x) @ weights[0].T)
+    return hidden @ self.readout / self.width**0.5
+
+
+def no_cancelling(patch: pytest.MonkeyPatch) -> None:
+    """Twins are added up like any other units."""
+    patch.setattr(TwoLayerNet, "evaluate", all_units)
+
+
+def too_small_curvature(patch: pytest.MonkeyPatch) -> None:
+    """The table's constant C_1 of the GELU is half of what it is."""
+    gelu = ACTIVATIONS["gelu"]
+    patch.setitem(ACTIVATIONS, "gelu", replace(gelu, curvature=gelu.curvature / 2))
+
+
+def other_factor(patch: pytest.MonkeyPatch) -> None:
+    """The two-layer net has the factor 1/m."""
+    right = TwoLayerNet.evaluate
+    patch.setattr(
+        TwoLayerNet, "evaluate", lambda self, weights, x: right(self, weights, x) / self.width**0.5
+    )
+
+
+def other_derivative(name: str, derivative: Callable[[Tensor], Tensor]) -> Break:
+    """The activation ``name`` has another derivative in the table."""
+
+    def patched(patch: pytest.MonkeyPatch) -> None:
+        patch.setitem(ACTIVATIONS, name, replace(ACTIVATIONS[name], derivative=derivative))
+
+    return patched
+
+
+def half_expanded(patch: pytest.MonkeyPatch) -> None:
+    """The linearisation forgets the twins."""
+    right = TwoLayerNet.expand
+
+    def first_half(self: TwoLayerNet, step: Sequence[Tensor], x: Tensor) -> Tensor:
+        delta = step[0].clone()
+        delta[self.width // 2 :] = 0
+        return right(self, (delta,), x)
+
+    patch.setattr(TwoLayerNet, "expand", first_half)
+
+
 BREAKS: dict[str, Break] = {
     "cap-projection": no_rim,
     "sandwich": first_candidate,
@@ -109,6 +164,14 @@ BREAKS: dict[str, Break] = {
     "linear-bounds": low_chords,
     "branch-and-bound": no_search,
     "quantised-output": first_candidate,
+    "parametrisations": lost_factor,
+    "symmetric-start": no_cancelling,
+    "curvature": too_small_curvature,
+    "movement": other_factor,
+    "gradient-stability": other_derivative("gelu", lambda z: (z > 0).to(z.dtype)),
+    "linearisation": half_expanded,
+    "relu-worst-case": other_derivative("relu", lambda z: torch.sigmoid(50 * z)),
+    "relu-training": half_expanded,
 }
 
 
