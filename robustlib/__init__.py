@@ -20,6 +20,22 @@ from .bounds import OutputBounds, output_bounds
 from .claims import Claim, Control, Evidence, Verdict, assumptions, check, claim, claims, constants
 from .diagnose import Diagnosis, diagnose
 from .explore import PALETTE, STYLE, Explorer, explore
+from .kernels import (
+    Gram,
+    KernelFlow,
+    KernelRegression,
+    RobustGram,
+    Spectrum,
+    empirical_ntk,
+    kernel_flow,
+    kernel_regression,
+    load_gram,
+    nngp,
+    ntk,
+    robust_gram,
+    spectrum,
+    store_gram,
+)
 from .losses import Hinge, LogCosh, Logistic, Loss, PseudoHuber
 from .networks import DeepNet, LinearizedNet, TwoLayerNet, linearize
 from .numerics import budget
@@ -54,9 +70,12 @@ __all__ = [
     "Evidence",
     "Explorer",
     "Finite",
+    "Gram",
     "GridMax",
     "Hinge",
     "Identity",
+    "KernelFlow",
+    "KernelRegression",
     "L1Ball",
     "L2Ball",
     "LinearMax",
@@ -69,8 +88,10 @@ __all__ = [
     "Perturbation",
     "PseudoHuber",
     "RandomNoise",
+    "RobustGram",
     "RobustLoss",
     "Sample",
+    "Spectrum",
     "SphereCap",
     "Square",
     "Stale",
@@ -88,11 +109,20 @@ __all__ = [
     "constants",
     "diagnose",
     "digits",
+    "empirical_ntk",
     "explore",
     "hexagon",
+    "kernel_flow",
+    "kernel_regression",
     "linearize",
+    "load_gram",
+    "nngp",
+    "ntk",
     "openml",
     "output_bounds",
+    "robust_gram",
     "robust_loss",
+    "spectrum",
     "sphere",
+    "store_gram",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from types import ModuleType
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from robustlib.bounds import linear
 from robustlib.bounds.layers import Layer
 from robustlib.bounds.supports import Support
 from robustlib.claims import chapter01, chapter02, check, claims
+from robustlib.kernels import angles, empirical, infinite
 from robustlib.networks import DeepNet, TwoLayerNet
 from robustlib.perturbations import Finite, SphereCap
 
@@ -153,6 +155,47 @@ def half_expanded(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(TwoLayerNet, "expand", first_half)
 
 
+def unscaled_lift(module: ModuleType) -> Break:
+    """The lift to (x, 1) forgets its factor 1/sqrt(2)."""
+
+    def apply(patch: pytest.MonkeyPatch) -> None:
+        right = angles.lift
+        patch.setattr(module, "lift", lambda x, bias: right(x, bias) * (2**0.5 if bias else 1))
+
+    return apply
+
+
+def quarter_curvature(patch: pytest.MonkeyPatch) -> None:
+    """The table's constant C_1 of softplus is a quarter of what it is."""
+    softplus = ACTIVATIONS["softplus"]
+    patch.setitem(ACTIVATIONS, "softplus", replace(softplus, curvature=softplus.curvature / 4))
+
+
+def larger_outputs(patch: pytest.MonkeyPatch) -> None:
+    """The two-layer net has the factor m^(-1/4)."""
+    right = TwoLayerNet.evaluate
+    patch.setattr(
+        TwoLayerNet, "evaluate", lambda self, weights, x: right(self, weights, x) * self.width**0.25
+    )
+
+
+def no_lift(patch: pytest.MonkeyPatch) -> None:
+    """The kernel ignores the bias."""
+    right = angles.lift
+    patch.setattr(infinite, "lift", lambda x, bias: right(x, False))
+
+
+def no_close_pairs(patch: pytest.MonkeyPatch) -> None:
+    """Pairs that are nearly antipodal keep the angle of their cosine."""
+    patch.setattr(angles.Angles, "_has_close_pairs", lambda self: False)
+
+
+def half_speed(patch: pytest.MonkeyPatch) -> None:
+    """The flow gets half of the loss's derivative."""
+    right = chapter01.PseudoHuber.derivative
+    patch.setattr(chapter01.PseudoHuber, "derivative", lambda self, f, y: right(self, f, y) / 2)
+
+
 BREAKS: dict[str, Break] = {
     "cap-projection": no_rim,
     "sandwich": first_candidate,
@@ -172,6 +215,15 @@ BREAKS: dict[str, Break] = {
     "linearisation": half_expanded,
     "relu-worst-case": other_derivative("relu", lambda z: torch.sigmoid(50 * z)),
     "relu-training": half_expanded,
+    "ntk-limit": unscaled_lift(empirical),
+    "ntk-uniform": other_derivative("gelu", torch.sigmoid),
+    "ntk-closed-form": unscaled_lift(infinite),
+    "angle-form": no_close_pairs,
+    "gram-positive": no_lift,
+    "kernel-drift": quarter_curvature,
+    "kernel-drift-symmetric": larger_outputs,
+    "robust-gram": other_derivative("gelu", torch.ones_like),
+    "kernel-flow": half_speed,
 }
 
 
