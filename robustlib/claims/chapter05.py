@@ -184,12 +184,12 @@ def delocalised(size: str) -> Evidence:
     gaussian = agrees(squares, 1.0, among=2) and agrees(fourths, 3.0, among=2)
     mean = sum(fourths) / len(fourths)
     return Evidence(
-        predicted="<x_h, g_h> = f; the rest Gaussian: kurtosis 3; maximum below its bound",
+        predicted="<x_h, b_h> = f; the rest Gaussian: kurtosis 3; maximum below its bound",
         measured=f"kurtosis {mean:.2f}, maximum at most {share:.2f} of the bound",
         value=mean,
         holds=exact <= 1e-10 and share <= 1 and gaussian,
         control=Control(
-            broken="what the units let through, d_h in place of g_h",
+            broken="what the units let through, e_h in place of b_h",
             measured=f"kurtosis {sum(through) / len(through):.2f}",
             holds=agrees(through, 3.0, among=2),
         ),

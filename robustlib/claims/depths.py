@@ -17,8 +17,14 @@ from .widths import Slope, lift, slope, standard_run
 # Deep nets store m^2 weights a layer, and slopes need several widths.
 DEEP_WIDTHS = {
     "smoke": (128, 256, 512),
-    "laptop": (128, 256, 512, 1024),
+    "laptop": (96, 192, 384, 768),
     "gpu": (256, 512, 1024, 2048, 4096),
+}
+# Without training wider nets are within reach.
+WORST_WIDTHS = {
+    "smoke": (128, 256, 512),
+    "laptop": (128, 256, 512, 1024),
+    "gpu": (256, 512, 1024, 2048, 4096, 8192),
 }
 # A gradient grows with the number of layers, so that deep nets get smaller steps.
 DEEP_STEP, DEEP_STEPS = 0.5, 10
@@ -28,9 +34,9 @@ DEEP_STEP, DEEP_STEPS = 0.5, 10
 class Pass:
     """All that one forward and one backward pass through a deep net compute at n points.
 
-    ``hidden`` x_0..x_H, ``before`` z_1..z_H, ``into`` g_1..g_H (the derivative of f in x_h) and
-    ``back`` d_1..d_H (the derivative of f in z_h), each (n, m). The gradient of f in layer h is
-    the outer product of d_h and x_(h-1), divided by sqrt(m).
+    ``hidden`` x_0..x_H, ``before`` z_1..z_H, ``into`` b_1..b_H (the derivative of f in x_h) and
+    ``back`` e_1..e_H (the derivative of f in z_h), each (n, m). The gradient of f in layer h is
+    the outer product of e_h and x_(h-1), divided by sqrt(m).
     """
 
     hidden: list[Tensor]
@@ -153,9 +159,8 @@ def deep_error(net: DeepNet, weights: Sequence[Tensor], x: Tensor) -> Tensor:
 
 
 def over_depths(
-    size: str, seeds: int, measure: Callable[[int, int], Sequence[float]]
+    widths: Sequence[int], seeds: int, measure: Callable[[int, int], Sequence[float]]
 ) -> list[Slope]:
     """The slopes of every number that ``measure(width, seed)`` returns, in its order."""
-    widths = DEEP_WIDTHS[size]
     seen = [[measure(m, seed) for m in widths] for seed in range(seeds)]
     return [slope(widths, [[at[k] for at in row] for row in seen]) for k in range(len(seen[0][0]))]
