@@ -15,7 +15,7 @@ from .widths import SEEDS, agrees, circle, lift, rms, slope
 NETS = {"smoke": 500, "laptop": 2000, "gpu": 20_000}
 KERNEL_WIDTHS = {
     "smoke": (64, 192, 576),
-    "laptop": (64, 128, 256, 512, 1024),
+    "laptop": (64, 128, 256, 512),
     "gpu": (64, 256, 1024, 4096),
 }
 

@@ -23,7 +23,7 @@ DEEP_WIDTHS = {
 # Without training wider nets are within reach.
 WORST_WIDTHS = {
     "smoke": (128, 256, 512),
-    "laptop": (128, 256, 512, 1024),
+    "laptop": (128, 256, 512, 768),
     "gpu": (256, 512, 1024, 2048, 4096, 8192),
 }
 # A gradient grows with the number of layers, so that deep nets get smaller steps.
