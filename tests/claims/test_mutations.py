@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import ModuleType
@@ -196,6 +197,29 @@ def half_speed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(chapter01.PseudoHuber, "derivative", lambda self, f, y: right(self, f, y) / 2)
 
 
+def small_start(patch: pytest.MonkeyPatch) -> None:
+    """ReLU nets start with entries N(0, 1)."""
+    patch.setitem(ACTIVATIONS, "relu", replace(ACTIVATIONS["relu"], homogeneous=False))
+
+
+def shallow_spectrum(patch: pytest.MonkeyPatch) -> None:
+    """The spectrum is that of one layer, whatever the depth."""
+    module = importlib.import_module("robustlib.kernels.spectrum")
+    patch.setattr(
+        module, "ntk", lambda x, z, **options: infinite.ntk(x, z, **options | {"depth": 1})
+    )
+
+
+def last_layer_expanded(patch: pytest.MonkeyPatch) -> None:
+    """The linearisation of a deep net forgets all layers but the last."""
+    right = DeepNet.expand
+
+    def last(self: DeepNet, step: Sequence[Tensor], x: Tensor) -> Tensor:
+        return right(self, [*(0 * delta for delta in step[:-1]), step[-1]], x)
+
+    patch.setattr(DeepNet, "expand", last)
+
+
 BREAKS: dict[str, Break] = {
     "cap-projection": no_rim,
     "sandwich": first_candidate,
@@ -224,6 +248,15 @@ BREAKS: dict[str, Break] = {
     "kernel-drift-symmetric": larger_outputs,
     "robust-gram": other_derivative("gelu", torch.ones_like),
     "kernel-flow": half_speed,
+    "deep-start": small_start,
+    "deep-kernel": other_derivative("relu", torch.sigmoid),
+    "depth-degrees": shallow_spectrum,
+    "delocalised": other_derivative("relu", lambda z: 1.1 * (z > 0).to(z.dtype)),
+    "deep-movement": lost_factor,
+    "deep-worst-case": other_derivative("relu", lambda z: torch.sigmoid(50 * z)),
+    "deep-stability": other_derivative("gelu", lambda z: (z > 0).to(z.dtype)),
+    "deep-linearisation": last_layer_expanded,
+    "near-convexity": flipped_gradient,
 }
 
 
