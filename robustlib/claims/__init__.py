@@ -8,6 +8,7 @@ from . import chapter03_relu as chapter03_relu
 from . import chapter04 as chapter04
 from . import chapter04_training as chapter04_training
 from . import chapter06 as chapter06
+from . import chapter06_comparator as chapter06_comparator
 from . import chapter06_rates as chapter06_rates
 from .ledger import ledger_page
 from .registry import Claim, Control, Evidence, Verdict, check, claim, claims
