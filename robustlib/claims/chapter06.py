@@ -28,7 +28,7 @@ from .registry import Control, Evidence, claim
 from .tools import F64
 
 SEEDS = {"smoke": 1, "laptop": 2, "gpu": 20}
-STEPS = {"smoke": 100, "laptop": 200, "gpu": 800}
+STEPS = {"smoke": 100, "laptop": 100, "gpu": 800}
 RAN = "linearised ReLU nets of width 256 on the hexagon, arcs of 0.2 rad to either side"
 
 
