@@ -19,7 +19,7 @@ from .tools import F64
 
 SEEDS = {"smoke": 2, "laptop": 3, "gpu": 20}
 HORIZONS = {"smoke": (200, 400), "laptop": (200, 400), "gpu": (200, 400, 800, 1600)}
-STEPS = {"smoke": 50, "laptop": 64, "gpu": 400}
+STEPS = {"smoke": 25, "laptop": 64, "gpu": 400}
 
 
 def comparator(net: LinearizedNet, sets: Finite, radius: float) -> Comparator:
@@ -59,8 +59,8 @@ def any_attack(size: str) -> Evidence:
                     ),
                 )
             if radius == 2 and seed == 0:
-                losses = _tuned(net, GridMax(), wide, radius, 4 * steps, top)
-                outside = (losses - best) / (radius * top / math.sqrt(4 * steps))
+                losses = _tuned(net, GridMax(), wide, radius, 300, top)
+                outside = (losses - best) / (radius * top / math.sqrt(300))
     fitted = exponents(HORIZONS[size], rows)
     return Evidence(
         predicted="average L_A - L_*(W_*) <= R L G / sqrt(T); slope -1/2 for the exact attack",
