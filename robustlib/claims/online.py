@@ -13,8 +13,8 @@ from ..kernels import empirical_ntk
 from ..losses import Loss, PseudoHuber
 from ..networks import LinearizedNet, Network, TwoLayerNet, linearize
 from ..perturbations import Finite, SphereCap
-from ..samples import Sample, hexagon
-from ..training import Labelled, adversarial_training
+from ..samples import Labelled, Sample, hexagon
+from ..training import adversarial_training
 from ..trajectory import Trajectory
 from .tools import F64, attacked_losses
 
