@@ -10,6 +10,9 @@ from . import chapter04_training as chapter04_training
 from . import chapter05 as chapter05
 from . import chapter05_convexity as chapter05_convexity
 from . import chapter05_stability as chapter05_stability
+from . import chapter06 as chapter06
+from . import chapter06_comparator as chapter06_comparator
+from . import chapter06_rates as chapter06_rates
 from .ledger import ledger_page
 from .registry import Claim, Control, Evidence, Verdict, check, claim, claims
 from .tables import assumptions, constants

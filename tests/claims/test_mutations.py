@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from robustlib.activations import ACTIVATIONS, Activation
-from robustlib.attacks import GridMax, LinearMax
+from robustlib.attacks import GridMax, LinearMax, Stale
 from robustlib.bounds import linear
 from robustlib.bounds.layers import Layer
 from robustlib.bounds.supports import Support
-from robustlib.claims import chapter01, chapter02, check, claims
+from robustlib.claims import chapter01, chapter02, chapter06_comparator, check, claims
 from robustlib.kernels import angles, empirical, infinite
-from robustlib.networks import DeepNet, TwoLayerNet
+from robustlib.losses import Hinge
+from robustlib.networks import DeepNet, Network, TwoLayerNet
 from robustlib.perturbations import Finite, SphereCap
 
 Break = Callable[[pytest.MonkeyPatch], None]
@@ -218,6 +219,48 @@ def last_layer_expanded(patch: pytest.MonkeyPatch) -> None:
         return right(self, [*(0 * delta for delta in step[:-1]), step[-1]], x)
 
     patch.setattr(DeepNet, "expand", last)
+def bent_expansion(patch: pytest.MonkeyPatch) -> None:
+    """The linearisation is no longer affine in the weights."""
+    right = TwoLayerNet.expand
+    patch.setattr(TwoLayerNet, "expand", lambda self, step, x: torch.sin(right(self, step, x)))
+
+
+def small_ball(patch: pytest.MonkeyPatch) -> None:
+    """Training stays in a ball of a third of the radius."""
+    right = Network.project
+    patch.setattr(Network, "project", lambda self, radius: right(self, radius / 3))
+
+
+def slow_descent(patch: pytest.MonkeyPatch) -> None:
+    """The gradient of the loss is a fiftieth of what it is."""
+    call = chapter01.PseudoHuber.__call__
+
+    def flat(self: chapter01.PseudoHuber, f: Tensor, y: Tensor) -> Tensor:
+        value = call(self, f, y)
+        return value.detach() + (value - value.detach()) / 50
+
+    patch.setattr(chapter01.PseudoHuber, "__call__", flat)
+
+
+def squared_hinge(patch: pytest.MonkeyPatch) -> None:
+    """The hinge loss is squared, hence no longer linear where it is positive."""
+    call = Hinge.__call__
+    patch.setattr(Hinge, "__call__", lambda self, f, y: call(self, f, y) ** 2)
+
+
+def never_fresh(patch: pytest.MonkeyPatch) -> None:
+    """A stale attack returns the examples themselves."""
+    patch.setattr(Stale, "_search", lambda self, problem, generator: None)
+
+
+def doubled_certificate(patch: pytest.MonkeyPatch) -> None:
+    """The certificate takes the ball for half as large as it is."""
+    right = chapter06_comparator.lower_bound
+
+    def half(*args: object, radius: float, **options: object) -> object:
+        return right(*args, radius=radius / 2, **options)  # type: ignore[arg-type]
+
+    patch.setattr(chapter06_comparator, "lower_bound", half)
 
 
 BREAKS: dict[str, Break] = {
@@ -257,6 +300,15 @@ BREAKS: dict[str, Break] = {
     "deep-stability": other_derivative("gelu", lambda z: (z > 0).to(z.dtype)),
     "deep-linearisation": last_layer_expanded,
     "near-convexity": flipped_gradient,
+    "convex-losses": bent_expansion,
+    "ogd-regret": flipped_gradient,
+    "frozen-attack": first_candidate,
+    "fast-rate": slow_descent,
+    "regret-lower-bound": squared_hinge,
+    "slow-training": first_candidate,
+    "any-attack": small_ball,
+    "free-certificate": doubled_certificate,
+    "last-round": never_fresh,
 }
 
 
