@@ -219,6 +219,8 @@ def last_layer_expanded(patch: pytest.MonkeyPatch) -> None:
         return right(self, [*(0 * delta for delta in step[:-1]), step[-1]], x)
 
     patch.setattr(DeepNet, "expand", last)
+
+
 def bent_expansion(patch: pytest.MonkeyPatch) -> None:
     """The linearisation is no longer affine in the weights."""
     right = TwoLayerNet.expand
