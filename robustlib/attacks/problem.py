@@ -121,6 +121,8 @@ class Problem:
             self.values(self.x)
         assert self._start_values is not None
         better = self._best_values > self._start_values
+        if bool(better.all()):
+            return self._best
         return torch.where(per_row(better, self.x), self._best, self.x)
 
     def _differentiated(

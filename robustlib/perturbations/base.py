@@ -129,7 +129,7 @@ class Perturbation(ABC):
         if not flat.shape[1]:
             raise ValueError(f"x must have at least one coordinate, got shape {tuple(x.shape)}")
         self._check_centre(x, flat)
-        return z.detach().flatten(1).double(), flat
+        return flat if z is x else z.detach().flatten(1).double(), flat
 
     def _rounded(self, points: Tensor, like: Tensor) -> Tensor:
         """Float64 rows in the shape, dtype and place of ``like``."""
