@@ -80,6 +80,21 @@ def test_a_long_step_from_x_is_the_linear_maximiser(sets: Perturbation, dtype: t
         assert bool((gain >= (1 - 1e-3) * best - rounding).all())
 
 
+@pytest.mark.parametrize("sets", SETS, ids=repr)
+def test_the_highest_point_is_as_high_as_the_exact_one(
+    sets: Perturbation, dtype: torch.dtype
+) -> None:
+    for d in (1, 2, 20):
+        x, _, g = problem(sets, d, 1.0, d, dtype)
+        exact, quick = sets.argmax_linear(g, x), sets.at(x).highest(g.clone())
+        assert bool(sets.contains(quick, x).all())
+        assert torch.equal(quick[0], x[0]) or bool(g[0].any())  # no direction, no move
+        less = ((exact - quick) * g).sum(1).abs()
+        rounding = 64 * torch.finfo(dtype).eps * (1 + g.abs().sum(1))
+        rounding[5] = math.inf  # for caps: the way round from the opposite point, by any side
+        assert bool((less <= rounding).all())
+
+
 @pytest.mark.parametrize("sets", [s for s in SETS if s.radius < 2], ids=repr)
 def test_projections_are_near_the_exact_ones(sets: Perturbation, dtype: torch.dtype) -> None:
     for d in (2, 30):
