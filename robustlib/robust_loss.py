@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -18,20 +17,12 @@ from .bounds.output import check_fits, ranges
 from .losses import Logistic, Loss
 from .numerics import check_choice, check_integer
 from .perturbations import Finite, Perturbation
+from .samples import Labelled, check_labelled
 
 # Restarts of PGD and APGD, nodes and seconds of the exact search for one point.
 _EFFORTS = {"low": (1, 0, 2.0), "medium": (4, 2_000, 2.0), "high": (16, 100_000, 8.0)}
 _MEET = 1e-6  # ends this close count as one number
 _FAR = 100.0  # an output where a one-sided loss no longer rises
-
-
-class Labelled(Protocol):
-    """Anything with points ``x`` (n, ...) and labels ``y`` (n,)."""
-
-    @property
-    def x(self) -> Tensor: ...
-    @property
-    def y(self) -> Tensor: ...
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -110,11 +101,8 @@ def robust_loss(
     """
     restarts, nodes, seconds = _EFFORTS[check_choice("effort", effort, _EFFORTS)]
     check_integer("seed", seed, minimum=0)
-    if not hasattr(sample, "x") or not hasattr(sample, "y"):
-        raise TypeError(f"sample must have points x and labels y, got {type(sample).__name__}")
+    check_labelled(sample)
     x, y = sample.x, sample.y
-    if not len(x):
-        raise ValueError("sample must hold at least one point, got none")
     attacks: tuple[Attack, ...] = (
         PGD(restarts=restarts, seed=seed),
         APGD(restarts=restarts, seed=seed),

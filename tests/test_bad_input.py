@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from robustlib.attacks import Identity
 from robustlib.kernels import (
     empirical_ntk,
     kernel_flow,
@@ -22,8 +24,20 @@ from robustlib.kernels import (
     robust_gram,
     spectrum,
 )
+from robustlib.losses import Hinge, PseudoHuber
 from robustlib.networks import DeepNet, TwoLayerNet, linearize
+from robustlib.perturbations import SphereCap
+from robustlib.regret import (
+    Comparator,
+    best_in_ball,
+    lower_bound,
+    projected_schedule,
+    realisable_schedule,
+    regret,
+    two_layer_schedule,
+)
 from robustlib.samples import Sample, caps, digits, hexagon, openml, sphere
+from robustlib.training import adversarial_training
 
 Row = tuple[str, Callable[[], object], type[Exception], tuple[str, ...]]
 
@@ -184,7 +198,117 @@ KERNELS: list[Row] = [
     ),
 ]
 
-TABLE = SAMPLES + NETWORKS + KERNELS
+LINEAR = linearize(NET)
+CAP = SphereCap(0.2)
+HEXAGON = hexagon()
+LOSS = PseudoHuber()
+RUN = adversarial_training(
+    LINEAR, hexagon(), perturbation=CAP, attack=Identity(), loss=LOSS, step_size=1.0, steps=2
+)
+NO_STEPS = adversarial_training(
+    LINEAR, hexagon(), perturbation=CAP, attack=Identity(), loss=LOSS, step_size=1.0, steps=0
+)
+
+
+def ball(model: object = LINEAR, sample: object = HEXAGON, **change: object) -> Comparator:
+    arguments = {"perturbation": CAP, "radius": 1.0, "loss": LOSS, **change}
+    return best_in_ball(model, sample, **arguments)  # type: ignore[arg-type]
+
+
+def compared(comparator: object) -> object:
+    return adversarial_training(
+        LINEAR,
+        hexagon(),
+        perturbation=CAP,
+        attack=Identity(),
+        loss=LOSS,
+        step_size=1.0,
+        steps=1,
+        comparator=comparator,  # type: ignore[arg-type]
+    )
+
+
+REGRET: list[Row] = [
+    ("ball of a net", lambda: ball(NET), TypeError, ("TwoLayerNet", "linearize(net)")),
+    ("ball of text", lambda: ball("relu"), TypeError, ("kernel(x, z)", "'relu'")),
+    (
+        "kernel shape",
+        lambda: ball(lambda x, z: ntk(x, z)[:, :1]),
+        ValueError,
+        ("model", "(6, 6)", "(6, 1)"),
+    ),
+    ("radius", lambda: ball(radius=-1.0), ValueError, ("radius", "at least 0", "-1")),
+    ("no bound", lambda: ball(radius=math.inf), ValueError, ("radius must be finite", "inf")),
+    ("tolerance", lambda: ball(tolerance=0.0), ValueError, ("tolerance", "greater than 0")),
+    ("judge", lambda: ball(judge="exact"), TypeError, ("judge", "GridMax()", "'exact'")),
+    ("no points", lambda: ball(sample=SimpleNamespace(x=X[:0], y=Y[:0])), ValueError, ("sample",)),
+    ("no labels", lambda: ball(sample=X), TypeError, ("sample must have points x and labels y",)),
+    (
+        "single",
+        lambda: ball(sample=hexagon().to(dtype=torch.float32)),
+        TypeError,
+        ("float64", "torch.float32", "net.double()"),
+    ),
+    ("regret of no steps", lambda: regret(NO_STEPS, ball()), ValueError, ("at least one step",)),
+    ("no record", lambda: regret(RUN, ball()), ValueError, ("comparator.weights", "neither")),
+    ("of a kernel", lambda: regret(RUN, ball(ntk)), ValueError, ("no weights", "linearize(net)")),
+    (
+        "certificate record",
+        lambda: lower_bound(RUN, hexagon(), loss=LOSS, radius=1.0),
+        ValueError,
+        ("record=('attacked', 'weights')",),
+    ),
+    (
+        "certificate after",
+        lambda: lower_bound(RUN, hexagon(), loss=LOSS, radius=1.0, after=2),
+        ValueError,
+        ("after must be less than the 2 steps", "got 2"),
+    ),
+    (
+        "compare with a comparator",
+        lambda: compared(ball()),
+        TypeError,
+        ("comparator must be a tuple", "Comparator"),
+    ),
+    (
+        "compare shapes",
+        lambda: compared((X,)),
+        ValueError,
+        ("comparator", "one tensor per trained layer", "(4, 3)", "(6, 2)"),
+    ),
+    (
+        "compare dtypes",
+        lambda: compared(tuple(w.float() for w in NET.start())),
+        TypeError,
+        ("comparator is torch.float32", "torch.float64"),
+    ),
+    (
+        "not smooth",
+        lambda: two_layer_schedule(NET, loss=LOSS, radius=1.0, epsilon=0.1),
+        ValueError,
+        ("bounded slope and curvature", "'relu'"),
+    ),
+    (
+        "no schedule",
+        lambda: projected_schedule(LINEAR, loss=LOSS, radius=1.0),
+        ValueError,
+        ("exactly one of steps and epsilon",),
+    ),
+    (
+        "deep schedule",
+        lambda: projected_schedule(DEEP, loss=LOSS, radius=1.0, steps=5),
+        ValueError,
+        ("gradient must be given", "empirical_ntk"),
+    ),
+    (
+        "fast and sharp",
+        lambda: realisable_schedule(LINEAR, loss=Hinge(), radius=1.0, steps=5),
+        ValueError,
+        ("loss must be smooth", "Hinge()"),
+    ),
+]
+
+TABLE = SAMPLES + NETWORKS + KERNELS + REGRET
 
 
 @pytest.mark.parametrize("row", TABLE, ids=[row[0] for row in TABLE])
