@@ -121,8 +121,9 @@ def _cut(sets: SphereSets, kernel: ZonalKernel, low: float, high: float) -> RKHS
 def _beyond(rows: list[int], square: float, kernel: ZonalKernel) -> str:
     examples = sorted(set(rows))
     shown = ", ".join(map(str, examples[:6])) + (", ..." if len(examples) > 6 else "")
+    norm = math.sqrt(max(0.0, square))
     return (
         f"no function of {kernel} within the reach of float64 meets the bounds on the sets of "
-        f"examples {shown}: its norm would be near or above {math.sqrt(max(0.0, square)):.2g}; choose smaller sets, "
-        "a larger tolerance, or a kernel whose eigenvalues fall more slowly, such as relu"
+        f"examples {shown}: its norm would be near or above {norm:.2g}; choose smaller sets, a "
+        "larger tolerance, or a kernel whose eigenvalues fall more slowly, such as relu"
     )

@@ -93,9 +93,9 @@ class SphereSets:
         if not self.finite:
             return self._refined(h, values)
         # of every part of the list, so that long lists take few rounds of cutting planes
-        parts, places = torch.split(values, max(1, -(-values.shape[1] // _PARTS)), dim=1), []
-        for part in parts:
-            start = sum(p.shape[1] for p in parts[: len(places) // 2])
+        size, places = max(1, -(-values.shape[1] // _PARTS)), []
+        for start in range(0, values.shape[1], size):
+            part = values[:, start : start + size]
             places += [start + part.argmin(1), start + part.argmax(1)]
         columns = torch.cat(places)
         rows = torch.arange(len(values), device=values.device).repeat(len(places))
