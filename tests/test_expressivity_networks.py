@@ -96,7 +96,8 @@ def test_errors_are_those_of_their_names(h: RKHSFunction) -> None:
 
 
 def test_a_smooth_net_has_curvature_of_order_one_over_the_width() -> None:
-    f = min_norm_interpolant(hexagon(), CAP, tolerance=0.5, activation="gelu")
+    arcs = Finite(CAP.grid(hexagon().x, 21))
+    f = min_norm_interpolant(hexagon(), arcs, tolerance=0.5, activation="gelu")
     bent = [np.mean([f.to_network(m, seed=s).curvature for s in range(4)]) for m in (2048, 8192)]
     slope = math.log(bent[1] / bent[0]) / math.log(4)
     assert slope < -0.5  # the bound; the typical rate is -1
