@@ -98,7 +98,7 @@ def by_integration(activation: str, d: int, degree: int) -> float:
         return formula(activation, t) * float(p) * math.sin(angle) ** (d - 2)
 
     size = math.exp(math.lgamma(d / 2) - math.lgamma((d - 1) / 2)) / math.sqrt(math.pi)
-    found = integrate.quad(integrand, 0, math.pi, epsabs=1e-14, epsrel=1e-11)
+    found = integrate.quad(integrand, 0, math.pi, epsabs=1e-13, epsrel=1e-11)
     return size * float(found[0])
 
 
