@@ -229,6 +229,10 @@ POSITIONAL = {
     "Sample.split": {"seed"},
     "Sample.to": {"device", "dtype"},
     "contains": {"tol"},
+    "ntk": {"z"},
+    "nngp": {"z"},
+    "empirical_ntk": {"z"},
+    "store_gram": {"z"},
 }
 # Results: what the library fills in and hands out; their fields are no options.
 RECORDS = {"Evidence", "Explorer", "Trajectory"}
