@@ -20,7 +20,7 @@ from robustlib.perturbations import Finite, SphereCap
 from robustlib.samples import Sample, caps, hexagon, sphere
 
 F64 = torch.float64
-# angle: least norm with y h >= 1, |h - y| <= 0.1, |h - y| <= 0.01; 41 angles per point
+# angle: least norm with y g >= 1, |g - y| <= 0.1, |g - y| <= 0.01; 41 angles per point
 HEXAGON = {0.1: (10.391962, 9.352766, 10.288042), 0.2: (11.910881, 10.719793, 11.792439)}
 ASKED: tuple[dict[str, float], ...] = ({"margin": 1.0}, {"tolerance": 0.1}, {"tolerance": 0.01})
 
@@ -37,10 +37,10 @@ def cap(angle: float) -> SphereCap:
 @pytest.mark.parametrize("angle", HEXAGON)
 def test_known_norms_of_the_hexagon(angle: float) -> None:
     for asked, expected in zip(ASKED, HEXAGON[angle], strict=True):
-        h = min_norm_interpolant(hexagon(), arcs(angle), **asked)
-        assert abs(h.norm - expected) < 6e-7
-        assert h.least[0] == pytest.approx(h.norm, rel=1e-9)
-        assert h.proved == h.found
+        g = min_norm_interpolant(hexagon(), arcs(angle), **asked)
+        assert abs(g.norm - expected) < 6e-7
+        assert g.least[0] == pytest.approx(g.norm, rel=1e-9)
+        assert g.proved == g.found
 
 
 @pytest.mark.parametrize("angle", [0.15, 0.25])
@@ -52,11 +52,11 @@ def test_an_independent_solver_finds_the_same_norm(angle: float, asked: dict[str
     values, vectors = torch.linalg.eigh(ntk(x))
     f = (vectors * values.clamp(min=0).sqrt()).numpy()
     v = cvxpy.Variable(f.shape[1])
-    h = cvxpy.multiply(y.numpy(), f @ v)
+    g = cvxpy.multiply(y.numpy(), f @ v)
     if "margin" in asked:
-        bounds = [h >= asked["margin"]]
+        bounds = [g >= asked["margin"]]
     else:
-        bounds = [h >= 1 - asked["tolerance"], h <= 1 + asked["tolerance"]]
+        bounds = [g >= 1 - asked["tolerance"], g <= 1 + asked["tolerance"]]
     options = {"tol_gap_abs": 1e-11, "tol_gap_rel": 1e-11, "tol_feas": 1e-11}
     cvxpy.Problem(cvxpy.Minimize(cvxpy.sum_squares(v)), bounds).solve(solver="CLARABEL", **options)
     expected = float(np.linalg.norm(v.value))
@@ -67,9 +67,9 @@ def test_an_independent_solver_finds_the_same_norm(angle: float, asked: dict[str
 def test_one_point_has_a_closed_form() -> None:
     one = Sample(torch.tensor([[1.0]], dtype=F64), torch.tensor([-1.0], dtype=F64), "one")
     for sets in (SphereCap(0.0), SphereCap(1.9)):
-        h = min_norm_interpolant(one, sets, margin=3.0)
-        assert h.norm == pytest.approx(3 / math.sqrt(0.5), rel=1e-13)  # K(1) = 1/2
-        assert float(h(one.x)) == pytest.approx(-3, rel=1e-13)
+        g = min_norm_interpolant(one, sets, margin=3.0)
+        assert g.norm == pytest.approx(3 / math.sqrt(0.5), rel=1e-13)  # K(1) = 1/2
+        assert float(g(one.x)) == pytest.approx(-3, rel=1e-13)
     both = min_norm_interpolant(one, SphereCap(2.0), margin=1.0)  # the whole of S^0
     K = ntk(torch.tensor([[1.0], [-1.0]], dtype=F64))
     assert both.norm**2 == pytest.approx(float(torch.linalg.inv(K).sum()), rel=1e-12)
@@ -79,15 +79,15 @@ def test_points_are_interpolated_as_by_regression() -> None:
     """With tiny sets and a tiny tolerance, the least norm is that of the interpolant."""
     sample = sphere(12, 3, seed=1)
     exact = kernel_regression(ntk(sample.x), sample.y).norm
-    h = min_norm_interpolant(sample, SphereCap(0.0), tolerance=1e-9)
-    assert h.norm == pytest.approx(exact, rel=1e-7)
-    assert h.norm < exact
+    g = min_norm_interpolant(sample, SphereCap(0.0), tolerance=1e-9)
+    assert g.norm == pytest.approx(exact, rel=1e-7)
+    assert g.norm < exact
 
 
 def test_what_no_norm_is_needed_for() -> None:
-    h = min_norm_interpolant(hexagon(), cap(0.1), tolerance=1.0)
-    assert (h.norm, h.least, h.found) == (0.0, (0.0, 0.0), (0.0, 0.0))
-    assert float(h(hexagon().x).abs().max()) == 0.0
+    g = min_norm_interpolant(hexagon(), cap(0.1), tolerance=1.0)
+    assert (g.norm, g.least, g.found) == (0.0, (0.0, 0.0), (0.0, 0.0))
+    assert float(g(hexagon().x).abs().max()) == 0.0
 
 
 def test_margins_scale_and_radii_only_add_bounds() -> None:
@@ -118,41 +118,41 @@ def test_upper_bounds_can_be_active_all_along_an_arc() -> None:
 @pytest.mark.parametrize("activation", ["relu", "gelu", "erf"])
 def test_proved_intervals_hold_on_a_grid_never_used(activation: str) -> None:
     sample = hexagon()
-    h = min_norm_interpolant(sample, cap(0.2), margin=1.0, activation=activation)
+    g = min_norm_interpolant(sample, cap(0.2), margin=1.0, activation=activation)
     angles = torch.linspace(-0.2, 0.2, 20_002, dtype=F64)[:, None]
     turn = torch.atan2(sample.x[:, 1], sample.x[:, 0]) + angles
-    values = h(torch.stack([turn.cos(), turn.sin()], 2).flatten(0, 1)).reshape(turn.shape)
+    values = g(torch.stack([turn.cos(), turn.sin()], 2).flatten(0, 1)).reshape(turn.shape)
     values = values * sample.y
-    assert h.proved[0] <= float(values.min())
-    assert float(values.max()) <= h.proved[1]
-    assert h.found[0] <= float(values.min()) + 1e-9  # refinement beats the finer grid
-    assert h.proved[0] > 0.995
-    assert h.margin == h.proved[0]
-    assert h.error == max(1 - h.proved[0], h.proved[1] - 1)
-    assert h.least[0] <= h.norm * (1 + 1e-12)
-    assert h.norm <= h.least[1] < 1.005 * h.norm
+    assert g.proved[0] <= float(values.min())
+    assert float(values.max()) <= g.proved[1]
+    assert g.found[0] <= float(values.min()) + 1e-9  # refinement beats the finer grid
+    assert g.proved[0] > 0.995
+    assert g.margin == g.proved[0]
+    assert g.error == max(1 - g.proved[0], g.proved[1] - 1)
+    assert g.least[0] <= g.norm * (1 + 1e-12)
+    assert g.norm <= g.least[1] < 1.005 * g.norm
 
 
 def test_the_norm_is_that_of_the_coefficients() -> None:
-    h = min_norm_interpolant(hexagon(), cap(0.2), tolerance=0.1)
-    K = ntk(h.points)
-    assert h.norm == pytest.approx(math.sqrt(float(h.coefficients @ K @ h.coefficients)), rel=1e-12)
+    g = min_norm_interpolant(hexagon(), cap(0.2), tolerance=0.1)
+    K = ntk(g.points)
+    assert g.norm == pytest.approx(math.sqrt(float(g.coefficients @ K @ g.coefficients)), rel=1e-12)
     x = sphere(7, 2, seed=3).x
-    torch.testing.assert_close(h(x), ntk(x, h.points) @ h.coefficients, rtol=1e-12, atol=1e-12)
-    # reproducing property: |h(x)| <= |h| sqrt K(x, x)
-    assert float(h(x).abs().max()) <= h.norm * math.sqrt(0.5)
+    torch.testing.assert_close(g(x), ntk(x, g.points) @ g.coefficients, rtol=1e-12, atol=1e-12)
+    # reproducing property: |g(x)| <= |g| sqrt K(x, x)
+    assert float(g(x).abs().max()) <= g.norm * math.sqrt(0.5)
     x.requires_grad_()
-    assert float(torch.autograd.grad(h(x).sum(), x)[0].norm()) > 0
+    assert float(torch.autograd.grad(g(x).sum(), x)[0].norm()) > 0
 
 
 def test_float32_and_devices(device: torch.device) -> None:
     sample = hexagon().to(device, torch.float32)
-    h = min_norm_interpolant(sample, cap(0.1), margin=1.0)
-    assert h.norm == pytest.approx(10.391962, rel=1e-5)
-    out = h(sample.x)
+    g = min_norm_interpolant(sample, cap(0.1), margin=1.0)
+    assert g.norm == pytest.approx(10.391962, rel=1e-5)
+    out = g(sample.x)
     assert (out.dtype, out.device.type) == (torch.float32, device.type)
     listed = Finite(cap(0.1).grid(sample.x, 41))
-    assert min_norm_interpolant(sample, listed, margin=1.0).norm == pytest.approx(h.norm, rel=1e-5)
+    assert min_norm_interpolant(sample, listed, margin=1.0).norm == pytest.approx(g.norm, rel=1e-5)
 
 
 def test_caps_in_three_dimensions() -> None:
@@ -160,7 +160,7 @@ def test_caps_in_three_dimensions() -> None:
     x = torch.tensor([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]], dtype=F64)
     sample = Sample(x, torch.tensor([1.0, -1.0], dtype=F64), "poles")
     angle = 0.3
-    h = min_norm_interpolant(sample, cap(angle), margin=1.0)
+    g = min_norm_interpolant(sample, cap(angle), margin=1.0)
     rim = np.array([*np.linspace(0, angle, 40), *np.linspace(math.pi - angle, math.pi, 40)])
     y = np.repeat([1.0, -1.0], 40)
     v = cvxpy.Variable(80)
@@ -168,10 +168,10 @@ def test_caps_in_three_dimensions() -> None:
     values, vectors = np.linalg.eigh(gram)
     f = vectors * np.sqrt(np.maximum(values, 0))
     cvxpy.Problem(cvxpy.Minimize(cvxpy.sum_squares(v)), [f @ v >= 1]).solve(solver="CLARABEL")
-    assert h.norm == pytest.approx(float(np.linalg.norm(v.value)), rel=2e-3)
-    assert h.found[0] >= 1 - 1.1e-3
-    assert h.proved[0] < h.found[0]
-    assert h.least[1] == math.inf or h.least[1] > h.norm
+    assert g.norm == pytest.approx(float(np.linalg.norm(v.value)), rel=2e-3)
+    assert g.found[0] >= 1 - 1.1e-3
+    assert g.proved[0] < g.found[0]
+    assert g.least[1] == math.inf or g.least[1] > g.norm
 
 
 def test_incompatible_sets_are_refused_with_the_pair() -> None:
@@ -198,8 +198,8 @@ def test_two_close_points_have_a_closed_form() -> None:
     sample = Sample(x, torch.tensor([1.0, -1.0], dtype=F64), "two")
     cosine = 1 - (1 - math.cos(1e-4)) / 2
     K = cosine * (math.pi - math.acos(cosine)) / (2 * math.pi)
-    h = min_norm_interpolant(sample, SphereCap(0.0), margin=1.0)
-    assert h.norm == pytest.approx(math.sqrt(2 / (0.5 - K)), rel=1e-6)
+    g = min_norm_interpolant(sample, SphereCap(0.0), margin=1.0)
+    assert g.norm == pytest.approx(math.sqrt(2 / (0.5 - K)), rel=1e-6)
 
 
 @given(
@@ -267,19 +267,19 @@ def test_the_reduced_problem_has_the_norm_of_the_whole() -> None:
     angles = torch.from_numpy(np.concatenate([plus, -plus, minus, -minus]))
     x = torch.stack([angles.cos(), angles.sin()], 1)
     sample = Sample(x, torch.tensor([1.0, -1.0]).to(F64).repeat_interleave(2 * size), "caps")
-    h = min_norm_interpolant(sample, SphereCap(0.0), margin=1.0)
-    assert h.norm == pytest.approx(gap_norm(2, gap, 1.0), rel=1e-8)
+    g = min_norm_interpolant(sample, SphereCap(0.0), margin=1.0)
+    assert g.norm == pytest.approx(gap_norm(2, gap, 1.0), rel=1e-8)
 
 
 def test_functions_read_as_sentences() -> None:
-    h = min_norm_interpolant(hexagon(), cap(0.1), margin=1.0)
-    assert isinstance(h, RKHSFunction)
-    text = repr(h)
+    g = min_norm_interpolant(hexagon(), cap(0.1), margin=1.0)
+    assert isinstance(g, RKHSFunction)
+    text = repr(g)
     assert text.startswith("A function of norm 10.392 (relu, first layer trained; 12 terms)")
-    assert "y h >= 1 on the sets of 6 examples" in text
+    assert "y g >= 1 on the sets of 6 examples" in text
     assert "proved from 0.99" in text
     listed = min_norm_interpolant(hexagon(), arcs(0.1), tolerance=0.1)
-    assert "|h - y| <= 0.1" in repr(listed)
+    assert "|g - y| <= 0.1" in repr(listed)
     assert "exactly" in repr(listed)
     few = min_norm_interpolant(caps(3, 0.5, 2), SphereCap(0.0), margin=1.0)
     assert few.norm > 0

@@ -20,7 +20,7 @@ CAP = SphereCap(2 * math.sin(0.1))  # 0.2 rad
 
 
 @pytest.fixture(scope="module")
-def h() -> RKHSFunction:
+def g() -> RKHSFunction:
     return min_norm_interpolant(hexagon(), CAP, tolerance=0.1)
 
 
@@ -44,13 +44,13 @@ def test_weights_follow_the_formula(activation: str, bias: bool) -> None:
     assert found.distance <= found.bound
 
 
-def test_distance_near_the_norm_and_robust_loss_falling(h: RKHSFunction) -> None:
+def test_distance_near_the_norm_and_robust_loss_falling(g: RKHSFunction) -> None:
     """The hexagon at 0.2 rad, tolerance 0.1: least norm 10.7198."""
     losses = []
     for width in (2**8, 2**10, 2**12, 2**14, 2**16):
-        found = h.to_network(width)
-        assert abs(found.distance / h.norm - 1) < 0.03
-        assert found.sampling + found.curvature + h.error >= float(
+        found = g.to_network(width)
+        assert abs(found.distance / g.norm - 1) < 0.03
+        assert found.sampling + found.curvature + g.error >= float(
             (found.outputs - hexagon().y[:, None]).abs().max()
         )
         losses.append(found.robust_loss(PseudoHuber()))
@@ -59,16 +59,16 @@ def test_distance_near_the_norm_and_robust_loss_falling(h: RKHSFunction) -> None
     np.testing.assert_allclose(losses, [0.299, 0.116, 0.0570, 0.0224, 0.0129], rtol=0.25)
 
 
-def test_the_distance_tends_to_the_norm(h: RKHSFunction) -> None:
+def test_the_distance_tends_to_the_norm(g: RKHSFunction) -> None:
     errors = [
-        np.mean([(h.to_network(m, seed=s).distance ** 2 - h.norm**2) ** 2 for s in range(20)])
+        np.mean([(g.to_network(m, seed=s).distance ** 2 - g.norm**2) ** 2 for s in range(20)])
         for m in (64, 1024)
     ]
     assert math.log(errors[1] / errors[0]) / math.log(16) == pytest.approx(-1, abs=0.4)
 
 
-def test_the_judge_is_exact(h: RKHSFunction) -> None:
-    loss, found = PseudoHuber(), h.to_network(64, seed=1)
+def test_the_judge_is_exact(g: RKHSFunction) -> None:
+    loss, found = PseudoHuber(), g.to_network(64, seed=1)
     sample = hexagon()
     points = GridMax(size=401)(found.net, sample.x, sample.y, perturbation=CAP, loss=loss)
     with torch.no_grad():
@@ -79,20 +79,20 @@ def test_the_judge_is_exact(h: RKHSFunction) -> None:
     assert proved.lower - 1e-3 <= found.robust_loss(loss) <= proved.upper + 1e-9
 
 
-def test_errors_are_those_of_their_names(h: RKHSFunction) -> None:
-    found = h.to_network(128, seed=2)
+def test_errors_are_those_of_their_names(g: RKHSFunction) -> None:
+    found = g.to_network(128, seed=2)
     net, flat = found.net, found.points.flatten(0, 1)
     linear = net.expand((net.weight - net.initial,), flat)
     with torch.no_grad():
         assert found.curvature == pytest.approx(float((net(flat) - linear).abs().max()), rel=1e-12)
-        assert found.sampling == pytest.approx(float((linear - h(flat)).abs().max()), rel=1e-12)
+        assert found.sampling == pytest.approx(float((linear - g(flat)).abs().max()), rel=1e-12)
     # in the mean over seeds nothing but sampling is left, and that is unbiased
     mean = torch.zeros(len(flat)).double()
     for seed in range(200):
-        other = h.to_network(128, seed=seed).net
+        other = g.to_network(128, seed=seed).net
         with torch.no_grad():
             mean += other.expand((other.weight - other.initial,), flat) / 200
-    assert float((mean - h(flat)).abs().max()) < 4 * found.sampling / math.sqrt(200)
+    assert float((mean - g(flat)).abs().max()) < 4 * found.sampling / math.sqrt(200)
 
 
 def test_a_smooth_net_has_curvature_of_order_one_over_the_width() -> None:
@@ -118,7 +118,7 @@ def test_finite_sets_and_higher_dimensions() -> None:
     assert listed.robust_loss(PseudoHuber()) == pytest.approx(expected, rel=1e-12)
 
 
-def test_it_reads_as_a_sentence(h: RKHSFunction) -> None:
-    text = repr(h.to_network(64))
+def test_it_reads_as_a_sentence(g: RKHSFunction) -> None:
+    text = repr(g.to_network(64))
     assert text.startswith("A two-layer net of width 64 at distance 1")
     assert "for a function of norm 10.7198" in text

@@ -33,10 +33,10 @@ def test_the_hexagon_without_bias(activation: str) -> None:
     assert (found.fits, found.separates) == (fits, fits)
     assert found.conflict == (None if fits else (0, 3))
     if fits:
-        h = min_norm_interpolant(
+        g = min_norm_interpolant(
             hexagon(), SphereCap(0.1), margin=1.0, activation=activation, bias=False
         )
-        assert h.margin > 0.99
+        assert g.margin > 0.99
     else:
         with pytest.raises(ValueError, match="examples 0 and 3 hold antipodal points"):
             min_norm_interpolant(
@@ -53,13 +53,13 @@ def test_functions_have_the_parity_that_is_said(activation: str) -> None:
     x, z = sphere(12, 2, seed=1).x, sphere(5, 2, seed=2).x
     K = [ntk(side, z, activation=activation, bias=False) for side in (x, -x)]
     text = found.sentences[0]
-    if "h(x) + h(-x) = 0" in text:
+    if "g(x) + g(-x) = 0" in text:
         assert float((K[0] + K[1]).abs().max()) < 1e-14
-    elif "h(x) - h(-x) is linear" in text:
+    elif "g(x) - g(-x) is linear" in text:
         rest = (K[0] - K[1]) - x @ torch.linalg.lstsq(x, K[0] - K[1]).solution
         assert float(rest.abs().max()) < 1e-13
     else:
-        assert "h(x) + h(-x) is a quadratic form" in text
+        assert "g(x) + g(-x) is a quadratic form" in text
         forms = torch.stack([x[:, 0] ** 2, x[:, 1] ** 2, x[:, 0] * x[:, 1]], 1)
         rest = (K[0] + K[1]) - forms @ torch.linalg.lstsq(forms, K[0] + K[1]).solution
         assert float(rest.abs().max()) < 1e-13
@@ -75,7 +75,7 @@ def test_low_degrees_can_help() -> None:
     assert wide.fits is False  # a linear function is constant on no arc
     assert wide.separates is None
     assert min_norm_interpolant(points, SphereCap(0.5), margin=1.0, bias=False).margin > 0.99
-    with pytest.raises(ValueError, match="h\\(x\\) - h\\(-x\\) is linear"):
+    with pytest.raises(ValueError, match="g\\(x\\) - g\\(-x\\) is linear"):
         min_norm_interpolant(points, SphereCap(0.5), tolerance=0.001, bias=False)
     loose = min_norm_interpolant(points, SphereCap(0.5), tolerance=0.1, bias=False)
     assert loose.error < 0.101
@@ -93,10 +93,10 @@ def test_equal_labels_at_antipodes() -> None:
         else:
             assert found.separates is None or found.separates
             assert found.conflict == (0, 1)
-            h = min_norm_interpolant(
+            g = min_norm_interpolant(
                 points, SphereCap(0.2), tolerance=0.01, activation=activation, bias=False
             )
-            assert h.error < 0.011
+            assert g.error < 0.011
 
 
 def test_a_set_may_meet_its_own_mirror_image() -> None:
@@ -115,8 +115,8 @@ def test_finite_sets_are_decided_exactly() -> None:
         data = Sample(x, torch.tensor(labels, dtype=F64), "two")
         found = expressiveness(data, sets, bias=False)
         assert found.fits is fits
-        h = min_norm_interpolant(data, sets, tolerance=1e-6, bias=False)
-        assert h.error < 2e-6
+        g = min_norm_interpolant(data, sets, tolerance=1e-6, bias=False)
+        assert g.error < 2e-6
     odd = expressiveness(
         Sample(x, torch.ones(2).double(), "same"), sets, activation="erf", bias=False
     )
@@ -168,7 +168,7 @@ def test_sentences_say_all_of_it() -> None:
         "Of the odd harmonics the space of relu without bias",
         "unit sphere of R^2",
         "degree 1 only",
-        "h(x) - h(-x) is linear in x",
+        "g(x) - g(-x) is linear in x",
         "examples 0 and 3",
         "no function of the space has the right signs",
         "With bias=True no degree is missing.",

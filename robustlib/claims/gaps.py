@@ -22,7 +22,7 @@ _PANELS, _NODES = 20, 8
 
 
 def gap_norm(d: int, gap: float, low: float, high: float = math.inf, *, size: int = 60) -> float:
-    """The least norm of h on S^(d-1), d >= 2, with low <= y h <= high, biased ReLU kernel.
+    """The least norm of g on S^(d-1), d >= 2, with low <= y g <= high, biased ReLU kernel.
 
     ``size`` angles on either side of the gap, the closer together the nearer to it; the norm is a
     lower bound of that for the whole caps, right to about 3 digits.

@@ -21,12 +21,12 @@ _ARC = 401  # points on every arc where a net is judged
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ExplicitNetwork:
-    """A two-layer ``net`` at W_*, which copies a function h of norm ``norm``.
+    """A two-layer ``net`` at W_*, which copies a function g of norm ``norm``.
 
     ``distance`` is |W_* - W_0|_F, and ``bound`` (C_0 times the sum of |coefficients|) is never
     less. At ``points`` (n, k, d) of the sets, all of a finite set, 401 along an arc, the centres
     alone for other caps: ``outputs`` (n, k) of the net; ``sampling`` is the largest difference
-    between h and the net linearised at W_0, ``curvature`` that between the linearised net and the
+    between g and the net linearised at W_0, ``curvature`` that between the linearised net and the
     net.
     """
 
@@ -63,7 +63,7 @@ class ExplicitNetwork:
 
 
 def explicit_network(
-    h: Callable[[Tensor], Tensor],
+    g: Callable[[Tensor], Tensor],
     points: Tensor,
     coefficients: Tensor,
     kernel: ZonalKernel,
@@ -88,7 +88,7 @@ def explicit_network(
         where = _where(sets)
         flat = where.flatten(0, 1)
         seen = [
-            torch.stack([net(z), net.expand((net.weight - net.initial,), z), h(z)])
+            torch.stack([net(z), net.expand((net.weight - net.initial,), z), g(z)])
             for z in torch.split(flat, max(1, _NUMBERS // width))
         ]
         f, linear, wanted = torch.cat(seen, 1)

@@ -18,14 +18,14 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RKHSFunction:
-    """h = sum_j coefficients[j] K(points[j], .), called as h(x): (n, d) to (n,), differentiable.
+    """g = sum_j coefficients[j] K(points[j], .), called as g(x): (n, d) to (n,), differentiable.
 
-    ``points`` (k, d) and ``coefficients`` (k,) are float64; ``norm`` is that of h in the kernel's
-    space. ``wanted`` is the interval asked of y h on the sets, ``found`` the lowest and highest
-    y h that were found there, and ``proved`` an interval that holds them: the same for finite
-    sets, wider by what h can change between grid points for arcs, by what it can change over a
+    ``points`` (k, d) and ``coefficients`` (k,) are float64; ``norm`` is that of g in the kernel's
+    space. ``wanted`` is the interval asked of y g on the sets, ``found`` the lowest and highest
+    y g that were found there, and ``proved`` an interval that holds them: the same for finite
+    sets, wider by what g can change between grid points for arcs, by what it can change over a
     whole cap for caps in more than two dimensions. ``least`` brackets the norm of the shortest
-    function with ``wanted``: its lower end by duality, its upper end (often infinite) by scaling h
+    function with ``wanted``: its lower end by duality, its upper end (often infinite) by scaling g
     until ``proved`` is good enough.
     """
 
@@ -40,7 +40,7 @@ class RKHSFunction:
     sets: SphereSets = field(repr=False)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """h (n,) at ``x`` (n, d), in the dtype of ``x``."""
+        """g (n,) at ``x`` (n, d), in the dtype of ``x``."""
         check_floats("x", x, min_dim=2)
         points = self.points.to(x.device)
         check_alike("x", x.double(), "points", points)
@@ -48,12 +48,12 @@ class RKHSFunction:
 
     @property
     def error(self) -> float:
-        """A proved bound on |h - y| on all sets."""
+        """A proved bound on |g - y| on all sets."""
         return max(1 - self.proved[0], self.proved[1] - 1)
 
     @property
     def margin(self) -> float:
-        """A proved lower bound on y h on all sets; negative where nothing better is known."""
+        """A proved lower bound on y g on all sets; negative where nothing better is known."""
         return self.proved[0]
 
     def to_network(self, width: int, *, seed: int = 0) -> ExplicitNetwork:
@@ -73,9 +73,9 @@ class RKHSFunction:
 
     def __repr__(self) -> str:
         low, high = self.wanted
-        asked = f"y h >= {low:g}" if math.isinf(high) else f"|h - y| <= {1 - low:.4g}"
+        asked = f"y g >= {low:g}" if math.isinf(high) else f"|g - y| <= {1 - low:.4g}"
         n = self.sets.sample.n
-        ends = f"y h from {self.found[0]:.6g} to {self.found[1]:.6g} there"
+        ends = f"y g from {self.found[0]:.6g} to {self.found[1]:.6g} there"
         proof = "exactly"
         if not self.sets.finite:
             proof = f"proved from {self.proved[0]:.4g} to {self.proved[1]:.4g}"
@@ -116,7 +116,7 @@ def judged(
 
 
 def _scaled(norm: float, wanted: Range, proved: Range) -> float:
-    """The norm of the shortest multiple of h, at least h itself, that is proved to be as wanted."""
+    """The norm of the shortest multiple of g, at least g itself, that is proved to be as wanted."""
     if wanted[0] <= 0:
         return 0.0
     if proved[0] <= 0:

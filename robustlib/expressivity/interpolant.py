@@ -34,7 +34,7 @@ def min_norm_interpolant(
     layers: str = "first",
     depth: int = 1,
 ) -> RKHSFunction:
-    """The h of least norm with |h - y| <= ``tolerance``, or y h >= ``margin``, on every B(x_i).
+    """The g of least norm with |g - y| <= ``tolerance``, or y g >= ``margin``, on every B(x_i).
 
     Exactly one of the two is given. The kernel is that of ``ntk`` with the same options; the sets
     are ``SphereCap`` or ``Finite``, on the unit sphere. The norm is the R of Theorems C and D.
@@ -62,7 +62,7 @@ def min_norm_interpolant(
 
 
 def _band(tolerance: float | None, margin: float | None) -> tuple[float, float]:
-    """The interval in which y h is to lie."""
+    """The interval in which y g is to lie."""
     if margin is not None and tolerance is None:
         return check_real("margin", margin, above=0), math.inf
     if tolerance is None or margin is not None:
@@ -73,7 +73,7 @@ def _band(tolerance: float | None, margin: float | None) -> tuple[float, float]:
     width = check_real("tolerance", tolerance)
     if width <= 0:
         raise ValueError(
-            f"tolerance must be greater than 0, got {width:g}: h would have to equal its label at "
+            f"tolerance must be greater than 0, got {width:g}: g would have to equal its label at "
             "every point of a set, and a function of a smooth kernel that is constant on a cap is "
             "constant everywhere; ask for a small tolerance or for margin=1"
         )
@@ -101,9 +101,9 @@ def _cut(sets: SphereSets, kernel: ZonalKernel, low: float, high: float) -> RKHS
         multipliers = solved.multipliers
         used = torch.from_numpy(np.nonzero(multipliers)[0]).to(points.device)
         coefficients = torch.from_numpy(multipliers).to(points.device)[used] * y[used]
-        h = functools.partial(evaluate, kernel, points[used], coefficients)
+        g = functools.partial(evaluate, kernel, points[used], coefficients)
         for quick in (True, False):
-            seen = sets.extremes(h, upper=math.isfinite(high) or not quick, quick=quick)
+            seen = sets.extremes(g, upper=math.isfinite(high) or not quick, quick=quick)
             missed = torch.maximum(low - seen.values, seen.values - high)
             new = missed > max(allowed, 10 * solved.violation)
             if bool(new.any()):
@@ -114,7 +114,7 @@ def _cut(sets: SphereSets, kernel: ZonalKernel, low: float, high: float) -> RKHS
         rows = torch.cat([rows, seen.rows[new]])
     found = float(seen.values.min()), float(seen.values.max())
     return judged(
-        sets, kernel, h.args[1], coefficients, wanted=(low, high), found=found, dual=solved.dual
+        sets, kernel, g.args[1], coefficients, wanted=(low, high), found=found, dual=solved.dual
     )
 
 

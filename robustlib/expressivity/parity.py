@@ -1,8 +1,8 @@
 """Which parity of harmonics a kernel's space lacks, and whether labels on given sets need it.
 
 Every kernel here holds all harmonics of at least one parity (even, or odd). Of the other it may
-hold finitely many degrees, all at most 2 for the nets of this package, so that h(x) - h(-x), or
-h(x) + h(-x), is a polynomial q of these degrees. At points whose antipodes lie in no set, h can be
+hold finitely many degrees, all at most 2 for the nets of this package, so that g(x) - g(-x), or
+g(x) + g(-x), is a polynomial q of these degrees. At points whose antipodes lie in no set, g can be
 anything whatever q is; at antipodal points z and -z of the sets both labels bear on q(z).
 """
 
@@ -48,7 +48,7 @@ class Lack:
 
     def words(self) -> str:
         """What it means for every function of the space."""
-        side = "h(x) - h(-x)" if self.parity else "h(x) + h(-x)"
+        side = "g(x) - g(-x)" if self.parity else "g(x) + g(-x)"
         if not self.left:
             return f"{side} = 0"
         return f"{side} is {'linear' if self.parity else 'a quadratic form'} in x"
@@ -81,9 +81,10 @@ class Antipodes:
     def limits(
         self, y: Tensor, lack: Lack, low: float, high: float
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Between what 2 q(z) must lie, where y h is to lie between ``low`` and ``high``.
+        """Between what 2 q(z) must lie, where y g is to lie between ``low`` and ``high``.
 
-        The complete parity can add any g to both h(z) and h(-z), or g and -g.
+        The complete parity can add any number to both g(z) and g(-z), or to the one and its
+        negative to the other.
         """
         ends = torch.tensor([low, high], dtype=torch.float64, device=y.device)
         here, there = (y[rows, None] * ends for rows in (self.first, self.second))
@@ -137,7 +138,7 @@ def _on_caps(sets: SphereSets) -> Antipodes:
 def possible(
     pairs: Antipodes, y: Tensor, lack: Lack, low: float, high: float
 ) -> tuple[bool | None, Pair | None]:
-    """Whether some h has low <= y h <= high on the sets, and a pair that q = 0 does not serve.
+    """Whether some g has low <= y g <= high on the sets, and a pair that q = 0 does not serve.
 
     False is proved. True is proved too, for low < high, and in the limit for low = high. None is
     neither.

@@ -18,10 +18,10 @@ _PARITY = ("even", "odd")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Expressiveness:
-    """What the functions h of a kernel's space can do on the sets of a sample, in sentences.
+    """What the functions g of a kernel's space can do on the sets of a sample, in sentences.
 
     ``spectrum`` belongs to the sphere of the sample. ``fits`` says whether every tolerance > 0 can
-    be met, |h - y| <= tolerance on all sets; ``separates`` whether some h has y h >= 1 there. True
+    be met, |g - y| <= tolerance on all sets; ``separates`` whether some g has y g >= 1 there. True
     and False are proved, None is neither. ``conflict`` names two examples (or one twice) whose sets
     hold antipodal points with labels that ask for a missing degree, None where nothing is lost.
     """
@@ -62,7 +62,7 @@ def expressiveness(
         f"No degree of harmonics is missing from {space}: it is dense in the continuous functions."
         if lack is None
         else f"Of the {_PARITY[lack.parity]} harmonics {space}, holds {_degrees(lack.left)}, and "
-        f"so {lack.words()} for every h in it."
+        f"so {lack.words()} for every g in it."
     )
     if apart.pair is not None:
         i, j = apart.pair
@@ -93,7 +93,7 @@ def expressiveness(
 
 
 def obstruction(sets: SphereSets, kernel: ZonalKernel, low: float, high: float) -> str | None:
-    """Why no function of the space has low <= y h <= high on the sets; None where one may."""
+    """Why no function of the space has low <= y g <= high on the sets; None where one may."""
     lack = lacking(_spectrum(sets.sample.d, kernel))
     if lack is None:
         return None
@@ -103,7 +103,7 @@ def obstruction(sets: SphereSets, kernel: ZonalKernel, low: float, high: float) 
     return (
         f"of the {_PARITY[lack.parity]} harmonics the space of {kernel} holds "
         f"{_degrees(lack.left)}, so that {lack.words()} for all its functions. "
-        f"{meeting(pair, lack)}, which no such h can have. {' '.join(remedy(kernel))}"
+        f"{meeting(pair, lack)}, which no such g can have. {' '.join(remedy(kernel))}"
     )
 
 

@@ -29,7 +29,7 @@ _QUICK, _STRONG = PGD(steps=15), PGD(steps=40, restarts=4)
 
 @dataclass(frozen=True, eq=False)
 class Extremes:
-    """Points (k, d) of the sets of the examples ``rows`` (k,), and the values (k,) of y h there."""
+    """Points (k, d) of the sets of the examples ``rows`` (k,), and the values (k,) of y g there."""
 
     points: Tensor
     rows: Tensor
@@ -75,23 +75,23 @@ class SphereSets:
         """Whether the grid is all there is."""
         return self.cover == 0
 
-    def values(self, h: Function, points: Tensor) -> Tensor:
-        """y h (n, k) at points (n, k, d) of the sets, in blocks."""
+    def values(self, g: Function, points: Tensor) -> Tensor:
+        """y g (n, k) at points (n, k, d) of the sets, in blocks."""
         with torch.no_grad():
-            found = torch.cat([h(block) for block in torch.split(points.flatten(0, 1), _BLOCK)])
+            found = torch.cat([g(block) for block in torch.split(points.flatten(0, 1), _BLOCK)])
         return found.reshape(points.shape[:2]) * self.y[:, None]
 
-    def extremes(self, h: Function, *, upper: bool = True, quick: bool = False) -> Extremes:
-        """Points of every set where y h is lowest and, with ``upper``, where it is highest.
+    def extremes(self, g: Function, *, upper: bool = True, quick: bool = False) -> Extremes:
+        """Points of every set where y g is lowest and, with ``upper``, where it is highest.
 
         By enumeration for finite sets; on arcs all local extremes of the grid, each refined to
         1e-8 of a step; on other caps what a strong attack finds, or with ``quick`` a weaker one.
         """
         if self.grid is None:
-            return self._attacked(h, upper, _QUICK if quick else _STRONG)
-        values = self.values(h, self.grid)
+            return self._attacked(g, upper, _QUICK if quick else _STRONG)
+        values = self.values(g, self.grid)
         if not self.finite:
-            return self._refined(h, values)
+            return self._refined(g, values)
         # of every part of the list, so that long lists take few rounds of cutting planes
         size, places = max(1, -(-values.shape[1] // _PARTS)), []
         for start in range(0, values.shape[1], size):
@@ -112,7 +112,7 @@ class SphereSets:
     def _angles(self, places: Tensor) -> Tensor:
         return (2 * self.cover * places.double() - self.reach).to(self.x.device)
 
-    def _refined(self, h: Function, values: Tensor) -> Extremes:
+    def _refined(self, g: Function, values: Tensor) -> Extremes:
         """Golden section between the neighbours of each local extreme of the grid."""
         both = torch.stack([values, -values])
         ends = functional.pad(both, (1, 1), value=math.inf)
@@ -124,7 +124,7 @@ class SphereSets:
 
         def at(angles: Tensor) -> Tensor:
             with torch.no_grad():
-                return h(self.turned(rows, angles)) * labels
+                return g(self.turned(rows, angles)) * labels
 
         a, b = self._angles((places - 1).clamp(min=0)), self._angles((places + 1).clamp(max=last))
         best, least = self._angles(places), values[rows, places] * signs
@@ -137,13 +137,13 @@ class SphereSets:
             a, b = torch.where(at_p < at_q, a, p), torch.where(at_p < at_q, q, b)
         return Extremes(self.turned(rows, best), rows, least * signs)
 
-    def _attacked(self, h: Function, upper: bool, attack: PGD) -> Extremes:
+    def _attacked(self, g: Function, upper: bool, attack: PGD) -> Extremes:
         labels, loss = (self.y, -self.y)[: 1 + upper], Logistic()
-        points = [attack(h, self.x, y, perturbation=self.perturbation, loss=loss) for y in labels]
+        points = [attack(g, self.x, y, perturbation=self.perturbation, loss=loss) for y in labels]
         rows = torch.arange(self.sample.n, device=self.x.device).repeat(len(labels))
         z = torch.cat(points)
         with torch.no_grad():
-            return Extremes(z, rows, h(z) * self.y[rows])
+            return Extremes(z, rows, g(z) * self.y[rows])
 
 
 def _check_unit(points: Tensor, eps: float) -> None:

@@ -50,7 +50,7 @@ class ZonalKernel:
         return self(z.new_tensor([[1.0, 0.0]]), z)[0]
 
     def distance(self, angle: float) -> float:
-        """The largest |K_x - K_z| at angles up to this: |h(x) - h(z)| is at most |h| times it.
+        """The largest |K_x - K_z| at angles up to this: |g(x) - g(z)| is at most |g| times it.
 
         k has a power series with coefficients >= 0, as it is positive definite on spheres of every
         dimension. So it falls from 0 to pi/2, and beyond that it is at least -k(0).
