@@ -11,7 +11,7 @@ from scipy.linalg import cholesky, solve_triangular
 
 Array = NDArray[np.float64]
 
-_DEPENDENT = 1e-13  # of a squared norm: what rounding leaves of a vector that lies in a span
+_NOISE = 1e-12  # of a squared norm: a hundred times what errors of the Gram's entries make
 _MET = 1e-12  # violation of a bound that is rounding, relative to the numbers summed
 _ROUNDS = 60  # additions and removals per constraint before we give up
 
@@ -121,6 +121,8 @@ class _Search:
             half = solve_triangular(self.factor, cross, lower=True) if self.active else cross
             left = float(self.gram[row, row] - half @ half)
             share = solve_triangular(self.factor.T, half) if self.active else half
+            # what errors of the entries leave of a vector that lies in the span of the others
+            noise = _NOISE * self.scale * (1 + float(np.abs(share).sum())) ** 2
             share = share * np.array(self.sides) * side
             blocking = share > 0
             ratios = np.full(len(share), math.inf)
@@ -130,8 +132,7 @@ class _Search:
             value = float(cross @ (self.weights * self.sides)) + side * weight * self.gram[row, row]
             bound = self.lower[row] if side > 0 else self.upper[row]
             missing = side * (bound - value)
-            dependent = left <= _DEPENDENT * self.scale
-            second = math.inf if dependent else max(missing, 0.0) / left
+            second = math.inf if left <= noise else max(missing, 0.0) / left
             if math.isinf(min(first, second)):
                 raise Infeasible([*self.active, row], self._square())
             step = min(first, second)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import ModuleType
@@ -15,12 +16,15 @@ from robustlib.attacks import GridMax, LinearMax
 from robustlib.bounds import linear
 from robustlib.bounds.layers import Layer
 from robustlib.bounds.supports import Support
-from robustlib.claims import chapter01, chapter02, check, claims
+from robustlib.claims import chapter01, chapter02, chapter08, check, claims
+from robustlib.expressivity import report
 from robustlib.kernels import angles, empirical, infinite
 from robustlib.networks import DeepNet, TwoLayerNet
 from robustlib.perturbations import Finite, SphereCap
 
 Break = Callable[[pytest.MonkeyPatch], None]
+# the package has a function of the same name
+spectrum = sys.modules["robustlib.kernels.spectrum"]
 
 
 def no_rim(patch: pytest.MonkeyPatch) -> None:
@@ -196,6 +200,34 @@ def half_speed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(chapter01.PseudoHuber, "derivative", lambda self, f, y: right(self, f, y) / 2)
 
 
+def other_dimension(patch: pytest.MonkeyPatch) -> None:
+    """Eigenvalues are those of the sphere in one dimension more."""
+    right = spectrum._funk_hecke
+    patch.setattr(spectrum, "_funk_hecke", lambda d, *rest: right(d + 1, *rest))
+
+
+def no_polynomials(patch: pytest.MonkeyPatch) -> None:
+    """No part of a kernel is seen to be a polynomial: no degree is missing."""
+    patch.setattr(spectrum, "_is_polynomial", lambda parity, options: False)
+
+
+def half_circle(patch: pytest.MonkeyPatch) -> None:
+    """The grid covers half of the circle."""
+    right = chapter08.circle
+    patch.setattr(chapter08, "circle", lambda points: right(points)[: points // 2])
+
+
+def shifted_units(patch: pytest.MonkeyPatch) -> None:
+    """Every ReLU has its kink at -0.3: a bias by the back door."""
+    relu = ACTIVATIONS["relu"]
+    patch.setitem(ACTIVATIONS, "relu", replace(relu, function=lambda z: torch.relu(z + 0.3)))
+
+
+def no_conflict(patch: pytest.MonkeyPatch) -> None:
+    """The criterion finds nothing wrong with any pair."""
+    patch.setattr(report, "possible", lambda *rest: (True, None))
+
+
 BREAKS: dict[str, Break] = {
     "cap-projection": no_rim,
     "sandwich": first_candidate,
@@ -224,6 +256,14 @@ BREAKS: dict[str, Break] = {
     "kernel-drift-symmetric": larger_outputs,
     "robust-gram": other_derivative("gelu", torch.ones_like),
     "kernel-flow": half_speed,
+    "feature-norm": other_derivative("gelu", torch.sigmoid),
+    "funk-hecke": other_dimension,
+    "universality": no_polynomials,
+    "spikes": half_circle,
+    "parity": shifted_units,
+    "bias-lift": no_lift,
+    "parity-trap": shifted_units,
+    "no-antipodes": no_conflict,
 }
 
 
