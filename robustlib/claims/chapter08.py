@@ -34,23 +34,23 @@ def feature_norm(size: str) -> Evidence:
     for seed in range(SEEDS[size]):
         name = HALF[seed % len(HALF)]
         points, near = sphere(6, 3, seed=seed).x, sphere(200, 3, seed=seed + 100).x
-        beta = torch.randn(6, dtype=F64, generator=generator(seed, 1))
+        v = torch.randn(6, dtype=F64, generator=generator(seed, 1))
         w = torch.randn(DRAWS[size], 4, dtype=F64, generator=generator(seed, 2))
         slope = ACTIVATIONS[name].derivative
-        square = float(beta @ ntk(points, activation=name) @ beta)
+        square = float(v @ ntk(points, activation=name) @ v)
         lifted = lift(points)
-        c = (slope(w @ lifted.T) * beta) @ lifted
+        c = (slope(w @ lifted.T) * v) @ lifted
         sigmas = max(sigmas, _sigmas((c**2).sum(1), square))
         # even, of mean 0, and so orthogonal to every feature: it changes no value of g
         unseen = (w[:, :1] ** 2 - w[:, 1:2] ** 2).expand_as(c)
         other = max(other, _sigmas(((c + unseen) ** 2).sum(1), square))
         x, z = near[:100], near[100:]
-        gap = (ntk(x, points, activation=name) - ntk(z, points, activation=name)) @ beta
+        gap = (ntk(x, points, activation=name) - ntk(z, points, activation=name)) @ v
         reach = [ntk(a, b, activation=name).diagonal() for a, b in ((x, x), (z, z), (x, z))]
         bound = math.sqrt(square) * (reach[0] + reach[1] - 2 * reach[2]).clamp(min=0).sqrt()
         change = max(change, float((gap.abs() / bound).max()))
     return Evidence(
-        predicted="beta^T K beta = E|c(w)|^2; change of g at most norm times distance of features",
+        predicted="v^T K v = E|c(w)|^2; change of g at most norm times distance of features",
         measured=f"within {sigmas:.1f} standard errors; change at most {change:.2f} of the bound",
         value=sigmas,
         holds=sigmas <= 4.5 and change <= 1 + 1e-9,
