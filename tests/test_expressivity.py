@@ -75,9 +75,10 @@ def test_one_point_has_a_closed_form() -> None:
     assert both.norm**2 == pytest.approx(float(torch.linalg.inv(K).sum()), rel=1e-12)
 
 
-def test_points_are_interpolated_as_by_regression() -> None:
+@pytest.mark.parametrize("d", [2, 3, 20])
+def test_points_are_interpolated_as_by_regression(d: int) -> None:
     """With tiny sets and a tiny tolerance, the least norm is that of the interpolant."""
-    sample = sphere(12, 3, seed=1)
+    sample = sphere(12, d, seed=1)
     exact = kernel_regression(ntk(sample.x), sample.y).norm
     g = min_norm_interpolant(sample, SphereCap(0.0), tolerance=1e-9)
     assert g.norm == pytest.approx(exact, rel=1e-7)

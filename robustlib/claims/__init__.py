@@ -9,6 +9,7 @@ from . import chapter04 as chapter04
 from . import chapter04_training as chapter04_training
 from . import chapter08 as chapter08
 from . import chapter08_parity as chapter08_parity
+from . import chapter09 as chapter09
 from .ledger import ledger_page
 from .registry import Claim, Control, Evidence, Verdict, check, claim, claims
 from .tables import assumptions, constants

@@ -61,7 +61,9 @@ class SphereSets:
             _check_unit(self.grid, torch.finfo(sample.x.dtype).eps)
             return
         self.reach = 2 * math.asin(min(perturbation.rho, 2.0) / 2)
-        if sample.d == 1 or self.reach == 0:
+        if self.reach == 0:
+            self.grid = self.x[:, None]
+        elif sample.d == 1:
             self.grid = perturbation.grid(self.x, 2)
         elif sample.d == 2:
             size = min(_ARC, max(101, _POINTS // sample.n))

@@ -16,7 +16,7 @@ from robustlib.attacks import GridMax, LinearMax
 from robustlib.bounds import linear
 from robustlib.bounds.layers import Layer
 from robustlib.bounds.supports import Support
-from robustlib.claims import chapter01, chapter02, chapter08, check, claims
+from robustlib.claims import chapter01, chapter02, chapter08, chapter09, check, claims, gaps
 from robustlib.expressivity import report
 from robustlib.kernels import angles, empirical, infinite
 from robustlib.networks import DeepNet, TwoLayerNet
@@ -228,6 +228,18 @@ def no_conflict(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(report, "possible", lambda *rest: (True, None))
 
 
+def flat_world(patch: pytest.MonkeyPatch) -> None:
+    """The mean over turns is that of the circle, whatever the dimension."""
+    right = gaps.turned_kernel
+    patch.setattr(gaps, "turned_kernel", lambda angles, d: right(angles, 2))
+
+
+def heavy_powers(patch: pytest.MonkeyPatch) -> None:
+    """The coefficients of the kernel's series are twice what they are."""
+    right = chapter09.power_weight
+    patch.setattr(chapter09, "power_weight", lambda p: 2 * right(p))
+
+
 BREAKS: dict[str, Break] = {
     "cap-projection": no_rim,
     "sandwich": first_candidate,
@@ -264,6 +276,10 @@ BREAKS: dict[str, Break] = {
     "bias-lift": no_lift,
     "parity-trap": shifted_units,
     "no-antipodes": no_conflict,
+    "explicit-network": half_expanded,
+    "robust-classifier": flipped_gradient,
+    "gap-norm": flat_world,
+    "polynomial-norm": heavy_powers,
 }
 
 
