@@ -20,6 +20,13 @@ from .bounds import OutputBounds, output_bounds
 from .claims import Claim, Control, Evidence, Verdict, assumptions, check, claim, claims, constants
 from .diagnose import Diagnosis, diagnose
 from .explore import PALETTE, STYLE, Explorer, explore
+from .expressivity import (
+    ExplicitNetwork,
+    Expressiveness,
+    RKHSFunction,
+    expressiveness,
+    min_norm_interpolant,
+)
 from .kernels import (
     Gram,
     KernelFlow,
@@ -82,7 +89,9 @@ __all__ = [
     "DeepNet",
     "Diagnosis",
     "Evidence",
+    "ExplicitNetwork",
     "Explorer",
+    "Expressiveness",
     "Finite",
     "Gram",
     "GridMax",
@@ -101,6 +110,7 @@ __all__ = [
     "OutputBounds",
     "Perturbation",
     "PseudoHuber",
+    "RKHSFunction",
     "RandomNoise",
     "Regret",
     "RobustGram",
@@ -128,12 +138,14 @@ __all__ = [
     "digits",
     "empirical_ntk",
     "explore",
+    "expressiveness",
     "hexagon",
     "kernel_flow",
     "kernel_regression",
     "linearize",
     "load_gram",
     "lower_bound",
+    "min_norm_interpolant",
     "nngp",
     "ntk",
     "openml",

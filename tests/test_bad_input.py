@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from robustlib.attacks import Identity
+from robustlib.expressivity import expressiveness, min_norm_interpolant
 from robustlib.kernels import (
     empirical_ntk,
     kernel_flow,
@@ -26,7 +27,7 @@ from robustlib.kernels import (
 )
 from robustlib.losses import Hinge, PseudoHuber
 from robustlib.networks import DeepNet, TwoLayerNet, linearize
-from robustlib.perturbations import SphereCap
+from robustlib.perturbations import Finite, L2Ball, Perturbation, SphereCap
 from robustlib.regret import (
     Comparator,
     best_in_ball,
@@ -308,7 +309,78 @@ REGRET: list[Row] = [
     ),
 ]
 
-TABLE = SAMPLES + NETWORKS + KERNELS + REGRET
+
+def norm_of(sets: Perturbation | None = None, **options: object) -> object:
+    """The least norm on the hexagon with caps of radius 0.1."""
+    return min_norm_interpolant(hexagon(), sets or SphereCap(0.1), **options)  # type: ignore[arg-type]
+
+
+OFF = Finite(torch.stack([X, 1.1 * X], 1))
+EXPRESSIVITY: list[Row] = [
+    ("neither", lambda: norm_of(), ValueError, ("exactly one of tolerance and margin", "None")),
+    (
+        "both",
+        lambda: norm_of(tolerance=0.1, margin=1.0),
+        ValueError,
+        ("exactly one", "tolerance=0.1", "margin=1.0"),
+    ),
+    (
+        "tolerance 0",
+        lambda: norm_of(tolerance=0.0),
+        ValueError,
+        ("tolerance must be greater than 0, got 0", "constant on a cap", "margin=1"),
+    ),
+    ("tolerance < 0", lambda: norm_of(tolerance=-0.1), ValueError, ("greater than 0, got -0.1",)),
+    ("tolerance nan", lambda: norm_of(tolerance=math.nan), ValueError, ("tolerance", "finite")),
+    ("margin 0", lambda: norm_of(margin=0), ValueError, ("margin must be greater than 0, got 0",)),
+    ("margin text", lambda: norm_of(margin="1"), TypeError, ("margin must be a real number",)),
+    (
+        "sets off the sphere",
+        lambda: norm_of(L2Ball(0.1), margin=1.0),
+        TypeError,
+        ("unit sphere", "SphereCap or Finite", "L2Ball"),
+    ),
+    (
+        "candidates off the sphere",
+        lambda: norm_of(OFF, margin=1.0),
+        ValueError,
+        ("unit sphere", "norm 1.1", "candidate 1 of example 0"),
+    ),
+    (
+        "no sample",
+        lambda: min_norm_interpolant(X, SphereCap(0.1), margin=1.0),  # type: ignore[arg-type]
+        TypeError,
+        ("sample must be a Sample", "Tensor"),
+    ),
+    ("kernel", lambda: norm_of(margin=1, activation="rleu"), ValueError, ("mean 'relu'?",)),
+    ("sets meet", lambda: norm_of(SphereCap(0.6), margin=1), ValueError, ("0 and 1 meet",)),
+    (
+        "odd degrees",
+        lambda: norm_of(margin=1, bias=False),
+        ValueError,
+        ("odd harmonics", "degree 1 only", "examples 0 and 3", "different labels", "bias=True"),
+    ),
+    (
+        "deep net",
+        lambda: norm_of(margin=1, layers="all").to_network(4),  # type: ignore[attr-defined]
+        ValueError,
+        ('layers="first"', "all layers"),
+    ),
+    (
+        "odd net",
+        lambda: norm_of(margin=1).to_network(5),  # type: ignore[attr-defined]
+        ValueError,
+        ("width must be even", "got 5"),
+    ),
+    (
+        "report depth",
+        lambda: expressiveness(hexagon(), SphereCap(0.1), depth=2),
+        ValueError,
+        ("depth=2",),
+    ),
+]
+
+TABLE = SAMPLES + NETWORKS + KERNELS + REGRET + EXPRESSIVITY
 
 
 @pytest.mark.parametrize("row", TABLE, ids=[row[0] for row in TABLE])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import ModuleType
@@ -16,13 +17,25 @@ from robustlib.attacks import GridMax, LinearMax, Stale
 from robustlib.bounds import linear
 from robustlib.bounds.layers import Layer
 from robustlib.bounds.supports import Support
-from robustlib.claims import chapter01, chapter02, chapter06_comparator, check, claims
+from robustlib.claims import (
+    chapter01,
+    chapter02,
+    chapter06_comparator,
+    chapter08,
+    chapter09,
+    check,
+    claims,
+    gaps,
+)
+from robustlib.expressivity import report
 from robustlib.kernels import angles, empirical, infinite
 from robustlib.losses import Hinge
 from robustlib.networks import DeepNet, Network, TwoLayerNet
 from robustlib.perturbations import Finite, SphereCap
 
 Break = Callable[[pytest.MonkeyPatch], None]
+# the package has a function of the same name
+spectrum = sys.modules["robustlib.kernels.spectrum"]
 
 
 def no_rim(patch: pytest.MonkeyPatch) -> None:
@@ -265,6 +278,46 @@ def doubled_certificate(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(chapter06_comparator, "lower_bound", half)
 
 
+def other_dimension(patch: pytest.MonkeyPatch) -> None:
+    """Eigenvalues are those of the sphere in one dimension more."""
+    right = spectrum._funk_hecke
+    patch.setattr(spectrum, "_funk_hecke", lambda d, *rest: right(d + 1, *rest))
+
+
+def no_polynomials(patch: pytest.MonkeyPatch) -> None:
+    """No part of a kernel is seen to be a polynomial: no degree is missing."""
+    patch.setattr(spectrum, "_is_polynomial", lambda parity, options: False)
+
+
+def half_circle(patch: pytest.MonkeyPatch) -> None:
+    """The grid covers half of the circle."""
+    right = chapter08.circle
+    patch.setattr(chapter08, "circle", lambda points: right(points)[: points // 2])
+
+
+def shifted_units(patch: pytest.MonkeyPatch) -> None:
+    """Every ReLU has its kink at -0.3: a bias by the back door."""
+    relu = ACTIVATIONS["relu"]
+    patch.setitem(ACTIVATIONS, "relu", replace(relu, function=lambda z: torch.relu(z + 0.3)))
+
+
+def no_conflict(patch: pytest.MonkeyPatch) -> None:
+    """The criterion finds nothing wrong with any pair."""
+    patch.setattr(report, "possible", lambda *rest: (True, None))
+
+
+def flat_world(patch: pytest.MonkeyPatch) -> None:
+    """The mean over turns is that of the circle, whatever the dimension."""
+    right = gaps.turned_kernel
+    patch.setattr(gaps, "turned_kernel", lambda angles, d: right(angles, 2))
+
+
+def heavy_powers(patch: pytest.MonkeyPatch) -> None:
+    """The coefficients of the kernel's series are twice what they are."""
+    right = chapter09.power_weight
+    patch.setattr(chapter09, "power_weight", lambda p: 2 * right(p))
+
+
 BREAKS: dict[str, Break] = {
     "cap-projection": no_rim,
     "sandwich": first_candidate,
@@ -311,6 +364,18 @@ BREAKS: dict[str, Break] = {
     "any-attack": small_ball,
     "free-certificate": doubled_certificate,
     "last-round": never_fresh,
+    "feature-norm": other_derivative("gelu", torch.sigmoid),
+    "funk-hecke": other_dimension,
+    "universality": no_polynomials,
+    "spikes": half_circle,
+    "parity": shifted_units,
+    "bias-lift": no_lift,
+    "parity-trap": shifted_units,
+    "no-antipodes": no_conflict,
+    "explicit-network": half_expanded,
+    "robust-classifier": flipped_gradient,
+    "gap-norm": flat_world,
+    "polynomial-norm": heavy_powers,
 }
 
 
