@@ -18,9 +18,9 @@ from ..samples import Sample
 from ..trajectory import Trajectory
 from .convergence import arcs, best_near, easy, every_attack, expansion_error, robust, train
 from .registry import Control, Evidence, claim
-from .tools import F64
+from .tools import F64, attacked_losses
 
-SEEDS = {"smoke": 1, "laptop": 3, "gpu": 20}
+SEEDS = {"smoke": 1, "laptop": 2, "gpu": 20}
 LOSS = PseudoHuber()
 
 
@@ -150,7 +150,7 @@ def theorem_b(size: str) -> Evidence:
     plan = two_layer_schedule(
         TwoLayerNet(2, 2, activation="gelu"), loss=LOSS, radius=radius, epsilon=epsilon
     )
-    for seed in range(min(SEEDS[size], 2) if size != "gpu" else SEEDS[size]):
+    for seed in range(SEEDS[size]):
         sample, sets = easy(seed)
         width = 2 * math.ceil(plan.width / 2)
         net = TwoLayerNet(2, width, activation="gelu", seed=seed).to(F64)
@@ -223,15 +223,19 @@ def near_optimal(size: str) -> Evidence:
                 run = train(net, sample, sets, attack, step_size=1.0, steps=60)
                 least = float(run.surrogate_loss.min())
                 top = robust(net, tuple(run.best.parameters()), sample, sets)
-                points = attack(run.best, sample.x, sample.y, perturbation=sets, loss=LOSS)
-                with torch.no_grad():
-                    tau = top - float(LOSS(run.best(points), sample.y).mean())
+                found = {
+                    judge: attacked_losses(run.best, sample, judge, sets, LOSS)
+                    for judge in (attack, GridMax())
+                }
+                tau = float((found[GridMax()] - found[attack]).mean())
                 worst = max(worst, top - best.value - (least - best.value) - tau)
                 control = max(control, top - best.value - max(least - best.value, 0.0))
                 taus.append(tau)
     return Evidence(
         predicted="L_* at the best step - L_*(W_*) - eps - tau <= 0",
-        measured=f"{max(worst, 0.0):.0e} at most, for tau from {min(taus):.3f} to {max(taus):.3f}",
+        measured=f"no violation above 1e-12, for tau from {abs(min(taus)):.3f} to {max(taus):.3f}"
+        if worst <= 1e-12
+        else f"violated by {worst:.1e}",
         value=worst,
         holds=worst <= 1e-12,
         control=Control(

@@ -15,10 +15,11 @@ from robustlib.attacks import GridMax, LinearMax
 from robustlib.bounds import linear
 from robustlib.bounds.layers import Layer
 from robustlib.bounds.supports import Support
-from robustlib.claims import chapter01, chapter02, check, claims
+from robustlib.claims import chapter01, chapter02, chapter07, check, claims
 from robustlib.kernels import angles, empirical, infinite
 from robustlib.networks import DeepNet, TwoLayerNet
 from robustlib.perturbations import Finite, SphereCap
+from robustlib.regret import Regret, Schedule
 
 Break = Callable[[pytest.MonkeyPatch], None]
 
@@ -196,6 +197,36 @@ def half_speed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(chapter01.PseudoHuber, "derivative", lambda self, f, y: right(self, f, y) / 2)
 
 
+def no_squares(patch: pytest.MonkeyPatch) -> None:
+    """The bound on gradient descent forgets the squared gradients."""
+
+    def short(self: Regret) -> float:
+        fall = -self.distance.square().diff()
+        return float((fall / (2 * self.step_sizes)).mean())
+
+    patch.setattr(Regret, "online_bound", property(short))
+
+
+def unlifted_kernel(patch: pytest.MonkeyPatch) -> None:
+    """The tangent kernel multiplies the points themselves, without their constant coordinate."""
+    patch.setattr(empirical, "lift", lambda x, bias: x.double())
+
+
+def slow_steps(name: str) -> Break:
+    """The schedule's steps are a hundredth of what they should be."""
+
+    def apply(patch: pytest.MonkeyPatch) -> None:
+        right = getattr(chapter07, name)
+
+        def slow(*args: object, **options: object) -> Schedule:
+            plan: Schedule = right(*args, **options)
+            return replace(plan, step_size=plan.step_size / 100)
+
+        patch.setattr(chapter07, name, slow)
+
+    return apply
+
+
 BREAKS: dict[str, Break] = {
     "cap-projection": no_rim,
     "sandwich": first_candidate,
@@ -224,6 +255,11 @@ BREAKS: dict[str, Break] = {
     "kernel-drift-symmetric": larger_outputs,
     "robust-gram": other_derivative("gelu", torch.ones_like),
     "kernel-flow": half_speed,
+    "projected-descent": no_squares,
+    "theorem-a": slow_steps("projected_schedule"),
+    "theorem-b": slow_steps("two_layer_schedule"),
+    "near-optimal": first_candidate,
+    "other-attack": unlifted_kernel,
 }
 
 
