@@ -271,7 +271,7 @@ def other_attack(size: str) -> Evidence:
             trained = robust(net, tuple(run.final.parameters()), sample, sets)
             control = min(control, abs(trained - formula))
     return Evidence(
-        predicted="surrogate loss to 0, robust loss to l(min K(x, x')/K(x, x), 1)",
+        predicted="surrogate loss to 0, robust loss to max l(Theta(x, x')/Theta(x, x), 1)",
         measured=f"equal to {1e-9:.0e}, surrogate loss below {1e-9:.0e}"
         if max(worst, least) <= 1e-9
         else f"off by {worst:.1e}, surrogate loss {least:.1e}",
