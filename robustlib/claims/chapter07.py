@@ -124,7 +124,7 @@ def theorem_a(size: str) -> Evidence:
                 early = max(early, float(excess[: max(1, plan.steps // 100)].min()))
     return Evidence(
         predicted=f"min over t of L_A(W_t) - L_*(W_*) <= {epsilon}",
-        measured=f"at most {worst:.3f}; the width the theorem asks for was not run",
+        measured=f"at most {round(worst, 3) + 0.0:.3f}; the width the theorem asks for was not run",
         value=worst,
         holds=worst <= epsilon,
         control=Control(
