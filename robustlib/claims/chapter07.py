@@ -51,7 +51,7 @@ def projected_descent(size: str) -> Evidence:
                     used,
                     attack,
                     step_size=0.1,
-                    steps=40,
+                    steps=20 if size == "smoke" else 40,
                     radius=radius,  # noqa: B023
                     record=("attacked", "weights"),
                     comparator=star,  # noqa: B023
@@ -145,7 +145,8 @@ def theorem_a(size: str) -> Evidence:
 )
 def theorem_b(size: str) -> Evidence:
     """When the gap closes, and how much the potential falls at every step before."""
-    epsilon, radius, latest, least, runs = 0.2, 2.0, 0.0, math.inf, 0
+    epsilon = 0.25 if size == "smoke" else 0.2
+    radius, latest, least, runs = 2.0, 0.0, math.inf, 0
     rise = -math.inf
     plan = two_layer_schedule(
         TwoLayerNet(2, 2, activation="gelu"), loss=LOSS, radius=radius, epsilon=epsilon
