@@ -15,13 +15,21 @@ from ..trajectory import Trajectory
 from .comparator import Comparator
 from .replay import replay
 
+_INNER = r"\langle g_t, W_t - W_*\rangle"
+# as text, and for a notebook
 _FORMULAS = {
-    "online gradient": "mean of <g_t, W_t - W_*>",
-    "linearisation": "mean of l_t(W_t) - l_t(W_*) - <g_t, W_t - W_*>",
-    "attack": "mean of l_t(W_*) - L_*(W_*)",
-    "excess": "mean of L_A(W_t) - L_*(W_*), the sum so far",
-    "comparator gap": "L_*(W_*) - lower bound",
-    "total": "mean of L_A(W_t) - lower bound",
+    "online gradient": ("mean of <g_t, W_t - W_*>", f"mean of ${_INNER}$"),
+    "linearisation": (
+        "mean of l_t(W_t) - l_t(W_*) - <g_t, W_t - W_*>",
+        rf"mean of $\ell_t(W_t) - \ell_t(W_*) - {_INNER}$",
+    ),
+    "attack": ("mean of l_t(W_*) - L_*(W_*)", r"mean of $\ell_t(W_*) - L_*(W_*)$"),
+    "excess": (
+        "mean of L_A(W_t) - L_*(W_*), the sum so far",
+        r"mean of $L_{\mathcal{A}}(W_t) - L_*(W_*)$, the sum so far",
+    ),
+    "comparator gap": ("L_*(W_*) - lower bound", "$L_*(W_*)$ - lower bound"),
+    "total": ("mean of L_A(W_t) - lower bound", r"mean of $L_{\mathcal{A}}(W_t)$ - lower bound"),
 }
 
 
@@ -89,7 +97,7 @@ class Regret:
         values = (*means, self.excess, self.comparator_gap, self.total)
         return tuple(
             (name, formula, value)
-            for (name, formula), value in zip(_FORMULAS.items(), values, strict=True)
+            for (name, (formula, _)), value in zip(_FORMULAS.items(), values, strict=True)
         )
 
     def __repr__(self) -> str:
@@ -102,7 +110,8 @@ class Regret:
 
     def _repr_markdown_(self) -> str:
         lines = ["| term | formula | value |", "|---|---|---:|"]
-        lines += [f"| {name} | {formula} | {value:+.6f} |" for name, formula, value in self.rows()]
+        for name, _, value in self.rows():
+            lines.append(f"| {name} | {_FORMULAS[name][1]} | {value:+.6f} |")
         return "\n".join(lines)
 
 

@@ -21,6 +21,7 @@ from robustlib.claims import (
     chapter01,
     chapter02,
     chapter06_comparator,
+    chapter07,
     chapter08,
     chapter09,
     check,
@@ -32,6 +33,7 @@ from robustlib.kernels import angles, empirical, infinite
 from robustlib.losses import Hinge
 from robustlib.networks import DeepNet, Network, TwoLayerNet
 from robustlib.perturbations import Finite, SphereCap
+from robustlib.regret import Regret, Schedule
 
 Break = Callable[[pytest.MonkeyPatch], None]
 # the package has a function of the same name
@@ -318,6 +320,36 @@ def heavy_powers(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(chapter09, "power_weight", lambda p: 2 * right(p))
 
 
+def no_squares(patch: pytest.MonkeyPatch) -> None:
+    """The bound on gradient descent forgets the squared gradients."""
+
+    def short(self: Regret) -> float:
+        fall = -self.distance.square().diff()
+        return float((fall / (2 * self.step_sizes)).mean())
+
+    patch.setattr(Regret, "online_bound", property(short))
+
+
+def unlifted_kernel(patch: pytest.MonkeyPatch) -> None:
+    """The tangent kernel multiplies the points themselves, without their constant coordinate."""
+    patch.setattr(empirical, "lift", lambda x, bias: x.double())
+
+
+def slow_steps(name: str) -> Break:
+    """The schedule's steps are a hundredth of what they should be."""
+
+    def apply(patch: pytest.MonkeyPatch) -> None:
+        right = getattr(chapter07, name)
+
+        def slow(*args: object, **options: object) -> Schedule:
+            plan: Schedule = right(*args, **options)
+            return replace(plan, step_size=plan.step_size / 100)
+
+        patch.setattr(chapter07, name, slow)
+
+    return apply
+
+
 BREAKS: dict[str, Break] = {
     "cap-projection": no_rim,
     "sandwich": first_candidate,
@@ -376,6 +408,11 @@ BREAKS: dict[str, Break] = {
     "robust-classifier": flipped_gradient,
     "gap-norm": flat_world,
     "polynomial-norm": heavy_powers,
+    "projected-descent": no_squares,
+    "theorem-a": slow_steps("projected_schedule"),
+    "theorem-b": slow_steps("two_layer_schedule"),
+    "near-optimal": first_candidate,
+    "other-attack": unlifted_kernel,
 }
 
 
