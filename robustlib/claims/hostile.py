@@ -41,7 +41,7 @@ class Flatterer(Hostile):
 
     def choose(self, problem: Problem, grid: Tensor, f: Tensor, y: Tensor) -> Tensor:
         """The negative loss."""
-        return -problem._loss(f, y)
+        return -problem.loss(f, y)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class Saboteur(Hostile):
         """Minus the share of a point in <g_t, W_t - W_*>, linearised."""
         with torch.no_grad():
             best = self.comparator(grid.flatten(0, 1)).reshape(f.shape)
-        return -problem._loss.derivative(f, y) * (f - best)
+        return -problem.loss.derivative(f, y) * (f - best)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +68,8 @@ class Sleeper(Hostile):
 
     def choose(self, problem: Problem, grid: Tensor, f: Tensor, y: Tensor) -> Tensor:
         """The loss once awake, before that the place among the candidates: x is the first."""
-        if float(problem._loss(f[:, 0], y[:, 0]).mean()) < self.threshold:
-            return problem._loss(f, y)
+        if float(problem.loss(f[:, 0], y[:, 0]).mean()) < self.threshold:
+            return problem.loss(f, y)
         return -torch.arange(f.shape[1], dtype=f.dtype, device=f.device).expand_as(f)
 
 

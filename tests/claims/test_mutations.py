@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -220,9 +219,8 @@ def small_start(patch: pytest.MonkeyPatch) -> None:
 
 def shallow_spectrum(patch: pytest.MonkeyPatch) -> None:
     """The spectrum is that of one layer, whatever the depth."""
-    module = importlib.import_module("robustlib.kernels.spectrum")
     patch.setattr(
-        module, "ntk", lambda x, z, **options: infinite.ntk(x, z, **options | {"depth": 1})
+        spectrum, "ntk", lambda x, z, **options: infinite.ntk(x, z, **options | {"depth": 1})
     )
 
 
