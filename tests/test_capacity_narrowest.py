@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from robustlib import FGSM, Attack, Identity, L2Ball, LinfBall, PseudoHuber, SphereCap, hexagon
 from robustlib.capacity import WidthCurve, narrowest_net, width_curve
 from robustlib.capacity import narrowest as module
+from robustlib.capacity.patterns import Node, activity_patterns
 from robustlib.perturbations import Perturbation
 
 F64 = torch.float64
@@ -129,6 +132,35 @@ def test_the_hexagon_needs_three_units_with_and_without_caps() -> None:
     assert found.width == found.lower == 3
 
 
+@pytest.mark.parametrize(("n", "d"), [(1, 2), (5, 1), (8, 2), (7, 3), (4, 5)])
+def test_half_spaces_split_points_in_general_position_in_covers_number_of_ways(
+    n: int, d: int
+) -> None:
+    x = np.random.default_rng(n).normal(size=(n, d))
+    cells = activity_patterns(np.hstack([x, np.ones((n, 1))]))
+    assert len(cells) == 2 * sum(math.comb(n - 1, i) for i in range(d + 1))
+    for pattern, u in cells.items():
+        assert tuple(x @ u[:d] + u[d] > 0) == pattern
+
+
+def test_patterns_of_points_on_a_line_and_of_a_grid() -> None:
+    line = np.array([[0.0, 0, 1], [0.1, 0.1, 1], [0.2, 0.2, 1], [0.7, 0.7, 1]])
+    starts = {tuple(k >= s for k in range(4)) for s in range(5)}
+    assert set(activity_patterns(line)) == starts | {tuple(not v for v in p) for p in starts}
+    # the nine points of a grid: all subsets, each tried by a linear program
+    z = np.array([[i, j, 1.0] for i in range(3) for j in range(3)])
+    found = set(activity_patterns(z))
+    for pattern in itertools.product((True, False), repeat=9):
+        side = np.where(pattern, -1.0, 1.0)[:, None] * z
+        answer = linprog(np.zeros(3), A_ub=side, b_ub=-np.ones(9), bounds=[(None, None)] * 3)
+        assert (answer.status == 0) == (pattern in found)
+
+
+def test_large_data_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"30 points in R\^5 in up to 293192 ways"):
+        narrowest_net(points(torch.randn(30, 5).tolist(), [1.0, -1] * 15))
+
+
 def test_out_of_time_is_not_a_proof() -> None:
     found = narrowest_net(LINE, programs=0, max_width=2)
     assert not found.closed
@@ -142,13 +174,18 @@ def test_a_program_that_forgets_a_constraint_turns_it_red(monkeypatch: pytest.Mo
     """Without the activation's second half the solutions are no nets: the search must not end."""
     right = module._Search._program
 
-    def linear(
-        self: module._Search, signs: object, patterns: dict[int, tuple[bool, ...]]
-    ) -> object:
-        return right(self, signs, {k: (True,) * len(p) for k, p in patterns.items()})  # type: ignore[arg-type]
+    def linear(self: module._Search, signs: np.ndarray, node: Node) -> np.ndarray | None:
+        return right(self, signs, replace(node, active=np.ones_like(node.active)))
 
     monkeypatch.setattr(module._Search, "_program", linear)
     assert narrowest_net(XOR, max_width=2, programs=500).width != 2
+
+
+def test_round_balls_cost_a_unit_on_the_corners_of_a_square() -> None:
+    assert narrowest_net(XOR, perturbation=L2Ball(0.35)).width == 2
+    found = narrowest_net(XOR, perturbation=L2Ball(0.45))
+    assert found.closed
+    assert found.width == 3
 
 
 BAD = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,9 +17,12 @@ from ..numerics import check_integer
 from ..perturbations import Perturbation, compatible
 from ..robust_loss import robust_loss
 from .interpolators import check_points, two_layer
+from .patterns import Node, activity_patterns, extend_patterns
 
 Array = NDArray[np.float64]
 _TOLERANCE = 1e-7  # the solver's
+_CUT = 0.5  # margins below 1 - _CUT call for another point
+_PATTERNS = 20_000  # the most activity patterns of a unit that are kept
 
 
 @dataclass(frozen=True, repr=False)
@@ -70,15 +72,17 @@ def narrowest_net(
 ) -> Narrowest:
     """The narrowest two-layer ReLU net with biases that is right on ``sample``: y f > 0.
 
-    With ``perturbation``: right on the whole set of every point. Exact for few points: given the
-    output signs, the net is linear on every pattern of active units, so that a search over the
-    patterns, by linear programs, finds a net right at finitely many points or proves that there
-    is none. For sets it starts with the points themselves; the net found is judged by
-    :func:`robustlib.robust_loss` at effort "high", and points where it is wrong are added until it
-    is proved right everywhere. Each width gets ``programs`` linear programs of about 2 ms; a width
-    that they do not decide is left for the next, and the answer may be "not closed".
+    With ``perturbation``: right on the whole set of every point. Exact for few points: given which
+    units are active where, the net is linear in its weights, so that a search over the activities
+    that half spaces allow, by linear programs, finds a net right at finitely many points or proves
+    that there is none. For sets it starts with the points, and those of each set nearest to the
+    points of the other label; the net found is judged by :func:`robustlib.robust_loss`, and points
+    where its margin is too small are added until it is proved right everywhere. Each width gets
+    ``programs`` linear programs of about 2 ms; a width that they do not decide is left for the
+    next, and the answer may be "not closed".
 
-    Raises ``ValueError`` where sets of opposite labels meet, or one point has both labels.
+    Raises ``ValueError`` where sets of opposite labels meet, one point has both labels, or the
+    points are so many that half spaces may split them in more than 20 000 ways.
     """
     if not hasattr(sample, "x") or not hasattr(sample, "y"):
         raise TypeError(f"sample must have points x and labels y, got {type(sample).__name__}")
@@ -94,6 +98,12 @@ def narrowest_net(
         found = compatible(sample, perturbation)
         if not found:
             raise ValueError(f"perturbation must keep opposite labels apart; {found!r}")
+    ways = _most_patterns(len(x), x.shape[1] + 1)
+    if ways > _PATTERNS:
+        raise ValueError(
+            f"sample must be small: half spaces split {len(x)} points in R^{x.shape[1]} in up to "
+            f"{ways} ways, and the search is for at most {_PATTERNS}"
+        )
     search = _Search(x, y, perturbation)
     lower = None  # the first width that was neither found nor proved impossible
     for width in range(max_width + 1):
@@ -124,14 +134,30 @@ class _Search:
         self.sample, self.perturbation = _Judged(x, y), perturbation
         self.points: Array = np.hstack([x.numpy(), np.ones((len(x), 1))])
         self.labels: Array = y.numpy()
+        self.cells = activity_patterns(self.points)
         self.programs = self.limit = 0
+        if perturbation is not None:  # where it will be tight: near the opposite points
+            for i, j in (y[:, None] != y).nonzero().tolist():
+                if _most_patterns(len(self.points) + 1, x.shape[1] + 1) > _PATTERNS:
+                    break
+                near = perturbation.project(x[j : j + 1], x[i : i + 1])
+                self._add(near.numpy(), self.labels[i : i + 1])
+
+    def _add(self, points: Array, labels: Array) -> None:
+        for point, y in zip(points, labels, strict=True):
+            if _most_patterns(len(self.points) + 1, self.points.shape[1]) > _PATTERNS:
+                raise _UndecidedError
+            self.points = np.vstack([self.points, [*point, 1.0]])
+            self.labels = np.append(self.labels, y)
+            self.cells = extend_patterns(self.cells, self.points)
 
     def at_width(self, width: int, programs: int) -> tuple[nn.Module | None, bool]:
         """A net of ``width`` units that is right, if one was found; whether that is decided."""
-        decided = True
-        for plus in sorted(range(width + 1), key=lambda plus: abs(2 * plus - width)):
+        decided, end = True, self.programs + programs
+        balanced = sorted(range(width + 1), key=lambda plus: abs(2 * plus - width))
+        for tried, plus in enumerate(balanced):
             signs = np.array([1.0] * plus + [-1.0] * (width - plus))
-            self.limit = self.programs + math.ceil(programs / (width + 1))
+            self.limit = self.programs + math.ceil((end - self.programs) / (width + 1 - tried))
             try:
                 net = self._with_signs(signs)
             except _UndecidedError:
@@ -142,74 +168,58 @@ class _Search:
         return None, decided
 
     def _with_signs(self, signs: Array) -> nn.Module | None:
-        while (solution := self._fit(signs, {})) is not None:
+        while (solution := self._fit(signs, Node.root(signs, self.cells))) is not None:
             net = _as_module(signs, solution, self.sample.x.shape[1])
-            wrong = self._wrong(net)
-            if wrong is None:
+            wrong, labels = self._wrong(net)
+            if not len(wrong):
                 return net
-            self.points = np.vstack([self.points, wrong[0]])
-            self.labels = np.append(self.labels, wrong[1])
+            self._add(wrong, labels)
         return None
 
-    def _fit(self, signs: Array, patterns: dict[int, tuple[bool, ...]]) -> Array | None:
-        """Weights right at all points and with ``patterns`` at some of them, or None.
+    def _fit(self, signs: Array, node: Node) -> Array | None:
+        """Weights right at all points with activities of ``node``, or None where there are none.
 
-        Depth first: the program knows the points with a pattern; the point where its solution is
-        most wrong gets each pattern in turn.
+        Depth first: the program knows the points where all activities are fixed; of the points
+        where its solution is wrong, the one with the fewest choices gets each of them in turn.
         """
-        solution = self._program(signs, patterns)
+        solution = self._program(signs, node)
         if solution is None:
             return None
-        units, bias = solution[:-1].reshape(len(signs), self.points.shape[1]), solution[-1]
-        values = np.maximum(self.points @ units.T, 0) @ signs + bias
-        margins = self.labels * values
-        worst = int(margins.argmin())
-        if margins[worst] >= 1 - 10 * _TOLERANCE * (1 + np.abs(solution).max()):
+        inputs = self.points @ solution[:-1].reshape(len(signs), self.points.shape[1]).T
+        margins = self.labels * (np.maximum(inputs, 0) @ signs + solution[-1])
+        wrong = np.flatnonzero(margins < 1 - 10 * _TOLERANCE * (1 + np.abs(solution).max()))
+        if not len(wrong):
             return solution
-        if worst in patterns:  # the solver's tolerance, magnified: cannot tell
+        worst = min(wrong.tolist(), key=lambda i: (int(node.open[:, i].sum()), float(margins[i])))
+        if not node.open[:, worst].any():  # the solver's tolerance, magnified: cannot tell
             raise _UndecidedError
-        own = tuple(bool(z > 0) for z in self.points[worst] @ units.T)
-        for pattern in self._patterns(signs, own, first=not patterns):
-            found = self._fit(signs, {**patterns, worst: pattern})
+        for child in node.children(worst, inputs[worst] > 0):
+            found = self._fit(signs, child)
             if found is not None:
                 return found
         return None
 
-    def _patterns(
-        self, signs: Array, own: tuple[bool, ...], *, first: bool
-    ) -> list[tuple[bool, ...]]:
-        """All patterns, those near ``own`` first; at the first point up to exchanging units."""
-        every = list(itertools.product((True, False), repeat=len(signs)))
-        if first:  # units of one sign are alike: those active at this point may come first
-            plus = int((signs > 0).sum())
-            every = [
-                p
-                for p in every
-                if list(p[:plus]) == sorted(p[:plus], reverse=True)
-                and list(p[plus:]) == sorted(p[plus:], reverse=True)
-            ]
-        return sorted(every, key=lambda p: sum(a != b for a, b in zip(p, own, strict=True)))
-
-    def _program(self, signs: Array, patterns: dict[int, tuple[bool, ...]]) -> Array | None:
-        """The smallest weights (sum of absolute values) with these patterns and margins >= 1."""
+    def _program(self, signs: Array, node: Node) -> Array | None:
+        """The smallest weights (sum of absolute values) in ``node``, margins >= 1 where fixed."""
         if self.programs >= self.limit:
             raise _UndecidedError
         self.programs += 1
-        width, lifted = len(signs), self.points.shape[1]
-        size = width * lifted + 1
-        if not patterns:
-            return np.zeros(size)
+        lifted = self.points.shape[1]
+        size = len(signs) * lifted + 1
         rows, bounds = [], []
-        for point, pattern in patterns.items():
-            z, y = self.points[point], self.labels[point]
-            margin = np.append(np.outer(signs * np.array(pattern), z).ravel(), 1.0)
-            rows.append(-y * margin)
+        for point in np.flatnonzero(~node.open.any(0)).tolist():
+            z, y, active = self.points[point], self.labels[point], node.active[:, point]
+            rows.append(-y * np.append(np.outer(signs * active, z).ravel(), 1.0))
             bounds.append(-1.0)
-            for unit, active in enumerate(pattern):
+        for point in node.history:  # the activities of all other points follow from these
+            for unit, active in enumerate(node.active[:, point]):
                 row = np.zeros(size)
-                row[unit * lifted : (unit + 1) * lifted] = -z if active else z
+                sign = -1 if active else 1
+                row[unit * lifted : (unit + 1) * lifted] = sign * self.points[point]
                 rows.append(row)
                 bounds.append(0.0)
+        if not rows:
+            return np.zeros(size)
         a = np.array(rows)
         for method in ("highs", "highs-ipm"):  # the second where the first cannot tell
             answer = linprog(  # weights as differences of two non-negative numbers each
@@ -222,19 +232,28 @@ class _Search:
                 return None
         raise _UndecidedError
 
-    def _wrong(self, net: nn.Module) -> tuple[Array, float] | None:
-        """A point of some set where ``net`` is wrong, with its label; None: proved right."""
+    def _wrong(self, net: nn.Module) -> tuple[Array, Array]:
+        """Points of the sets where ``net`` has too small a margin; none where it is proved right.
+
+        All points of the sets may be asked for the margin 1, since a net may be scaled up.
+        """
         if self.perturbation is None:
-            return None
-        found = robust_loss(
-            net, self.sample, perturbation=self.perturbation, loss=Hinge(), effort="high"
-        )
-        if found.accuracy[0] == 1:
-            return None
-        worst = int(found.per_example[:, 0].argmax())
-        if float(found.per_example[worst, 0]) <= 1e-6:
-            raise _UndecidedError  # neither proved right nor wrong
-        return np.append(found.points[worst].numpy(), 1.0), float(self.sample.y[worst])
+            return np.zeros((0, 0)), np.zeros(0)
+        for effort in ("low", "high"):
+            found = robust_loss(
+                net, self.sample, perturbation=self.perturbation, loss=Hinge(), effort=effort
+            )
+            if found.accuracy[0] == 1:
+                return np.zeros((0, 0)), np.zeros(0)
+            hinge = found.per_example[:, 0]
+            if float(hinge.max()) >= 1:
+                chosen = (hinge >= _CUT).numpy()
+                return found.points.numpy()[chosen], self.sample.y.numpy()[chosen]
+        raise _UndecidedError  # neither proved right nor wrong
+
+
+def _most_patterns(count: int, dimension: int) -> int:
+    return 2 * sum(math.comb(count - 1, i) for i in range(dimension))
 
 
 def _as_module(signs: Array, solution: Array, d: int) -> nn.Module:
