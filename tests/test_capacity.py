@@ -15,6 +15,7 @@ from robustlib.capacity import (
     cap_net,
     check_shattering,
     hypercube_gadget,
+    line_net,
     nearest_centre,
     robust_vc_bound,
     two_layer_vc_bound,
@@ -220,3 +221,33 @@ def test_cap_net_edges() -> None:
     assert constant.width == 0
     assert float(constant.net(hexa.x)[3]) == float(one.y[0])
     assert "width 0" in repr(constant)
+
+
+@pytest.mark.parametrize("changes", range(9))
+@pytest.mark.parametrize("first", [1.0, -1.0])
+def test_line_net_has_the_least_width_for_its_changes(changes: int, first: float) -> None:
+    x = torch.rand(changes + 1, 1, dtype=F64, generator=torch.Generator().manual_seed(changes))
+    x = x.cumsum(0) + 0.1 * torch.arange(changes + 1, dtype=F64)[:, None]
+    y = first * torch.tensor([(-1.0) ** k for k in range(changes + 1)], dtype=F64)
+    gap = float((x[1:] - x[:-1]).min()) if changes else 1.0
+    found = line_net(x, y, 0.49 * gap)
+    assert found.width == (0, 1, 2, 3, 3, 4, 5, 6, 7)[changes]
+    assert found.robust
+    z = (x + 0.49 * gap * torch.linspace(-1, 1, 4001, dtype=F64)).flatten()
+    margins = found.net(z[:, None]) * y.repeat_interleave(4001)
+    assert float(margins.min()) == pytest.approx(found.margin, rel=1e-2)
+    assert float(margins.min()) >= found.margin - 1e-12
+
+
+def test_line_net_along_a_direction_and_its_edges() -> None:
+    x = torch.tensor([[0.0, 3], [1, 3.5], [2, 2]], dtype=F64)
+    y = torch.tensor([1.0, -1, 1], dtype=F64)
+    axis = torch.tensor([0.6, 0.8], dtype=F64)  # along it: 2.4, 3.4, 2.8
+    found = line_net(x, y, 0.25, direction=axis)
+    assert found.width == 1
+    assert found.robust
+    with pytest.raises(ValueError, match=r"apart along the line, got 0\.31"):
+        line_net(x, y, 0.31, direction=axis)
+    with pytest.raises(ValueError, match="norm 1, got 2"):
+        line_net(x, y, 0.1, direction=torch.tensor([2.0, 0]))
+    assert line_net(x[:1], y[:1], 5.0).width == 0

@@ -3,7 +3,7 @@
 from .bounds import VCBound, robust_vc_bound, two_layer_vc_bound, width_needed
 from .curve import WidthCurve, WidthRun, width_curve
 from .gadget import Gadget, Shattering, check_shattering, hypercube_gadget
-from .interpolators import Interpolator, cap_net, nearest_centre
+from .interpolators import Interpolator, cap_net, line_net, nearest_centre
 from .narrowest import Narrowest, narrowest_net
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "cap_net",
     "check_shattering",
     "hypercube_gadget",
+    "line_net",
     "narrowest_net",
     "nearest_centre",
     "robust_vc_bound",

@@ -93,12 +93,19 @@ def width_needed(capacity: int, d: int) -> int:
     return high
 
 
-def _log_phi(count: int, k: int) -> float:
-    """log2 of the sum of binomials (count choose i), i <= k; ``count`` itself where k >= count."""
+def sauer(count: int, k: int) -> int:
+    """Phi: the sum of the binomials (count choose i), i <= k; 2^count where k >= count.
+
+    As many subsets of ``count`` points, at most, can a class of VC dimension ``k`` cut out.
+    """
     if k >= count:
-        return float(count)
+        return int(2**count)
     term = total = 1
     for i in range(1, k + 1):
         term = term * (count - i + 1) // i
         total += term
-    return math.log2(total)
+    return total
+
+
+def _log_phi(count: int, k: int) -> float:
+    return float(count) if k >= count else math.log2(sauer(count, k))

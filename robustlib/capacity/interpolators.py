@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -125,6 +126,67 @@ def cap_net(sample: Sample, rho: float) -> Interpolator:
     net = two_layer(ours, -tau, rare * slope, -rare)
     weights = len(ours) * (sample.d + 2) + 1
     return Interpolator(net, float(rho), 1.0, len(ours), 1, weights)
+
+
+def line_net(
+    x: Tensor, y: Tensor, radius: float, *, direction: Tensor | None = None
+) -> Interpolator:
+    """The narrowest two-layer ReLU net that fits points by their order along ``direction``.
+
+    ``x`` (n, d), ``y`` (n,), ``direction`` a unit vector (d,), by default the first axis. For s
+    changes of label along the line it has 0, 1, 2, 3, 3, 4, 5, ... units for s = 0, 1, 2, ...: no
+    two-layer ReLU net on a line changes its sign s times with fewer. Right on the balls of
+    ``radius`` wherever the intervals into which they project are disjoint for different labels;
+    raises ``ValueError`` where they are not.
+    """
+    check_points(x, y)
+    check_real("radius", radius, minimum=0)
+    axis = torch.eye(1, x.shape[1], dtype=x.dtype)[0] if direction is None else direction
+    check_shape("direction", axis, x.shape[1:])
+    if abs(float(axis.norm()) - 1) > 1e-6:
+        raise ValueError(f"direction must have norm 1, got {float(axis.norm()):g}")
+    t, order = (x.double() @ axis.double()).sort()
+    labels = y.double()[order]
+    change = (labels[1:] != labels[:-1]).nonzero()[:, 0]
+    if len(change) and float((t[change + 1] - t[change]).min()) <= 2 * radius:
+        raise ValueError(f"radius must keep opposite labels apart along the line, got {radius:g}")
+    crossings = ((t[change] + t[change + 1]) / 2).tolist()
+    slopes, kinks, jumps, bias = _zigzag(crossings, float(t[-1]) + radius)
+    sign = float(labels[0]) if len(t) else 1.0
+    knots = torch.tensor(kinks, dtype=torch.float64)
+    towards = torch.tensor(slopes, dtype=torch.float64)
+    readout = -sign * torch.tensor(jumps, dtype=torch.float64)
+    net = two_layer(towards[:, None] * axis.double(), -towards * knots, readout, -sign * bias)
+    corners = torch.cat([t - radius, t + radius, knots])
+    inside = (corners - t[:, None]).abs() <= radius * (1 + 1e-12)
+    values = labels[:, None] * net(corners[:, None] * axis.double())
+    margin = float(values.where(inside, torch.full_like(values, math.inf)).min())
+    return Interpolator(
+        net, float(radius), margin, len(kinks), 1, len(kinks) * (x.shape[1] + 2) + 1
+    )
+
+
+def _zigzag(
+    crossings: list[float], end: float
+) -> tuple[list[float], list[float], list[float], float]:
+    """Directions, kinks, jumps of slope and bias: first negative, zero at ``crossings`` only."""
+    c = crossings
+    if not c:
+        return [], [], [], -1.0
+    if len(c) == 1:
+        return [1.0], [c[0] - 1], [1.0], -1.0
+    if len(c) == 2:
+        middle, half = (c[0] + c[1]) / 2, (c[1] - c[0]) / 2
+        return [-1.0, 1.0], [middle, middle], [-1 / half, -1 / half], 1.0
+    if len(c) == 3:
+        c = [*c, max(end, c[-1]) + 1]  # one more, beyond all points
+    slopes = [1.0, -1.0] + [0.5 * (-1) ** j for j in range(len(c) - 2)]
+    pairs = zip(slopes[:-1], slopes[1:], c[:-1], c[1:], strict=True)
+    kinks = [b + (a - b) * abs(s) / (abs(s) + abs(q)) for s, q, a, b in pairs]
+    jumps = [b - a for a, b in itertools.pairwise(slopes)]
+    towards = [1.0] * len(kinks)
+    towards[2] = -1.0  # its jump is minus the first slope: no unit is needed for that slope
+    return towards, kinks, jumps, -jumps[2] * (kinks[2] - c[0])
 
 
 def two_layer(units: Tensor, biases: Tensor, readout: Tensor, bias: float) -> nn.Module:
