@@ -234,6 +234,7 @@ POSITIONAL = {
     "nngp": {"z"},
     "empirical_ntk": {"z"},
     "store_gram": {"z"},
+    "check_shattering": {"model_class"},
 }
 # Results: what the library fills in and hands out; their fields are no options.
 RECORDS = {"Evidence", "Explorer", "Trajectory"}

@@ -16,6 +16,7 @@ from robustlib.attacks import GridMax, LinearMax, Stale
 from robustlib.bounds import linear
 from robustlib.bounds.layers import Layer
 from robustlib.bounds.supports import Support
+from robustlib.capacity import gadget, interpolators, narrowest
 from robustlib.claims import (
     chapter01,
     chapter02,
@@ -23,6 +24,8 @@ from robustlib.claims import (
     chapter07,
     chapter08,
     chapter09,
+    chapter10,
+    chapter10_width,
     check,
     claims,
     gaps,
@@ -348,6 +351,67 @@ def slow_steps(name: str) -> Break:
     return apply
 
 
+def short_vertices(patch: pytest.MonkeyPatch) -> None:
+    """The centres of a pair are a little nearer than asked."""
+    patch.setattr(gadget, "_half_separation", lambda found: 0.999 * found.delta)
+
+
+def fewer_labellings(patch: pytest.MonkeyPatch) -> None:
+    """The mean of the labelling is forgotten: centres stay in the middle of all points."""
+    right = chapter10.ratio_needed
+    patch.setattr(chapter10, "ratio_needed", lambda points, v: 0.99 * right(points, v))
+
+
+def one_split_short(patch: pytest.MonkeyPatch) -> None:
+    """The gadget of the maximum norm has one split twice and another not at all."""
+    right = gadget._splits
+
+    def repeated(k: int) -> Tensor:
+        found = right(k)
+        return torch.cat([found[:-1], found[:1]])
+
+    patch.setattr(gadget, "_splits", repeated)
+
+
+def no_offset(patch: pytest.MonkeyPatch) -> None:
+    """The nearest-centre net forgets |x_i|^2/2."""
+    patch.setattr(interpolators, "_greatest", lambda x, centres: (x @ centres.T).amax(1))
+
+
+def half_slope(patch: pytest.MonkeyPatch) -> None:
+    """Units of the explicit nets have half of their output weight."""
+    right = interpolators.two_layer
+    patch.setattr(
+        interpolators, "two_layer", lambda units, b, readout, c: right(units, b, readout / 2, c)
+    )
+
+
+def too_few_binomials(patch: pytest.MonkeyPatch) -> None:
+    """The sum of binomials stops one early."""
+    right = chapter10_width.sauer
+    patch.setattr(chapter10_width, "sauer", lambda count, k: right(count, k - 1))
+
+
+def all_to_the_right(patch: pytest.MonkeyPatch) -> None:
+    """No unit of the net on a line points to the left."""
+    right = interpolators._zigzag
+
+    def turned(crossings: list[float], end: float) -> object:
+        towards, *rest = right(crossings, end)
+        return ([1.0] * len(towards), *rest)
+
+    patch.setattr(interpolators, "_zigzag", turned)
+
+
+def no_sets(patch: pytest.MonkeyPatch) -> None:
+    """The search for narrow nets looks at the points only."""
+    patch.setattr(
+        narrowest._Search,
+        "__init__",
+        lambda self, x, y, perturbation, right=narrowest._Search.__init__: right(self, x, y, None),
+    )
+
+
 BREAKS: dict[str, Break] = {
     "cap-projection": no_rim,
     "sandwich": first_candidate,
@@ -411,6 +475,14 @@ BREAKS: dict[str, Break] = {
     "theorem-b": slow_steps("two_layer_schedule"),
     "near-optimal": first_candidate,
     "other-attack": unlifted_kernel,
+    "capacity": short_vertices,
+    "pairs": fewer_labellings,
+    "maximum-norm": one_split_short,
+    "nearest-centre": no_offset,
+    "cap-net": half_slope,
+    "two-layer-vc": too_few_binomials,
+    "line": all_to_the_right,
+    "zigzag": no_sets,
 }
 
 

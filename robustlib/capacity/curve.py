@@ -1,0 +1,163 @@
+"""What width buys in practice: trained nets of many widths, judged by certified intervals."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from ..attacks import Attack
+from ..losses import Loss
+from ..networks import TwoLayerNet
+from ..numerics import check_integer, check_real
+from ..perturbations import Perturbation
+from ..robust_loss import robust_loss
+from ..samples import Sample
+from ..training import adversarial_training
+
+
+@dataclass(frozen=True)
+class WidthRun:
+    """One trained net, at its best step: losses on the training sample.
+
+    ``clean_loss`` without an attack, ``surrogate_loss`` at what the attack found, and ``lower`` and
+    ``upper`` ends of the robust loss; ``accuracy`` holds both ends of the robust accuracy.
+    ``reached`` is the first step with a surrogate loss of at most the target, None where there is
+    none; ``drift`` how far the weights went.
+    """
+
+    width: int
+    seed: int
+    clean_loss: float
+    surrogate_loss: float
+    lower: float
+    upper: float
+    accuracy: tuple[float, float]
+    reached: int | None
+    drift: float
+
+    @property
+    def suboptimality(self) -> float:
+        """At most this much of the robust loss was missed by the training attack."""
+        return self.upper - self.surrogate_loss
+
+
+@dataclass(frozen=True, repr=False)
+class WidthCurve:
+    """Runs of :func:`width_curve`: prints one line a width, medians with smallest and largest."""
+
+    runs: tuple[WidthRun, ...]
+    target: float
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The widths, ascending."""
+        return tuple(sorted({run.width for run in self.runs}))
+
+    def values(self, name: str, width: int) -> list[float]:
+        """The field ``name`` of every run of ``width``, one a seed; inf for None."""
+        found = [getattr(run, name) for run in self.runs if run.width == width]
+        if not found:
+            raise ValueError(f"width must be one of {self.widths}, got {width}")
+        return [math.inf if value is None else float(value) for value in found]
+
+    def narrowest(self) -> tuple[float, float]:
+        """The least width whose median robust loss is below the target: proved, and at best.
+
+        From the upper and from the lower ends of the intervals: the width that practice needs is
+        between the second number and the first. inf where no width will do.
+        """
+
+        def least(end: str) -> float:
+            good = [w for w in self.widths if statistics.median(self.values(end, w)) <= self.target]
+            return float(min(good, default=math.inf))
+
+        return least("upper"), least("lower")
+
+    def __repr__(self) -> str:
+        lines = [
+            f"Trained nets, {len(self.runs) // len(self.widths)} seeds a width; median "
+            "[smallest, largest]; target " + f"{self.target:g}",
+            f"{'width':>6}  {'surrogate loss':22}  {'robust loss at least':22}  "
+            f"{'robust loss at most':22}  {'steps to target':>15}",
+        ]
+        for width in self.widths:
+            cells = [
+                f"{_spread(self.values(name, width)):22}"
+                for name in ("surrogate_loss", "lower", "upper")
+            ]
+            steps = statistics.median(self.values("reached", width))
+            reached = "never" if steps == math.inf else f"{steps:.0f}"
+            lines.append(f"{width:>6}  {'  '.join(cells)}  {reached:>15}")
+        return "\n".join(lines)
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{statistics.median(values):.3f} [{min(values):.3f}, {max(values):.3f}]"
+
+
+def width_curve(
+    sample: Sample,
+    *,
+    widths: Iterable[int],
+    perturbation: Perturbation,
+    attack: Attack,
+    loss: Loss,
+    step_size: float,
+    steps: int,
+    target: float,
+    seeds: int = 5,
+    activation: str = "relu",
+    effort: str = "medium",
+) -> WidthCurve:
+    """Train two-layer nets of every width, ``seeds`` of each, and judge their robust losses.
+
+    Each net has the symmetric start and a bias, and is trained by ``steps`` steps of
+    ``step_size`` against ``attack`` (``Identity()``: plain training); its weights of the best step
+    are judged on ``sample`` by :func:`robustlib.robust_loss` with ``effort``. ``target`` is the
+    loss at which the steps are counted. Raises as training does, and for fewer than one seed.
+    """
+    check_integer("seeds", seeds, minimum=1)
+    check_real("target", target, above=0)
+    sizes = [check_integer("widths", width, minimum=1) for width in widths]
+    if not sizes:
+        raise ValueError("widths must hold at least one width, got none")
+    runs = []
+    for width in sizes:
+        for seed in range(seeds):
+            net = TwoLayerNet(sample.d, width, activation=activation, seed=seed).to(sample.x)
+            run = adversarial_training(
+                net,
+                sample,
+                perturbation=perturbation,
+                attack=attack,
+                loss=loss,
+                step_size=step_size,
+                steps=steps,
+                progress=False,
+                seed=seed,
+            )
+            best = run.best_step
+            judged = robust_loss(
+                run.best, sample, perturbation=perturbation, loss=loss, effort=effort
+            )
+            with torch.no_grad():
+                clean = float(loss(run.best(sample.x), sample.y).mean())
+            reached = (run.surrogate_loss <= target).nonzero().flatten()
+            runs.append(
+                WidthRun(
+                    width,
+                    seed,
+                    clean,
+                    float(run.surrogate_loss[best]),
+                    judged.lower,
+                    judged.upper,
+                    judged.accuracy,
+                    int(reached[0]) if len(reached) else None,
+                    float(run.drift[best]),
+                )
+            )
+    return WidthCurve(tuple(runs), target)
