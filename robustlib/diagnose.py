@@ -14,7 +14,7 @@ from .attacks.problem import Model, Problem, outputs
 from .losses import Loss
 from .numerics import check_integer, row_norm
 from .perturbations import Perturbation
-from .robust_loss import Labelled
+from .samples import Labelled
 
 _POINTS = 16  # random points of every set at which the outputs are compared
 _SHARE = 0.1  # a fault of fewer examples than this share is theirs, not the model's

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from .attacks import PGD
+from .attacks import APGD, PGD, Attack
 from .attacks.base import undisturbed
 from .attacks.branch_and_bound import BranchAndBound, tree_for
 from .attacks.problem import Model, outputs
@@ -18,20 +17,12 @@ from .bounds.output import check_fits, ranges
 from .losses import Logistic, Loss
 from .numerics import check_choice, check_integer
 from .perturbations import Finite, Perturbation
+from .samples import Labelled, check_labelled
 
-# Restarts of PGD, nodes and seconds of the exact search for one point.
+# Restarts of PGD and APGD, nodes and seconds of the exact search for one point.
 _EFFORTS = {"low": (1, 0, 2.0), "medium": (4, 2_000, 2.0), "high": (16, 100_000, 8.0)}
 _MEET = 1e-6  # ends this close count as one number
 _FAR = 100.0  # an output where a one-sided loss no longer rises
-
-
-class Labelled(Protocol):
-    """Anything with points ``x`` (n, ...) and labels ``y`` (n,)."""
-
-    @property
-    def x(self) -> Tensor: ...
-    @property
-    def y(self) -> Tensor: ...
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -95,14 +86,14 @@ def robust_loss(
 ) -> RobustLoss:
     """An interval for the robust loss: the mean over the sample of the largest loss in each set.
 
-    The lower end is the loss at points that PGD or a search found, as the model computes it. The
+    The lower end is the loss at points that PGD, APGD or a search found, as the model has it. The
     upper end is proved, for the model as computed in its own dtype at every tensor that
     ``perturbation.contains``, whatever the order of its sums: in closed form where the model is
     affine, by linear bounds and exact search where it is a net that ``output_bounds`` knows, by
     looking at all candidates where the set is ``Finite``. For all other models it is infinity:
     ``how`` says so.
 
-    ``effort`` is "low" (one run of PGD, bounds of the whole set), "medium" (4 restarts, search up
+    ``effort`` is "low" (one run of each, bounds of the whole set), "medium" (4 restarts, search up
     to 2000 parts or 2 s a point) or "high" (16 restarts, 100 000 parts or 8 s a point). Where a
     limit by time was met, the interval depends on the machine.
 
@@ -110,19 +101,19 @@ def robust_loss(
     """
     restarts, nodes, seconds = _EFFORTS[check_choice("effort", effort, _EFFORTS)]
     check_integer("seed", seed, minimum=0)
-    if not hasattr(sample, "x") or not hasattr(sample, "y"):
-        raise TypeError(f"sample must have points x and labels y, got {type(sample).__name__}")
+    check_labelled(sample)
     x, y = sample.x, sample.y
-    if not len(x):
-        raise ValueError("sample must hold at least one point, got none")
-    attack = PGD(restarts=restarts, seed=seed)
+    attacks: tuple[Attack, ...] = (
+        PGD(restarts=restarts, seed=seed),
+        APGD(restarts=restarts, seed=seed),
+    )
     found = _Found(model, x, y, loss)
-    start = attack(model, x, y, perturbation=perturbation, loss=loss)  # checks all arguments
-    found.offer(x)
-    found.offer(start)
+    starts = [attack(model, x, y, perturbation=perturbation, loss=loss) for attack in attacks]
+    for z in (x, *starts):  # the attacks have checked all arguments
+        found.offer(z)
     if bool((loss.derivative(_FAR * y, y) * y > 0).any()):
         # a loss that rises on both sides of its label does not ask for the smallest margin
-        found.offer(attack(model, x, y, perturbation=perturbation, loss=Logistic()))
+        found.offer(attacks[0](model, x, y, perturbation=perturbation, loss=Logistic()))
     with undisturbed(model, x.device):
         if isinstance(perturbation, Finite):
             return _enumerated(found, perturbation)

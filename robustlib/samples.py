@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -28,6 +28,23 @@ from .numerics import (
 # Streams of the seed, apart from those of the networks.
 _SUBSET, _POINTS, _LABELS, _SPLIT = 2001, 2002, 2003, 2004
 _CAP_ANGLE = math.pi / 3
+
+
+class Labelled(Protocol):
+    """Anything with points ``x`` (n, ...) and labels ``y`` (n,)."""
+
+    @property
+    def x(self) -> Tensor: ...
+    @property
+    def y(self) -> Tensor: ...
+
+
+def check_labelled(sample: object) -> None:
+    """Raise where ``sample`` has no points and labels, or none of them."""
+    if not hasattr(sample, "x") or not hasattr(sample, "y"):
+        raise TypeError(f"sample must have points x and labels y, got {type(sample).__name__}")
+    if not len(sample.x):
+        raise ValueError("sample must hold at least one point, got none")
 
 
 @dataclass(frozen=True, eq=False, repr=False)

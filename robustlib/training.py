@@ -6,9 +6,8 @@ import copy
 import math
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -17,23 +16,16 @@ from tqdm import tqdm
 from . import checkpoints
 from .attacks.base import Attack, undisturbed
 from .attacks.problem import NonFiniteOutputError, outputs
+from .comparison import Comparison
 from .losses import Loss
 from .numerics import check_choice, check_integer, check_real, generator
 from .perturbations import Perturbation
+from .samples import Labelled, check_labelled
 from .trajectory import Trajectory
 
 RECORDS = ("attacked", "weights")
 CHECKPOINT_SECONDS = 1.0  # at most one checkpoint in so many seconds ...
 CHECKPOINT_SHARE = 0.05  # ... and at most this share of the time spent on writing them
-
-
-class Labelled(Protocol):
-    """Anything with points ``x`` (n, ...) and labels ``y`` (n,)."""
-
-    @property
-    def x(self) -> Tensor: ...
-    @property
-    def y(self) -> Tensor: ...
 
 
 def adversarial_training(
@@ -47,6 +39,7 @@ def adversarial_training(
     steps: int,
     radius: float | None = None,
     record: Iterable[str] = (),
+    comparator: Sequence[Tensor] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     progress: bool | None = None,
     seed: int = 0,
@@ -64,8 +57,10 @@ def adversarial_training(
     Step t draws its random numbers from a stream of ``seed`` that is its own.
 
     ``record`` may name "attacked" (the points found at every step) and "weights" (the trained
-    weights before every step and at the end). ``progress`` shows a bar of plain text on stderr;
-    by default only on a terminal, so that the outputs stored in a notebook never contain one.
+    weights before every step and at the end). ``comparator`` are fixed weights W_*, one tensor per
+    trained layer as in ``net.start()``: the run then records its distance from them and what its
+    regret is made of (``Trajectory.comparison``), without storing any weights. ``progress`` shows
+    a bar of plain text on stderr; by default only on a terminal, so never in a notebook.
 
     ``checkpoint`` is a file written about once a second and at the end, whole or not at all. If it
     exists, the run goes on from it and ends with the same bits as a run never stopped (on the same
@@ -75,7 +70,9 @@ def adversarial_training(
     Raises ``ValueError`` or ``TypeError`` for bad arguments, and ``ValueError`` naming the step
     and its step size where the run diverges.
     """
-    run = _Run(net, sample, perturbation, attack, loss, step_size, steps, radius, record, seed)
+    run = _Run(
+        net, sample, perturbation, attack, loss, step_size, steps, radius, record, comparator, seed
+    )
     path = None if checkpoint is None else Path(checkpoint)
     if path is not None and not path.parent.is_dir():
         raise ValueError(f"checkpoint must be in a directory that exists, got {str(checkpoint)!r}")
@@ -114,16 +111,14 @@ class _Run:
         steps: int,
         radius: float | None,
         record: Iterable[str],
+        comparator: Sequence[Tensor] | None,
         seed: int,
     ) -> None:
         if not isinstance(net, nn.Module):
             raise TypeError(f"net must be a torch module, got {type(net).__name__}")
         if not isinstance(attack, Attack):
             raise TypeError(f"attack must be an attack such as PGD(), got {attack!r}")
-        if not hasattr(sample, "x") or not hasattr(sample, "y"):
-            raise TypeError(f"sample must have points x and labels y, got {type(sample).__name__}")
-        if len(sample.x) == 0:
-            raise ValueError("sample must hold at least one point, got none")
+        check_labelled(sample)
         if not callable(step_size):
             check_real("step_size", step_size, above=0)
         if isinstance(record, str):
@@ -145,9 +140,8 @@ class _Run:
         if radius is not None:
             check_real("radius", radius, minimum=0)
             if not callable(getattr(net, "project", None)):
-                raise TypeError(
-                    f"radius needs a net with project(radius), got {type(net).__name__}"
-                )
+                kind = type(net).__name__
+                raise TypeError(f"radius needs a net with project(radius), got {kind}")
             if max(drift.values()) > radius:
                 raise ValueError(f"net starts outside the ball of radius {radius:g}: {drift}")
         x = sample.x
@@ -163,6 +157,9 @@ class _Run:
         }
         for name, history in self.weights.items():
             history[0] = self.trained[name].detach()
+        self.comparison = (
+            None if comparator is None else Comparison.start(comparator, self.trained, steps)
+        )
 
     def step(self) -> None:
         """One step of training, from W_t to W_(t+1)."""
@@ -188,6 +185,8 @@ class _Run:
         if t == 0 or value < float(self.surrogate_loss[self.best_step]):
             self.best_step = t
             self.best.load_state_dict(self.net.state_dict())
+        if self.comparison is not None:
+            self.comparison.take(t, self.net, self.trained, gradients, attacked, y, self.loss)
         with torch.no_grad():
             for w, gradient in zip(weights, gradients, strict=True):
                 w.sub_(gradient, alpha=alpha)
@@ -202,6 +201,8 @@ class _Run:
             self.attacked[t] = attacked
         for name, history in self.weights.items():
             history[t + 1] = self.trained[name].detach()
+        if self.comparison is not None:
+            self.comparison.arrive(t + 1, self.trained)
         self.t = t + 1
 
     def trajectory(self) -> Trajectory:
@@ -218,6 +219,7 @@ class _Run:
             final=self.net,
             attacked=None if self.attacked is None else self.attacked[:t].clone(),
             weights={k: w[: t + 1].clone() for k, w in self.weights.items()} or None,
+            comparison=None if self.comparison is None else self.comparison.until(t),
         )
 
     def save(self, path: Path) -> None:
@@ -259,6 +261,8 @@ class _Run:
             self.attacked[:t] = run.attacked
         for name, history in (run.weights or {}).items():
             self.weights[name][: t + 1] = history
+        if self.comparison is not None and run.comparison is not None:
+            self.comparison.resume(run.comparison)
 
     def _alpha(self, t: int) -> float:
         value = self.step_size(t) if callable(self.step_size) else self.step_size
@@ -281,7 +285,9 @@ class _Run:
         """All that decides the bits of the run, except the step sizes: those are in the record."""
         state, x, y = self.initial.state_dict(), self.sample.x, self.sample.y
         kind = f"{type(self.net).__name__} with weights "
+        to = {} if self.comparison is None else self.comparison.weights
         return {
+            **({"comparator": checkpoints.digest(to.values())} if to else {}),
             "net": kind + checkpoints.digest(state.values(), repr(self.initial) + str(list(state))),
             "sample": f"{len(x)} points with contents {checkpoints.digest([x, y])}",
             "device": x.device.type,

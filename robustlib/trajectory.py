@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from . import checkpoints
+from .comparison import Comparison
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,7 +28,8 @@ class Trajectory:
 
     ``initial``, ``best`` and ``final`` are the nets at W_0, at ``best_step``, and at W_T (whose
     surrogate loss was never measured). ``attacked`` (T, n, ...) and ``weights`` (name to
-    (T+1, ...)) are there where they were asked for, on the device of the sample and the net.
+    (T+1, ...)) are there where they were asked for, on the device of the sample and the net;
+    ``comparison`` holds the run as given weights see it, where such were given.
     """
 
     surrogate_loss: Tensor
@@ -39,6 +41,7 @@ class Trajectory:
     final: nn.Module
     attacked: Tensor | None = None
     weights: dict[str, Tensor] | None = None
+    comparison: Comparison | None = None
 
     @property
     def steps(self) -> int:
@@ -105,6 +108,8 @@ class Trajectory:
         nets = ("initial", "best", "final")
         numbers = {name: value for name, value in vars(self).items() if name not in nets}
         states = {name: dict(getattr(self, name).state_dict()) for name in nets}
+        if self.comparison is not None:
+            numbers["comparison"] = dict(vars(self.comparison))
         return {**numbers, **states, "net": type(self.final).__name__}
 
     @classmethod
@@ -125,5 +130,7 @@ class Trajectory:
             fields[name] = module
         for name in ("surrogate_loss", "drift", "step_sizes"):
             fields[name] = fields[name].cpu()
+        if fields.get("comparison") is not None:
+            fields["comparison"] = Comparison.from_payload(fields["comparison"])
         fields["drift_by_layer"] = {k: v.cpu() for k, v in fields["drift_by_layer"].items()}
         return cls(**fields)

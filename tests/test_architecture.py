@@ -30,6 +30,7 @@ FLOORS = {
     "bounds": 2,
     "robust_loss": 3,
     "checkpoints": 3,
+    "comparison": 3,
     "trajectory": 3,
     "training": 3,
     "diagnose": 3,

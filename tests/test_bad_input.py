@@ -9,10 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from robustlib.attacks import Identity
+from robustlib.expressivity import expressiveness, min_norm_interpolant
 from robustlib.kernels import (
     empirical_ntk,
     kernel_flow,
@@ -22,8 +25,20 @@ from robustlib.kernels import (
     robust_gram,
     spectrum,
 )
+from robustlib.losses import Hinge, PseudoHuber
 from robustlib.networks import DeepNet, TwoLayerNet, linearize
+from robustlib.perturbations import Finite, L2Ball, Perturbation, SphereCap
+from robustlib.regret import (
+    Comparator,
+    best_in_ball,
+    lower_bound,
+    projected_schedule,
+    realisable_schedule,
+    regret,
+    two_layer_schedule,
+)
 from robustlib.samples import Sample, caps, digits, hexagon, openml, sphere
+from robustlib.training import adversarial_training
 
 Row = tuple[str, Callable[[], object], type[Exception], tuple[str, ...]]
 
@@ -184,7 +199,188 @@ KERNELS: list[Row] = [
     ),
 ]
 
-TABLE = SAMPLES + NETWORKS + KERNELS
+LINEAR = linearize(NET)
+CAP = SphereCap(0.2)
+HEXAGON = hexagon()
+LOSS = PseudoHuber()
+RUN = adversarial_training(
+    LINEAR, hexagon(), perturbation=CAP, attack=Identity(), loss=LOSS, step_size=1.0, steps=2
+)
+NO_STEPS = adversarial_training(
+    LINEAR, hexagon(), perturbation=CAP, attack=Identity(), loss=LOSS, step_size=1.0, steps=0
+)
+
+
+def ball(model: object = LINEAR, sample: object = HEXAGON, **change: object) -> Comparator:
+    arguments = {"perturbation": CAP, "radius": 1.0, "loss": LOSS, **change}
+    return best_in_ball(model, sample, **arguments)  # type: ignore[arg-type]
+
+
+def compared(comparator: object) -> object:
+    return adversarial_training(
+        LINEAR,
+        hexagon(),
+        perturbation=CAP,
+        attack=Identity(),
+        loss=LOSS,
+        step_size=1.0,
+        steps=1,
+        comparator=comparator,  # type: ignore[arg-type]
+    )
+
+
+REGRET: list[Row] = [
+    ("ball of a net", lambda: ball(NET), TypeError, ("TwoLayerNet", "linearize(net)")),
+    ("ball of text", lambda: ball("relu"), TypeError, ("kernel(x, z)", "'relu'")),
+    (
+        "kernel shape",
+        lambda: ball(lambda x, z: ntk(x, z)[:, :1]),
+        ValueError,
+        ("model", "(6, 6)", "(6, 1)"),
+    ),
+    ("radius", lambda: ball(radius=-1.0), ValueError, ("radius", "at least 0", "-1")),
+    ("no bound", lambda: ball(radius=math.inf), ValueError, ("radius must be finite", "inf")),
+    ("tolerance", lambda: ball(tolerance=0.0), ValueError, ("tolerance", "greater than 0")),
+    ("judge", lambda: ball(judge="exact"), TypeError, ("judge", "GridMax()", "'exact'")),
+    ("no points", lambda: ball(sample=SimpleNamespace(x=X[:0], y=Y[:0])), ValueError, ("sample",)),
+    ("no labels", lambda: ball(sample=X), TypeError, ("sample must have points x and labels y",)),
+    (
+        "single",
+        lambda: ball(sample=hexagon().to(dtype=torch.float32)),
+        TypeError,
+        ("float64", "torch.float32", "net.double()"),
+    ),
+    ("regret of no steps", lambda: regret(NO_STEPS, ball()), ValueError, ("at least one step",)),
+    ("no record", lambda: regret(RUN, ball()), ValueError, ("comparator.weights", "neither")),
+    ("of a kernel", lambda: regret(RUN, ball(ntk)), ValueError, ("no weights", "linearize(net)")),
+    (
+        "certificate record",
+        lambda: lower_bound(RUN, hexagon(), loss=LOSS, radius=1.0),
+        ValueError,
+        ("record=('attacked', 'weights')",),
+    ),
+    (
+        "certificate after",
+        lambda: lower_bound(RUN, hexagon(), loss=LOSS, radius=1.0, after=2),
+        ValueError,
+        ("after must be less than the 2 steps", "got 2"),
+    ),
+    (
+        "compare with a comparator",
+        lambda: compared(ball()),
+        TypeError,
+        ("comparator must be a tuple", "Comparator"),
+    ),
+    (
+        "compare shapes",
+        lambda: compared((X,)),
+        ValueError,
+        ("comparator", "one tensor per trained layer", "(4, 3)", "(6, 2)"),
+    ),
+    (
+        "compare dtypes",
+        lambda: compared(tuple(w.float() for w in NET.start())),
+        TypeError,
+        ("comparator is torch.float32", "torch.float64"),
+    ),
+    (
+        "not smooth",
+        lambda: two_layer_schedule(NET, loss=LOSS, radius=1.0, epsilon=0.1),
+        ValueError,
+        ("bounded slope and curvature", "'relu'"),
+    ),
+    (
+        "no schedule",
+        lambda: projected_schedule(LINEAR, loss=LOSS, radius=1.0),
+        ValueError,
+        ("exactly one of steps and epsilon",),
+    ),
+    (
+        "deep schedule",
+        lambda: projected_schedule(DEEP, loss=LOSS, radius=1.0, steps=5),
+        ValueError,
+        ("gradient must be given", "empirical_ntk"),
+    ),
+    (
+        "fast and sharp",
+        lambda: realisable_schedule(LINEAR, loss=Hinge(), radius=1.0, steps=5),
+        ValueError,
+        ("loss must be smooth", "Hinge()"),
+    ),
+]
+
+
+def norm_of(sets: Perturbation | None = None, **options: object) -> object:
+    """The least norm on the hexagon with caps of radius 0.1."""
+    return min_norm_interpolant(hexagon(), sets or SphereCap(0.1), **options)  # type: ignore[arg-type]
+
+
+OFF = Finite(torch.stack([X, 1.1 * X], 1))
+EXPRESSIVITY: list[Row] = [
+    ("neither", lambda: norm_of(), ValueError, ("exactly one of tolerance and margin", "None")),
+    (
+        "both",
+        lambda: norm_of(tolerance=0.1, margin=1.0),
+        ValueError,
+        ("exactly one", "tolerance=0.1", "margin=1.0"),
+    ),
+    (
+        "tolerance 0",
+        lambda: norm_of(tolerance=0.0),
+        ValueError,
+        ("tolerance must be greater than 0, got 0", "constant on a cap", "margin=1"),
+    ),
+    ("tolerance < 0", lambda: norm_of(tolerance=-0.1), ValueError, ("greater than 0, got -0.1",)),
+    ("tolerance nan", lambda: norm_of(tolerance=math.nan), ValueError, ("tolerance", "finite")),
+    ("margin 0", lambda: norm_of(margin=0), ValueError, ("margin must be greater than 0, got 0",)),
+    ("margin text", lambda: norm_of(margin="1"), TypeError, ("margin must be a real number",)),
+    (
+        "sets off the sphere",
+        lambda: norm_of(L2Ball(0.1), margin=1.0),
+        TypeError,
+        ("unit sphere", "SphereCap or Finite", "L2Ball"),
+    ),
+    (
+        "candidates off the sphere",
+        lambda: norm_of(OFF, margin=1.0),
+        ValueError,
+        ("unit sphere", "norm 1.1", "candidate 1 of example 0"),
+    ),
+    (
+        "no sample",
+        lambda: min_norm_interpolant(X, SphereCap(0.1), margin=1.0),  # type: ignore[arg-type]
+        TypeError,
+        ("sample must be a Sample", "Tensor"),
+    ),
+    ("kernel", lambda: norm_of(margin=1, activation="rleu"), ValueError, ("mean 'relu'?",)),
+    ("sets meet", lambda: norm_of(SphereCap(0.6), margin=1), ValueError, ("0 and 1 meet",)),
+    (
+        "odd degrees",
+        lambda: norm_of(margin=1, bias=False),
+        ValueError,
+        ("odd harmonics", "degree 1 only", "examples 0 and 3", "different labels", "bias=True"),
+    ),
+    (
+        "deep net",
+        lambda: norm_of(margin=1, layers="all").to_network(4),  # type: ignore[attr-defined]
+        ValueError,
+        ('layers="first"', "all layers"),
+    ),
+    (
+        "odd net",
+        lambda: norm_of(margin=1).to_network(5),  # type: ignore[attr-defined]
+        ValueError,
+        ("width must be even", "got 5"),
+    ),
+    (
+        "report depth",
+        lambda: expressiveness(hexagon(), SphereCap(0.1), depth=2),
+        ValueError,
+        ("depth=2",),
+    ),
+]
+
+TABLE = SAMPLES + NETWORKS + KERNELS + REGRET + EXPRESSIVITY
 
 
 @pytest.mark.parametrize("row", TABLE, ids=[row[0] for row in TABLE])

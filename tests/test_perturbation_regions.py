@@ -56,7 +56,7 @@ def test_every_step_stays_in_the_set(sets: Perturbation, d: int, dtype: torch.dt
         assert bool(sets.contains(z, x).all())
         lengths = sets.radius * torch.logspace(-4, 1, N, dtype=torch.float64)
         for length in (2 * sets.radius, sets.radius, sets.radius / 7, lengths):
-            moved = region.ascend(z, g, length)
+            moved = region.ascend(z, g.clone(), length)
             assert (moved.shape, moved.dtype) == (x.shape, x.dtype)
             assert bool(sets.contains(moved, x).all())
             assert torch.equal(moved[0], region.project(z)[0])  # no direction, no move
@@ -72,12 +72,27 @@ def test_a_long_step_from_x_is_the_linear_maximiser(sets: Perturbation, dtype: t
         best = ((sets.argmax_linear(g, x) - x) * g).sum(1)
         z, gain = x, torch.zeros_like(best)
         for factor in (1, 2, 2, 2):
-            z = region.ascend(z, g, factor * sets.radius)
+            z = region.ascend(z, g.clone(), factor * sets.radius)
             gain = torch.maximum(gain, ((z - x) * g).sum(1))
         rounding = 64 * torch.finfo(dtype).eps * (1 + g.abs().sum(1))
         rounding[5] = math.inf  # for caps: the way round from the opposite point, by any side
         assert bool((gain <= best + rounding).all())
         assert bool((gain >= (1 - 1e-3) * best - rounding).all())
+
+
+@pytest.mark.parametrize("sets", SETS, ids=repr)
+def test_the_highest_point_is_as_high_as_the_exact_one(
+    sets: Perturbation, dtype: torch.dtype
+) -> None:
+    for d in (1, 2, 20):
+        x, _, g = problem(sets, d, 1.0, d, dtype)
+        exact, quick = sets.argmax_linear(g, x), sets.at(x).highest(g.clone())
+        assert bool(sets.contains(quick, x).all())
+        assert torch.equal(quick[0], x[0]) or bool(g[0].any())  # no direction, no move
+        less = ((exact - quick) * g).sum(1).abs()
+        rounding = 64 * torch.finfo(dtype).eps * (1 + g.abs().sum(1))
+        rounding[5] = math.inf  # for caps: the way round from the opposite point, by any side
+        assert bool((less <= rounding).all())
 
 
 @pytest.mark.parametrize("sets", [s for s in SETS if s.radius < 2], ids=repr)
@@ -116,7 +131,7 @@ def test_other_sets_take_the_public_way(dtype: torch.dtype) -> None:
     x, z, g = problem(one, 1, 1.0, 0, dtype)
     lengths = torch.full((N,), 0.1)
     lengths[::2] = 2.0
-    moved = one.at(x).ascend(x, g, lengths)
+    moved = one.at(x).ascend(x, g.clone(), lengths)
     assert torch.equal(moved[1::2], x[1::2])
     assert torch.equal(moved[2::2], one.argmax_linear(g, x)[2::2])
 

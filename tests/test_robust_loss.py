@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from robustlib.attacks import PGD, GridMax, LinearMax
+from robustlib.attacks import APGD, PGD, GridMax, LinearMax
 from robustlib.losses import Hinge, LogCosh, Logistic, Loss, PseudoHuber
 from robustlib.networks import DeepNet, TwoLayerNet, linearize
 from robustlib.numerics import generator
@@ -257,3 +257,21 @@ def test_bad_arguments(change: dict[str, object], error: type[Exception], match:
     sample = arguments.pop("sample")
     with pytest.raises(error, match=match):
         robust_loss(NET, sample, **arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("loss", [PseudoHuber(), Logistic()], ids=repr)
+@pytest.mark.parametrize("effort", ["low", "medium"])
+def test_the_lower_end_is_no_less_than_any_attack_of_its_effort(effort: str, loss: Loss) -> None:
+    g = generator(3)
+    x = torch.rand(12, 6, generator=g, dtype=torch.float64)
+    y = 2.0 * torch.randint(2, (12,), generator=g).double() - 1
+    net, sample = DeepNet(6, 12, 2, activation="relu").double(), SimpleNamespace(x=x, y=y)
+    for sets in (LinfBall(0.2), L2Ball(0.4, box=(0, 1)), L1Ball(0.6)):
+        found = robust_loss(net, sample, perturbation=sets, loss=loss, effort=effort)
+        low, high = found.per_example.unbind(1)
+        assert bool((low <= high).all())
+        restarts = {"low": 1, "medium": 4}[effort]
+        for attack in (PGD(restarts=restarts), APGD(restarts=restarts)):
+            z = attack(net, x, y, perturbation=sets, loss=loss)
+            with torch.no_grad():
+                assert bool((loss(net(z), y) <= low + 1e-12).all())

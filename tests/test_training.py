@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from robustlib import checkpoints, training
-from robustlib.attacks import FGSM, PGD, Attack, Identity, Problem, RandomNoise
+from robustlib.attacks import FGSM, PGD, Attack, Identity, Problem, RandomNoise, Stale
 from robustlib.losses import Logistic, PseudoHuber
 from robustlib.networks import DeepNet, TwoLayerNet, linearize
 from robustlib.perturbations import LinfBall, SphereCap
@@ -321,6 +321,44 @@ def test_a_run_cut_off_at_any_step_goes_on_with_the_same_bits(
         assert (
             bits(train(attack=Tripwire(0), step_size=12.0, checkpoint=path)) == whole
         )  # nothing left to do
+
+
+class Cut(Attack):
+    """``Stale``, until the model has been asked ``at`` times; its memory is that of ``inner``."""
+
+    def __init__(self, at: int) -> None:
+        self.at, self.inner = at, Stale(PGD(steps=3), every=3)
+
+    def __repr__(self) -> str:
+        return "Cut()"
+
+    def _search(self, problem: Problem, generator: torch.Generator) -> None:
+        if self.at == 0:
+            raise Stop
+        self.at -= 1
+        self.inner._search(problem, generator)
+
+    def state(self) -> dict[str, Tensor]:
+        return self.inner.state()
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        self.inner.restore(state)
+
+
+def test_a_run_with_a_stale_attack_goes_on_with_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(training, "CHECKPOINT_SHARE", 1e9)
+    whole = bits(train(attack=Cut(99), step_size=2.0))
+    assert whole == bits(train(attack=Stale(PGD(steps=3), every=3), step_size=2.0))
+    assert whole != bits(train(attack=PGD(steps=3), step_size=2.0))  # staleness shows
+    for at in range(1, 8):  # between two calls for new points as well as at them
+        path = tmp_path / str(at)
+        with pytest.raises(Stop):
+            train(attack=Cut(at), step_size=2.0, checkpoint=path)
+        assert path.exists()
+        assert bits(train(attack=Cut(99), step_size=2.0, checkpoint=path)) == whole
 
 
 def test_a_run_can_be_made_longer_but_not_shorter(tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ from torch import Tensor
 from .. import numerics
 from ..numerics import check_integer, per_row
 from .base import Attack
-from .gradient import Jumps, OtherEnd
+from .gradient import Ends, Jumps
 from .problem import Problem
 
 _PULL = 0.75  # the share of a step that is the gradient's, the rest is momentum
+_SHORT = 0.125  # share of the first length that is not halved any more
 _RISES = 0.75  # the share of steps that must raise the loss for the length to stay
 
 
@@ -25,13 +26,14 @@ class APGD(Attack):
     The steps are those of ``PGD``, of length twice the radius at first and with a quarter of
     momentum. At checkpoints, which come ever closer, an example goes back to the best point of its
     run and on with half the length if fewer than three in four steps since the last one raised its
-    loss, or if neither its length nor its best loss has changed since then.
+    loss, or if neither its length nor its best loss has changed since then. Where the length is
+    down to a quarter of the radius already, a new run begins at a random point far away.
 
-    Starts, jumps out of points that a step leaves unchanged, the other end of two-sided losses and
-    the cost are those of ``PGD`` as well. The loss it finds does not fall when ``restarts`` grow;
-    the checkpoints depend on ``steps``, so that more of them may find less. Raises ``ValueError``
-    for steps < 1 or restarts < 1. Source: Croce and Hein, ICML 2020, section 3, with their
-    constants.
+    Starts, the first two steps, jumps out of points that a step leaves unchanged and the cost are
+    those of ``PGD`` as well. The loss it finds does not fall when ``restarts`` grow; the
+    checkpoints depend on ``steps``, so that more of them may find less. Exact for affine models.
+    Raises ``ValueError`` for steps < 1 or restarts < 1. Source: Croce and Hein, ICML 2020, section
+    3, with their constants; the first two steps and the new runs are ours.
     """
 
     steps: int = 50
@@ -47,33 +49,42 @@ class APGD(Attack):
         seed = int(torch.randint(2**62, (), generator=generator))
         sets, x, region = problem.perturbation, problem.x, problem.region
         for restart in range(self.restarts):
-            jumps = Jumps(problem, numerics.generator(seed, restart, 0))
+            jumps = Jumps(problem, seed, restart, 0)
             z = x if restart == 0 else sets.random(x, numerics.generator(seed, restart))
-            other = OtherEnd(problem) if restart == 0 else None
+            ends = Ends(problem) if restart == 0 else None
             run = _Run(z, region.radius, checkpoints(self.steps))
             for k in range(self.steps):
                 values, gradient = problem.values_and_gradient(run.z)
                 gradient = run.record(values, gradient, k)
                 z = run.z
-                target = region.ascend(z, gradient, run.length)
-                moved = target
+                if ends is not None and k == 0:
+                    moved = ends.first(gradient)
+                else:
+                    moved = region.ascend(z, gradient, run.length)
                 if k > 0:
-                    moved = region.project(
-                        z + _PULL * (target - z) + (1 - _PULL) * (z - run.previous)
-                    )
-                if other is not None:
-                    moved = other(moved, values, gradient, k)
-                run.previous, run.z = z, jumps(z, moved, k)
+                    # z + pull (moved - z) + (1 - pull) (z - previous), in the memory of moved
+                    moved.mul_(_PULL).add_(z, alpha=2 - 2 * _PULL)
+                    moved = region.project(moved.sub_(run.previous, alpha=1 - _PULL))
+                if ends is not None and k == 1:
+                    moved = ends.second(moved, values)
+                moved = jumps(z, moved, k)
+                if bool(run.over.any()):
+                    over = per_row(run.over, z)
+                    moved = torch.where(over, jumps.far(z, k), moved)
+                    z = torch.where(over, moved, z)  # no momentum into a new run
+                run.previous, run.z = z, moved
             problem.values(run.z)
 
 
 class _Run:
-    """Where each example of one restart stands, and where it was best."""
+    """Where each example of one restart stands, and where it was best since its run began."""
 
     def __init__(self, z: Tensor, radius: float, checks: list[int]) -> None:
         n = len(z)
         self.z = self.previous = z
-        self.length = z.new_full((n,), 2 * radius)
+        self._first = 2 * radius
+        self.length = z.new_full((n,), self._first)
+        self.over = torch.zeros_like(self.length, dtype=torch.bool)  # whose run is over
         self.best_values = z.new_full((n,), -torch.inf)
         self.best, self.best_gradient = z.clone(), torch.zeros_like(z)
         self._last_values, self._rises = self.best_values, z.new_zeros(n)
@@ -88,12 +99,18 @@ class _Run:
         self.best[rows], self.best_gradient[rows] = self.z[rows], gradient[rows]
         self.best_values = torch.maximum(values, self.best_values)
         if k not in self._checks:
+            self.over = torch.zeros_like(self.over)
             return gradient
         few = self._rises < _RISES * (k - self._checks[k])
         same = (self.length == self._length_then) & (self.best_values == self._best_then)
         back = few | same
+        self.over = back & (self.length <= _SHORT * self._first)
+        # not in place: the problem holds these values too
+        self.best_values = torch.where(self.over, -torch.inf, self.best_values)
+        self._last_values = torch.where(self.over, -torch.inf, values)
         self._length_then, self._best_then = self.length, self.best_values
         self.length = torch.where(back, self.length / 2, self.length)
+        self.length[self.over] = self._first
         self._rises = torch.zeros_like(self._rises)
         self.z = torch.where(per_row(back, self.z), self.best, self.z)
         self.previous = torch.where(per_row(back, self.z), self.z, self.previous)

@@ -87,7 +87,7 @@ class BranchAndBound(Attack):
         points = problem.result().clone()
         rows = problem.left(torch.ones(len(points), dtype=torch.bool, device=points.device))
         x, y, start = problem.x[rows], problem.y[rows], points[rows]
-        found = self._certified(problem._model, x, y, start, sets, problem._loss)
+        found = self._certified(problem.model, x, y, start, sets, problem.loss)
         points[rows] = found.points
         problem.values(points)
 

@@ -27,8 +27,9 @@ class Problem:
     """What an attack may ask about the model; remembers the best point of every example.
 
     ``x`` (n, ...) are the examples, ``y`` (n,) their labels, ``perturbation`` the sets, ``region``
-    the sets bound to ``x``, for loops. ``two_sided`` says whether the loss rises in both directions
-    of the output, so that both the largest and the smallest output may be the worst.
+    the sets bound to ``x``, for loops; ``model`` and ``loss`` are what is asked, to look at only:
+    what they are asked past the methods here is not remembered. ``two_sided`` says whether the loss
+    rises in both directions of the output, so that the largest and the smallest may be the worst.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class Problem:
     ) -> None:
         self.x, self.y, self.perturbation = x, y, perturbation
         self.region = perturbation.at(x)
-        self._model, self._loss = model, loss
+        self.model, self.loss = model, loss
         far = torch.full_like(y, _FAR)
         self.two_sided = bool((loss.derivative(far * y, y) * y > 0).any())
         self._best, self._owned = x, False
@@ -76,12 +77,12 @@ class Problem:
         that is the gradient of the loss up to a positive factor an example. A loss so flat that
         its slope rounds to 0 therefore does not blind the attack; where the slope is exactly 0,
         the direction is the one that lowers the margin y f. An example that is left has the loss
-        infinity and the direction 0.
+        infinity and the direction 0. The direction is the caller's to overwrite.
         """
         points, y, everyone = self._asked(z), self._asked(self.y), self._active
 
         def sign(f: Tensor) -> Tensor:
-            signs = self._loss.derivative(f, y).sign()
+            signs = self.loss.derivative(f, y).sign()
             return torch.where(signs == 0, -y, signs)
 
         f, direction = self._differentiated(points, sign)
@@ -95,7 +96,7 @@ class Problem:
     def outputs(self, z: Tensor) -> Tensor:
         """The model's outputs (k,) at ``z`` (k, ...), checked; keeps nothing."""
         with torch.no_grad():
-            return outputs(self._model, z)
+            return outputs(self.model, z)
 
     def outputs_and_gradient(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """The model's outputs (n,) and their input gradients (n, ...); keeps nothing.
@@ -120,6 +121,8 @@ class Problem:
             self.values(self.x)
         assert self._start_values is not None
         better = self._best_values > self._start_values
+        if bool(better.all()):
+            return self._best
         return torch.where(per_row(better, self.x), self._best, self.x)
 
     def _differentiated(
@@ -127,7 +130,7 @@ class Problem:
     ) -> tuple[Tensor, Tensor]:
         """Outputs f (n,) at ``z`` and gradients (n, ...) of weights(f) * f, the weights held."""
         z = z.detach().requires_grad_()
-        f = outputs(self._model, z)
+        f = outputs(self.model, z)
         gradient: Tensor | None = None
         if f.requires_grad:
             (gradient,) = torch.autograd.grad(f, z, weights(f.detach()), allow_unused=True)
@@ -139,7 +142,8 @@ class Problem:
         # the sum is quick and finite, unless it overflows
         if not bool(torch.isfinite(gradient.sum())) and not bool(torch.isfinite(gradient).all()):
             raise ValueError("the model's input gradient must be finite, got NaN or infinities")
-        return f.detach(), gradient
+        # a sum's gradient is one number behind many
+        return f.detach(), gradient.contiguous()
 
     def _asked(self, rows: Tensor) -> Tensor:
         """Those of ``rows`` (n, ...) whose examples are not left."""
@@ -159,7 +163,7 @@ class Problem:
 
     def _losses(self, f: Tensor, y: Tensor) -> Tensor:
         with torch.no_grad():
-            values = self._loss(f, y)
+            values = self.loss(f, y)
             return torch.where(f * y <= 0, torch.inf, values) if self._until_broken else values
 
     def _keep(self, z: Tensor, values: Tensor, start: bool = False) -> None:

@@ -7,6 +7,15 @@ from . import chapter03_movement as chapter03_movement
 from . import chapter03_relu as chapter03_relu
 from . import chapter04 as chapter04
 from . import chapter04_training as chapter04_training
+from . import chapter05 as chapter05
+from . import chapter05_convexity as chapter05_convexity
+from . import chapter05_stability as chapter05_stability
+from . import chapter06 as chapter06
+from . import chapter06_comparator as chapter06_comparator
+from . import chapter06_rates as chapter06_rates
+from . import chapter08 as chapter08
+from . import chapter08_parity as chapter08_parity
+from . import chapter09 as chapter09
 from .ledger import ledger_page
 from .registry import Claim, Control, Evidence, Verdict, check, claim, claims
 from .tables import assumptions, constants

@@ -1,6 +1,6 @@
 """Neural tangent kernels: infinitely wide nets, finite nets, their spectra and their solutions."""
 
-from .empirical import RobustGram, empirical_ntk, robust_gram
+from .empirical import RobustGram, empirical_ntk, ntk_by_layer, robust_gram
 from .infinite import nngp, ntk
 from .regression import KernelFlow, KernelRegression, kernel_flow, kernel_regression
 from .spectrum import Spectrum, spectrum
@@ -18,6 +18,7 @@ __all__ = [
     "load_gram",
     "nngp",
     "ntk",
+    "ntk_by_layer",
     "robust_gram",
     "spectrum",
     "store_gram",

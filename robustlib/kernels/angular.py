@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -34,6 +34,7 @@ _FACTORS = [(1, 1.0, 0)] + [
 ]
 _TAIL = 1e-8  # of the Chebyshev series left out for float32, relative to the least |g|
 _NOISE = 4e-16  # Chebyshev coefficients below it are rounding errors
+_DEEP = 20  # layers from which a polynomial of so few terms is no longer right to rounding
 _CALM = 3.2  # growth of rounding errors that needs no remedy
 FLOAT32_ERRORS = 8.0  # roundings that float32 results can bear
 
@@ -171,6 +172,21 @@ class Profile:
         return self.growth + 1.3 * self.order + self.power + len(self.zeros)
 
 
+@dataclass(frozen=True)
+class Recursion:
+    """f where layers are so many that its polynomial would be too long: layer by layer."""
+
+    kind: tuple[str, int, str, bool]
+    order: ClassVar[int] = 0
+    errors: ClassVar[float] = math.inf  # asks for float64 angles
+
+    def evaluate(self, angles: Angles) -> Tensor:
+        """f at all pairs of ``angles``, which are float64."""
+        theta = (1 - angles.tilt.cpu().numpy()) * (math.pi / 2)
+        values = profile(*self.kind, theta, math.pi - theta)
+        return angles.result.copy_(torch.from_numpy(np.asarray(values)))
+
+
 def _chebyshev(values: Array) -> Array:
     """Chebyshev coefficients of the polynomial through ``values`` at the first-kind nodes."""
     n = len(values)
@@ -203,8 +219,12 @@ def _polynomial(g: Array, dtype: torch.dtype) -> tuple[Array, float]:
 
 
 @lru_cache(maxsize=256)
-def fit(activation: str, depth: int, layers: str, tangent: bool, dtype: torch.dtype) -> Profile:
-    """The polynomial form of ``profile``, right to the rounding of ``dtype``."""
+def fit(
+    activation: str, depth: int, layers: str, tangent: bool, dtype: torch.dtype
+) -> Profile | Recursion:
+    """``profile`` in a form that is quick and right to the rounding of ``dtype``."""
+    if depth > _DEEP:
+        return Recursion((activation, depth, layers, tangent))
 
     def f(psi: Array) -> Array:
         return profile(activation, depth, layers, tangent, math.pi - psi, psi)
@@ -266,6 +286,8 @@ def _slope_coefficients(
 
 def slope(activation: str, depth: int, layers: str, tangent: bool) -> Callable[[Tensor], Tensor]:
     """The derivative of f in psi, as a function of float64 z = 2 psi/pi - 1."""
+    if depth > _DEEP:
+        raise ValueError(f"depth must be at most {_DEEP} for gradients of a kernel, got {depth}")
     coefficients = _slope_coefficients(activation, depth, layers, tangent)
 
     def derivative(z: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -48,6 +49,16 @@ def empirical_ntk(net: nn.Module, x: Tensor, z: Tensor | None = None) -> Tensor:
     raise TypeError(f"net must be a TwoLayerNet or DeepNet, got {type(net).__name__}")
 
 
+@torch.no_grad()
+def ntk_by_layer(net: LinearizedNet, x: Tensor, z: Tensor | None = None) -> list[Tensor]:
+    """The terms of ``empirical_ntk``, one (n, m) for every trained layer of a linearised net."""
+    if isinstance(net.frame, DeepNet):
+        check_points(x, z)
+        check_alike("x", x, "the net", net.frame.initial)
+        return list(_deep_layers(net.frame, net.start(), x, z))
+    return [empirical_ntk(net, x, z)]
+
+
 def _two_layer(net: TwoLayerNet, weight: Tensor, x: Tensor, z: Tensor | None) -> Tensor:
     a = net._lift(x)
     b = a if z is None else net._lift(z)
@@ -73,19 +84,28 @@ def _two_layer(net: TwoLayerNet, weight: Tensor, x: Tensor, z: Tensor | None) ->
 
 
 def _deep(net: DeepNet, weights: tuple[Tensor, ...], x: Tensor, z: Tensor | None) -> Tensor:
-    sides = [_sweep(net, weights, net._lift(points)) for points in (x, z) if points is not None]
     gram = x.new_zeros(len(x), len(x if z is None else z))
+    for layer in _deep_layers(net, weights, x, z):
+        gram += layer
+    return gram
+
+
+def _deep_layers(
+    net: DeepNet, weights: tuple[Tensor, ...], x: Tensor, z: Tensor | None
+) -> Iterator[Tensor]:
+    """The part of the kernel that every trained layer contributes."""
+    sides = [_sweep(net, weights, net._lift(points)) for points in (x, z) if points is not None]
     for (a, s), (b, t) in zip(sides[0], sides[-1], strict=True):
+        gram = x.new_zeros(len(x), len(x if z is None else z))
         layer = torch.zeros_like(gram)
         _add_product(layer, s, t, symmetric=z is None)
-        product = torch.zeros_like(gram)
-        _add_product(product, a, b, symmetric=z is None)
-        gram.addcmul_(layer, product)
-    gram /= net.width
-    if z is None:
-        for r, c in tiles(len(x), len(x), _STRIP, symmetric=True):
-            place(gram, gram[r, c], r, c, symmetric=True)  # the other half
-    return gram
+        _add_product(gram, a, b, symmetric=z is None)
+        gram *= layer
+        gram /= net.width
+        if z is None:
+            for r, c in tiles(len(x), len(x), _STRIP, symmetric=True):
+                place(gram, gram[r, c], r, c, symmetric=True)  # the other half
+        yield gram
 
 
 def _sweep(net: DeepNet, weights: tuple[Tensor, ...], x: Tensor) -> list[tuple[Tensor, Tensor]]:

@@ -32,8 +32,9 @@ def ntk(
     and all layers trained, no bias terms. ``bias`` lifts inputs to (x, 1)/sqrt(2) first. float32
     inputs are taken as exact and give entries within 5e-7 relatively, at any angle for ReLU and
     quadratic ReLU; float64 entries are within 1e-13 of sqrt(K(x,x) K(z,z)). Differentiable once in
-    both inputs; at kinks (equal or antipodal points, zero rows) the symmetric subgradient.
-    Raises ``ValueError``/``TypeError`` for bad input and for rows too long for a Hermite series.
+    both inputs, to depth 20 for ReLU; at kinks (equal or antipodal points, zero rows) the symmetric
+    subgradient. Raises ``ValueError``/``TypeError`` for bad input and for rows too long for a
+    Hermite series.
     """
     return _kernel(x, z, activation, depth, layers, bias, tangent=True)
 

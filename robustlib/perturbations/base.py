@@ -129,7 +129,7 @@ class Perturbation(ABC):
         if not flat.shape[1]:
             raise ValueError(f"x must have at least one coordinate, got shape {tuple(x.shape)}")
         self._check_centre(x, flat)
-        return z.detach().flatten(1).double(), flat
+        return flat if z is x else z.detach().flatten(1).double(), flat
 
     def _rounded(self, points: Tensor, like: Tensor) -> Tensor:
         """Float64 rows in the shape, dtype and place of ``like``."""
@@ -205,8 +205,15 @@ class Region:
         """A point of the set near ``z`` (n, ...), the nearest one where that is quickly found."""
         return self.sets.project(z, self.x)
 
+    def highest(self, g: Tensor) -> Tensor:
+        """A point of the set where <g, x'> is largest; x where g = 0. As ``ascend`` with ``g``."""
+        return self.sets.argmax_linear(g, self.x)
+
     def ascend(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
-        """From ``z`` in the set, a step of ``length`` (in the set's norm) up ``g``, in the set."""
+        """From ``z`` in the set, a step of ``length`` (in the set's norm) up ``g``, in the set.
+
+        ``g`` may be overwritten, and the answer may lie in its memory.
+        """
         lengths = torch.as_tensor(length, dtype=torch.float64).cpu()
         moved = z
         for value in sorted(set(lengths.flatten().tolist())):

@@ -41,6 +41,9 @@ class FlatRegion(Region):
     def project(self, z: Tensor) -> Tensor:
         return self._near(z.flatten(1)).reshape(z.shape)
 
+    def highest(self, g: Tensor) -> Tensor:
+        return self._up(self.flat, g.flatten(1), self.eps).reshape(g.shape)
+
     def ascend(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
         if isinstance(length, Tensor):
             length = length.to(z).reshape(-1, 1)
@@ -74,13 +77,24 @@ class BallRegion(FlatRegion):
         self.p = p
         lo, hi = (float(torch.tensor(v, dtype=x.dtype)) for v in box or (-math.inf, math.inf))
         self.limits, self.boxed = (lo, hi), box is not None
-        size = torch.linalg.vector_norm(self.flat, ord=p, dim=1, keepdim=True) + self.eps
-        self.reach = self.eps + _ROUNDING * torch.finfo(x.dtype).eps * size
+        size = self._size(self.flat).unsqueeze(1) + self.eps
+        self.reach = (self.eps + _ROUNDING * torch.finfo(x.dtype).eps * size).to(x)
+
+    def highest(self, g: Tensor) -> Tensor:
+        # one step from x is the answer, unless a box takes something off it
+        return self.sets.argmax_linear(g, self.x) if self.boxed else super().highest(g)
 
     def _surely_inside(self, z: Tensor) -> Tensor:
-        size = torch.linalg.vector_norm(z - self.flat, ord=self.p, dim=1, dtype=torch.float64)
-        inside: Tensor = (size <= self.reach[:, 0]) & (self._clipped(z) == z).all(1)
-        return inside
+        size = self._size(torch.sub(z, self.flat, out=self.scratch))
+        inside: Tensor = size <= self.reach[:, 0]
+        return inside & (self._clipped(z) == z).all(1) if self.boxed else inside
+
+    def _size(self, v: Tensor) -> Tensor:
+        """The norms (n,) of the rows."""
+        if math.isinf(self.p):  # far quicker than vector_norm
+            return torch.abs(v, out=self.scratch).amax(1)
+        size: Tensor = torch.linalg.vector_norm(v, ord=self.p, dim=1, dtype=torch.float64)
+        return size
 
     def _clipped(self, z: Tensor) -> Tensor:
         """In the box, which holds x: no coordinate of z - x grows, so a ball is not left."""
@@ -97,11 +111,14 @@ class LinfRegion(BallRegion):
         self.low = self._clipped(self.flat - self.eps)
         self.high = self._clipped(self.flat + self.eps)
 
+    def highest(self, g: Tensor) -> Tensor:
+        return FlatRegion.highest(self, g)
+
     def _near(self, z: Tensor) -> Tensor:
         return z.clamp(self.low, self.high)
 
     def _up(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
-        return g.sign().mul_(length).add_(z).clamp_(self.low, self.high)
+        return g.sign_().mul_(length).add_(z).clamp_(self.low, self.high)
 
 
 class L2Region(BallRegion):
@@ -112,13 +129,15 @@ class L2Region(BallRegion):
         cut = self._cut(v) if self.boxed else v
         size = self._norms(cut)
         outside = size > self.reach
-        if self.boxed and bool(outside.any()):
+        if not bool(outside.any()):
+            return self._clipped(z)
+        if self.boxed:
             size, cut = self._filled(v)
         scale = torch.where(outside, (self.eps / size).clamp(max=1), 1.0)
         nearest = cut.mul_(scale).add_(self.flat)
-        if not bool(outside.all()):
-            nearest = torch.where(outside, nearest, z)
-        return self._clipped(nearest)
+        if self.boxed:
+            nearest = self._clipped(torch.where(outside, nearest, z))
+        return nearest
 
     def _cut(self, v: Tensor) -> Tensor:
         """Offsets from x, cut by the box."""
@@ -265,11 +284,15 @@ def squares(v: Tensor, scratch: Tensor) -> Tensor:
 
 
 def unit(v: Tensor, scratch: Tensor) -> Tensor:
-    """``v`` divided row by row by its norm, however small or large; zero rows stay zero."""
+    """``v`` divided row by row by its norm, however small or large; zero rows stay zero.
+
+    It may be overwritten.
+    """
     size = squares(v, scratch).sqrt()
-    result = v / size
     odd = ((size > _SMALL) & (size < 1 / _SMALL)).logical_not().flatten()
-    if bool(odd.any()):
-        rows = odd.nonzero().flatten()
-        result[rows] = unit_rows(v[rows])
+    if not bool(odd.any()):
+        return v.div_(size)
+    rows = odd.nonzero().flatten()
+    result = v / size
+    result[rows] = unit_rows(v[rows])
     return result

@@ -19,6 +19,7 @@ from robustlib.attacks import (
     FGSM,
     PGD,
     Attack,
+    BranchAndBound,
     GridMax,
     Identity,
     LinearMax,
@@ -233,6 +234,34 @@ def test_every_attack_on_every_set(
                 check(attack, sets, loss, model, *problem(sets, shape, dtype, device))
 
 
+@pytest.mark.parametrize("j", range(len(SETS)), ids=[repr(sets) for sets in SETS])
+def test_exact_search_on_every_set(j: int, dtype: torch.dtype, device: torch.device) -> None:
+    # the nets that it is for; where it ends, no other attack finds more
+    search, sets = BranchAndBound(nodes=400), SETS[j]
+    for i, shape in enumerate(SHAPES):
+        loss = LOSSES[(2 * i + j) % 4]
+        x, y = problem(sets, shape, dtype, device, 2)
+        model: nn.Module = TwoLayerNet(16, 8, symmetric=False)
+        if len(shape) > 1:
+            layers = [nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 1)]
+            model = nn.Sequential(nn.Flatten(), *layers, nn.Flatten(0))
+            with torch.no_grad():
+                for p in model.parameters():
+                    p.copy_(torch.randn(p.shape, generator=generator(len(p))))
+        model.double()
+        check(search, sets, loss, model, x, y)
+        # the search of a cap may end with a gap
+        others = () if isinstance(sets, SphereCap) else (PGD(), APGD(steps=20))
+        found = search(model, x, y, perturbation=sets, loss=loss)
+        best = losses(model, found, y, loss)
+        for attack in others:
+            found = attack(model, x, y, perturbation=sets, loss=loss)
+            less = losses(model, found, y, loss) - best
+            assert float(less.max()) <= 1e3 * torch.finfo(dtype).eps * float(1 + best.max())
+        few = torch.rand(2, 3, *shape, generator=generator(i), dtype=torch.float64).to(x)
+        check(search, Finite(torch.cat([few, x[:, None]], 1)), loss, MODELS["deep"](), x, y)
+
+
 @pytest.mark.parametrize("attack", [*ATTACKS, GridMax()], ids=repr)
 def test_every_attack_on_finite_sets(
     attack: Attack, dtype: torch.dtype, device: torch.device
@@ -253,7 +282,7 @@ def test_every_attack_in_few_dimensions(
             check(attack, sets, PseudoHuber(), Affine(d), *problem(sets, (d,), dtype, device, n))
 
 
-@pytest.mark.parametrize("attack", ATTACKS, ids=repr)
+@pytest.mark.parametrize("attack", [*ATTACKS, BranchAndBound()], ids=repr)
 def test_radius_zero_and_empty_batches_give_x_itself(attack: Attack, dtype: torch.dtype) -> None:
     cpu = torch.device("cpu")
     for sets in SETS:
@@ -319,7 +348,7 @@ def test_the_loss_does_not_fall_with_more_effort(sets: Perturbation) -> None:
     model = MODELS["two-layer"]()
     loss = PseudoHuber()
     ladders: list[list[Attack]] = [
-        [PGD(steps=k) for k in (1, 2, 3, 5, 9)],
+        [PGD(steps=k) for k in (1, 2, 3, 5, 9, 10, 11, 12, 21, 22)],
         [PGD(steps=2, restarts=k) for k in (1, 2, 3, 5)],
         [PGD(steps=k, restarts=3) for k in (1, 2, 5)],
         [APGD(steps=5, restarts=k) for k in (1, 2, 5)],
@@ -367,11 +396,12 @@ def test_pgd_costs_what_it_says() -> None:
 
     # a loss that rises on both sides of the label costs one forward pass, for the other end
     for loss, more in ((Logistic(), 0), (Hinge(), 0), (PseudoHuber(), 1), (LogCosh(), 1)):
-        for steps, restarts in ((1, 1), (7, 1), (3, 4)):
+        for steps, restarts in ((1, 1), (7, 1), (3, 4), (10, 1), (20, 2), (21, 1)):
             forwards = backwards = 0
             attack = PGD(steps=steps, restarts=restarts)
             attack(Counted(), x, y, perturbation=L2Ball(0.4), loss=loss)
-            assert backwards == steps * restarts
+            # the last point of a run needs no gradient: from there it goes far away
+            assert backwards == (steps - (steps - 1) // 10) * restarts
             assert forwards == (steps + 1) * restarts + more
     forwards = backwards = 0
     FGSM()(Counted(), x, y, perturbation=L2Ball(0.4), loss=PseudoHuber())
@@ -402,6 +432,55 @@ def test_no_gradient_is_computed_in_the_parameters() -> None:
     model.w.register_hook(seen.append)
     PGD()(model, x, y, perturbation=L2Ball(0.4), loss=PseudoHuber())
     assert not seen
+
+
+def test_an_attack_does_not_write_on_what_it_is_given_by_the_model() -> None:
+    """Gradients may be used up, but not the numbers behind a model's sum over coordinates."""
+    x, y = problem(LinfBall(0.1), (16,), torch.float64, torch.device("cpu"))
+    seen: list[Tensor] = []
+
+    def model(z: Tensor) -> Tensor:
+        seen.append(z)
+        return z.sum(1)
+
+    for attack in (PGD(steps=12), APGD(steps=12)):
+        seen.clear()
+        attack(model, x, y, perturbation=LinfBall(0.1), loss=Logistic())
+        assert bool(LinfBall(0.1).contains(torch.cat(seen), x.repeat(len(seen), 1)).all())
+        values = [float(model(z.detach()).sum()) for z in seen[:]]
+        assert len({round(v, 6) for v in values}) > 2  # every input is a memory of its own
+
+
+@pytest.mark.parametrize("attack", [PGD(steps=25), APGD(steps=25, restarts=2), Square()], ids=repr)
+@pytest.mark.parametrize("sets", SETS, ids=repr)
+def test_robust_accuracy_is_the_same_where_broken_examples_are_left(
+    attack: Attack, sets: Perturbation
+) -> None:
+    x, y = problem(sets, (16,), torch.float64, torch.device("cpu"), 60)
+    model = MODELS["two-layer"]()
+    sets = sets.with_radius(sets.radius / 5)
+    with torch.no_grad():
+        shift = float(model(x).median())
+    asked = 0
+
+    def centred(z: Tensor) -> Tensor:
+        nonlocal asked
+        asked += len(z)
+        f: Tensor = model(z) - shift
+        return 3 * f
+
+    with torch.no_grad():
+        y = torch.where(torch.arange(60) % 6 == 0, y, centred(x).sign() + (centred(x) == 0))
+    counts, broken = [], []
+    for early in (False, True):
+        asked = 0
+        z = attack(centred, x, y, perturbation=sets, loss=Logistic(), until_broken=early)
+        counts.append(asked)
+        broken.append(centred(z) * y <= 0)
+    assert torch.equal(broken[0], broken[1])
+    assert 0 < int(broken[0].sum()) < 60
+    # the work saved is the share of the rows that need not be asked any more
+    assert counts[1] <= counts[0] * (1 - 0.5 * float(broken[0].double().mean()))
 
 
 def test_the_generator_decides_where_it_is_given() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from robustlib.attacks import FGSM, PGD, Attack, GridMax, Identity, LinearMax, RandomNoise
+from robustlib.attacks import APGD, FGSM, PGD, Attack, GridMax, Identity, LinearMax, RandomNoise
 from robustlib.losses import Hinge, LogCosh, Logistic, Loss, PseudoHuber
 from robustlib.networks import TwoLayerNet
 from robustlib.numerics import generator
@@ -98,6 +98,29 @@ def test_pgd_reaches_the_closed_form_of_affine_models(sets: Perturbation, seed: 
     assert float(share.mean()) >= 0.999
     assert float(share.min()) >= 0.999
     assert float(share.max()) <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("loss", [PseudoHuber(), LogCosh(), Logistic()], ids=repr)
+@pytest.mark.parametrize("attack", [PGD(), PGD(steps=2), APGD(), APGD(steps=20)], ids=repr)
+@pytest.mark.parametrize("sets", FLAT + BOXED, ids=repr)
+def test_many_steps_are_exact_on_affine_models_at_every_example(
+    sets: Perturbation, attack: Attack, loss: Loss
+) -> None:
+    # a sphere in one dimension is two points
+    for d in (2 if isinstance(sets, SphereCap) else 1, 3, 50):
+        model = Affine(d, d)
+        x, y = data(sets, 64, d, d)
+        with torch.no_grad():
+            clean = loss(model(x), y)
+            # both ends of the outputs, each a closed form
+            ends = [
+                model(x) - y * largest_drop(sets, s * model.w.detach(), x, y) * s for s in (1, -1)
+            ]
+            best = torch.maximum(loss(ends[0], y), loss(ends[1], y)) - clean
+            found = attack(model, x, y, perturbation=sets, loss=loss)
+            gain = loss(model(found), y) - clean
+        assert bool((gain >= 0.999 * best - 1e-12).all())
+        assert bool((gain <= best * (1 + 1e-6) + 1e-9).all())
 
 
 @pytest.mark.parametrize("attack", [LinearMax(), FGSM()], ids=repr)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import ModuleType
@@ -11,16 +13,29 @@ import torch
 from torch import Tensor
 
 from robustlib.activations import ACTIVATIONS, Activation
-from robustlib.attacks import GridMax, LinearMax
+from robustlib.attacks import GridMax, LinearMax, Stale
 from robustlib.bounds import linear
 from robustlib.bounds.layers import Layer
 from robustlib.bounds.supports import Support
-from robustlib.claims import chapter01, chapter02, check, claims
+from robustlib.claims import (
+    chapter01,
+    chapter02,
+    chapter06_comparator,
+    chapter08,
+    chapter09,
+    check,
+    claims,
+    gaps,
+)
+from robustlib.expressivity import report
 from robustlib.kernels import angles, empirical, infinite
-from robustlib.networks import DeepNet, TwoLayerNet
+from robustlib.losses import Hinge
+from robustlib.networks import DeepNet, Network, TwoLayerNet
 from robustlib.perturbations import Finite, SphereCap
 
 Break = Callable[[pytest.MonkeyPatch], None]
+# the package has a function of the same name
+spectrum = sys.modules["robustlib.kernels.spectrum"]
 
 
 def no_rim(patch: pytest.MonkeyPatch) -> None:
@@ -196,6 +211,113 @@ def half_speed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(chapter01.PseudoHuber, "derivative", lambda self, f, y: right(self, f, y) / 2)
 
 
+def small_start(patch: pytest.MonkeyPatch) -> None:
+    """ReLU nets start with entries N(0, 1)."""
+    patch.setitem(ACTIVATIONS, "relu", replace(ACTIVATIONS["relu"], homogeneous=False))
+
+
+def shallow_spectrum(patch: pytest.MonkeyPatch) -> None:
+    """The spectrum is that of one layer, whatever the depth."""
+    module = importlib.import_module("robustlib.kernels.spectrum")
+    patch.setattr(
+        module, "ntk", lambda x, z, **options: infinite.ntk(x, z, **options | {"depth": 1})
+    )
+
+
+def last_layer_expanded(patch: pytest.MonkeyPatch) -> None:
+    """The linearisation of a deep net forgets all layers but the last."""
+    right = DeepNet.expand
+
+    def last(self: DeepNet, step: Sequence[Tensor], x: Tensor) -> Tensor:
+        return right(self, [*(0 * delta for delta in step[:-1]), step[-1]], x)
+
+    patch.setattr(DeepNet, "expand", last)
+
+
+def bent_expansion(patch: pytest.MonkeyPatch) -> None:
+    """The linearisation is no longer affine in the weights."""
+    right = TwoLayerNet.expand
+    patch.setattr(TwoLayerNet, "expand", lambda self, step, x: torch.sin(right(self, step, x)))
+
+
+def small_ball(patch: pytest.MonkeyPatch) -> None:
+    """Training stays in a ball of a third of the radius."""
+    right = Network.project
+    patch.setattr(Network, "project", lambda self, radius: right(self, radius / 3))
+
+
+def slow_descent(patch: pytest.MonkeyPatch) -> None:
+    """The gradient of the loss is a fiftieth of what it is."""
+    call = chapter01.PseudoHuber.__call__
+
+    def flat(self: chapter01.PseudoHuber, f: Tensor, y: Tensor) -> Tensor:
+        value = call(self, f, y)
+        return value.detach() + (value - value.detach()) / 50
+
+    patch.setattr(chapter01.PseudoHuber, "__call__", flat)
+
+
+def squared_hinge(patch: pytest.MonkeyPatch) -> None:
+    """The hinge loss is squared, hence no longer linear where it is positive."""
+    call = Hinge.__call__
+    patch.setattr(Hinge, "__call__", lambda self, f, y: call(self, f, y) ** 2)
+
+
+def never_fresh(patch: pytest.MonkeyPatch) -> None:
+    """A stale attack returns the examples themselves."""
+    patch.setattr(Stale, "_search", lambda self, problem, generator: None)
+
+
+def doubled_certificate(patch: pytest.MonkeyPatch) -> None:
+    """The certificate takes the ball for half as large as it is."""
+    right = chapter06_comparator.lower_bound
+
+    def half(*args: object, radius: float, **options: object) -> object:
+        return right(*args, radius=radius / 2, **options)  # type: ignore[arg-type]
+
+    patch.setattr(chapter06_comparator, "lower_bound", half)
+
+
+def other_dimension(patch: pytest.MonkeyPatch) -> None:
+    """Eigenvalues are those of the sphere in one dimension more."""
+    right = spectrum._funk_hecke
+    patch.setattr(spectrum, "_funk_hecke", lambda d, *rest: right(d + 1, *rest))
+
+
+def no_polynomials(patch: pytest.MonkeyPatch) -> None:
+    """No part of a kernel is seen to be a polynomial: no degree is missing."""
+    patch.setattr(spectrum, "_is_polynomial", lambda parity, options: False)
+
+
+def half_circle(patch: pytest.MonkeyPatch) -> None:
+    """The grid covers half of the circle."""
+    right = chapter08.circle
+    patch.setattr(chapter08, "circle", lambda points: right(points)[: points // 2])
+
+
+def shifted_units(patch: pytest.MonkeyPatch) -> None:
+    """Every ReLU has its kink at -0.3: a bias by the back door."""
+    relu = ACTIVATIONS["relu"]
+    patch.setitem(ACTIVATIONS, "relu", replace(relu, function=lambda z: torch.relu(z + 0.3)))
+
+
+def no_conflict(patch: pytest.MonkeyPatch) -> None:
+    """The criterion finds nothing wrong with any pair."""
+    patch.setattr(report, "possible", lambda *rest: (True, None))
+
+
+def flat_world(patch: pytest.MonkeyPatch) -> None:
+    """The mean over turns is that of the circle, whatever the dimension."""
+    right = gaps.turned_kernel
+    patch.setattr(gaps, "turned_kernel", lambda angles, d: right(angles, 2))
+
+
+def heavy_powers(patch: pytest.MonkeyPatch) -> None:
+    """The coefficients of the kernel's series are twice what they are."""
+    right = chapter09.power_weight
+    patch.setattr(chapter09, "power_weight", lambda p: 2 * right(p))
+
+
 BREAKS: dict[str, Break] = {
     "cap-projection": no_rim,
     "sandwich": first_candidate,
@@ -224,6 +346,36 @@ BREAKS: dict[str, Break] = {
     "kernel-drift-symmetric": larger_outputs,
     "robust-gram": other_derivative("gelu", torch.ones_like),
     "kernel-flow": half_speed,
+    "deep-start": small_start,
+    "deep-kernel": other_derivative("relu", torch.sigmoid),
+    "depth-degrees": shallow_spectrum,
+    "delocalised": other_derivative("relu", lambda z: 1.1 * (z > 0).to(z.dtype)),
+    "deep-movement": lost_factor,
+    "deep-worst-case": other_derivative("relu", lambda z: torch.sigmoid(50 * z)),
+    "deep-stability": other_derivative("gelu", lambda z: (z > 0).to(z.dtype)),
+    "deep-linearisation": last_layer_expanded,
+    "near-convexity": flipped_gradient,
+    "convex-losses": bent_expansion,
+    "ogd-regret": flipped_gradient,
+    "frozen-attack": first_candidate,
+    "fast-rate": slow_descent,
+    "regret-lower-bound": squared_hinge,
+    "slow-training": first_candidate,
+    "any-attack": small_ball,
+    "free-certificate": doubled_certificate,
+    "last-round": never_fresh,
+    "feature-norm": other_derivative("gelu", torch.sigmoid),
+    "funk-hecke": other_dimension,
+    "universality": no_polynomials,
+    "spikes": half_circle,
+    "parity": shifted_units,
+    "bias-lift": no_lift,
+    "parity-trap": shifted_units,
+    "no-antipodes": no_conflict,
+    "explicit-network": half_expanded,
+    "robust-classifier": flipped_gradient,
+    "gap-norm": flat_world,
+    "polynomial-norm": heavy_powers,
 }
 
 

@@ -10,7 +10,7 @@ import torch.utils._python_dispatch
 from torch import Tensor, nn
 
 from robustlib.kernels import empirical as module
-from robustlib.kernels import empirical_ntk, ntk, robust_gram
+from robustlib.kernels import empirical_ntk, ntk, ntk_by_layer, robust_gram
 from robustlib.networks import DeepNet, Network, TwoLayerNet, linearize
 
 
@@ -130,6 +130,25 @@ def test_our_nets_are_any_module_too() -> None:
     x = points(5, 3)
     for net in map(moved, nets()):
         torch.testing.assert_close(module._any_module(net, x, None), empirical_ntk(net, x))
+
+
+@pytest.mark.parametrize("k", range(5))
+def test_every_layer_has_its_share_of_the_kernel(k: int) -> None:
+    net, x, z = linearize(nets()[k].double()), points(7, 3), points(4, 3, seed=9)
+    for other in (None, z):
+        parts = ntk_by_layer(net, x, other)
+        assert len(parts) == len(net.start())
+        assert torch.allclose(sum(parts), empirical_ntk(net, x, other), rtol=1e-13)
+        for h, part in enumerate(parts):  # by gradients in that layer alone
+            rows = []
+            for points_ in (x, x if other is None else other):
+                weights = [w.clone().requires_grad_() for w in net.start()]
+                out = net.evaluate(weights, points_)
+                grads = [
+                    torch.autograd.grad(f, weights[h], retain_graph=True)[0].flatten() for f in out
+                ]
+                rows.append(torch.stack(grads))
+            assert torch.allclose(part, rows[0] @ rows[1].T, atol=1e-12)
 
 
 def test_edges_of_shape(dtype: torch.dtype) -> None:

@@ -493,3 +493,27 @@ def test_the_gradient_is_right_for_nearly_equal_points() -> None:
         slope = -(math.sin(r) * (math.pi - r) + math.cos(r)) / (2 * math.pi)
         tangent = math.cos(r) * direction - math.sin(r) * u
         assert abs(float(grad @ tangent.T) - slope) < 1e-6
+
+
+@pytest.mark.parametrize("depth", [20, 21, 100])
+def test_great_depth_against_many_digits(depth: int) -> None:
+    """Beyond 20 layers the recursion itself runs; both forms keep their digits."""
+    turn = torch.tensor([0.0, 1e-4, 0.3, 1.0, 3.0], dtype=torch.float64)
+    points = torch.stack([turn.cos(), turn.sin()], 1)
+    kind = {"depth": depth, "layers": "paper", "bias": False}
+    found = ntk(points[:1], points, **kind)[0]
+    for point, value in zip(points, found.tolist(), strict=True):
+        right = float(exact(points[0], point, "relu", "paper", depth, tangent=True))
+        assert abs(value - right) <= 1e-13 * depth
+    single = points.float()
+    for point, value in zip(single, ntk(single[:1], single, **kind)[0].tolist(), strict=True):
+        right = float(exact(single[0], point, "relu", "paper", depth, tangent=True))
+        assert value == pytest.approx(right, rel=5e-7)
+
+
+def test_gradients_stop_where_the_polynomial_does() -> None:
+    x = torch.eye(2, dtype=torch.float64).requires_grad_()
+    ntk(x, x, depth=20, layers="paper").sum().backward()
+    deep = ntk(x, x, depth=21, layers="paper")
+    with pytest.raises(ValueError, match="depth must be at most 20 for gradients"):
+        deep.sum().backward()

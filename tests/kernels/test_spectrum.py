@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy import integrate, special
 
 from robustlib.activations import ACTIVATIONS
 from robustlib.kernels import ntk, spectrum
@@ -70,6 +71,104 @@ def test_relu_has_its_closed_form(d: int) -> None:
     found = spectrum(d, bias=False, max_degree=30)
     error = np.abs(found.eigenvalues.numpy() - expected)
     assert (error <= 20 * found.rounding.numpy()).all()
+
+
+def formula(activation: str, t: float) -> float:
+    """The kernel without bias, from its textbook form."""
+    if activation == "erf":
+        return 4 / math.pi * t / math.sqrt(9 - 4 * t * t)
+    angle = math.acos(t)
+    if activation == "relu":
+        return t * (math.pi - angle) / (2 * math.pi)
+    return t * (math.sin(angle) + (math.pi - angle) * t) / (2 * math.pi)
+
+
+def by_integration(activation: str, d: int, degree: int) -> float:
+    """Funk-Hecke with SciPy's adaptive quadrature and its Gegenbauer polynomials."""
+
+    def integrand(angle: float) -> float:
+        t = math.cos(angle)
+        if d == 2:
+            p = math.cos(degree * angle)
+        else:
+            order = d / 2 - 1
+            p = special.eval_gegenbauer(degree, order, t) / special.eval_gegenbauer(
+                degree, order, 1
+            )
+        return formula(activation, t) * float(p) * math.sin(angle) ** (d - 2)
+
+    size = math.exp(math.lgamma(d / 2) - math.lgamma((d - 1) / 2)) / math.sqrt(math.pi)
+    found = integrate.quad(integrand, 0, math.pi, epsabs=1e-13, epsrel=1e-11)
+    return size * float(found[0])
+
+
+def by_algebra(activation: str, d: int, degree: int) -> float:
+    """Gamma functions and the recurrence for t k(t); for erf the power series, term by term."""
+    if activation == "erf":
+        return sum(
+            4 / (3 * math.pi) * math.comb(2 * j, j) / 9.0**j * of_power(2 * j + 1, degree, d)
+            for j in range(200)
+        )
+
+    def inner(k: int) -> float:
+        if activation == "relu":
+            return 0.5 if k == 0 else 2 * half_space(k, d) ** 2
+        if k == 0:
+            return 2 * d * half_space(1, d) ** 2
+        below = (k + d - 2) * half_space(k + 1, d) + k * half_space(k - 1, d)
+        return 2 * d * (below / (2 * k + d - 2)) ** 2
+
+    below = degree * inner(degree - 1) if degree else 0.0
+    return 0.5 * ((degree + d - 2) * inner(degree + 1) + below) / (2 * degree + d - 2)
+
+
+def of_power(p: int, degree: int, d: int) -> float:
+    """The eigenvalue of t^p, from Rodrigues' formula and a beta integral."""
+    if p < degree or (p - degree) % 2:
+        return 0.0
+    logs = math.lgamma(d / 2) + math.lgamma(p + 1) + math.lgamma((p - degree + 1) / 2)
+    logs -= math.lgamma(p - degree + 1) + math.lgamma((p + degree + d) / 2)
+    return math.exp(logs - degree * math.log(2)) / math.sqrt(math.pi)
+
+
+@pytest.mark.parametrize("d", [3, 5, 8])
+@pytest.mark.parametrize("activation", ["relu", "quadratic_relu", "erf"])
+def test_three_ways_to_an_eigenvalue(activation: str, d: int) -> None:
+    found = spectrum(d, activation=activation, bias=False, max_degree=10).eigenvalues.tolist()
+    for degree, value in enumerate(found):
+        for other in (by_algebra, by_integration):
+            assert value == pytest.approx(other(activation, d, degree), rel=1e-10, abs=1e-15)
+
+
+def test_two_ways_on_the_circle() -> None:
+    for activation in ("relu", "quadratic_relu", "erf"):
+        found = spectrum(2, activation=activation, bias=False, max_degree=10).eigenvalues.tolist()
+        for degree, value in enumerate(found):
+            other = by_integration(activation, 2, degree)
+            assert value == pytest.approx(other, rel=1e-10, abs=1e-15)
+            if degree:
+                assert value == pytest.approx(
+                    by_algebra(activation, 2, degree), rel=1e-10, abs=1e-15
+                )
+
+
+def test_mercer_sum_with_its_tail() -> None:
+    """d = 3: K(1) = 1/2 is the sum of multiplicity times eigenvalue, less a tail below 1/(2 pi L).
+
+    From degree 8 on, degree^2 times a term of even degree grows, to 1/pi; the odd terms are 0.
+    """
+    found = spectrum(3, bias=False, max_degree=400)
+    terms = found.eigenvalues.numpy() * np.array(found.multiplicities, dtype=float)
+    closed = [(2 * k + 1) * by_algebra("relu", 3, k) for k in range(401)]
+    np.testing.assert_allclose(terms, closed, atol=1e-13)
+    even = np.arange(2, 401, 2)
+    scaled = np.array(closed)[even] * even**2
+    least = int(scaled.argmin())
+    assert (np.diff(scaled[least:]) > 0).all()
+    assert scaled[-1] < 1 / math.pi
+    for top in (20, 50, 100, 200, 400):
+        rest = 0.5 - float(terms[: top + 1].sum())
+        assert 0.9 / (2 * math.pi * top) < rest < 1 / (2 * math.pi * top)
 
 
 @pytest.mark.parametrize("d", [2, 3, 5])

@@ -1,0 +1,159 @@
+"""Where a function is lowest and highest on perturbation sets of the sphere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..attacks import PGD
+from ..losses import Logistic
+from ..numerics import row_norm
+from ..perturbations import Finite, Perturbation, SphereCap
+from ..samples import Sample
+
+Function = Callable[[Tensor], Tensor]
+
+_UNIT = 64  # roundings a candidate may be off the sphere, as for samples
+_POINTS = 2**17  # on all arcs together
+_ARC = 10_001  # and on one
+_BLOCK = 2**14  # points evaluated at a time
+_PARTS = 16  # of a finite list, each asked for its own extremes
+_GOLDEN = (math.sqrt(5) - 1) / 2
+_QUICK, _STRONG = PGD(steps=15), PGD(steps=40, restarts=4)
+
+
+@dataclass(frozen=True, eq=False)
+class Extremes:
+    """Points (k, d) of the sets of the examples ``rows`` (k,), and the values (k,) of y g there."""
+
+    points: Tensor
+    rows: Tensor
+    values: Tensor
+
+
+class SphereSets:
+    """The sets B(x_i) of a sample, all on the unit sphere, as float64 points.
+
+    ``grid`` (n, k, d) holds the whole of a finite set, or points along an arc, ends included; it
+    is None for caps in more than two dimensions. Every point of a set is within the angle
+    ``cover`` of its grid (of x where there is none).
+    """
+
+    def __init__(self, sample: Sample, perturbation: Perturbation) -> None:
+        if not isinstance(sample, Sample):
+            raise TypeError(f"sample must be a Sample, got {type(sample).__name__}")
+        if not isinstance(perturbation, Finite | SphereCap):
+            raise TypeError(
+                "perturbation must keep points on the unit sphere, SphereCap or Finite, "
+                f"got {perturbation!r}"
+            )
+        self.sample, self.perturbation = sample, perturbation
+        x, self.y = sample.x.double(), sample.y.double()
+        self.x = x / row_norm(x)[:, None]  # float32 rows have norm 1 to 1e-7 only
+        self.cover, self.reach, self.grid = 0.0, 0.0, None
+        if isinstance(perturbation, Finite):
+            self.grid = perturbation.grid(sample.x, 1).double()
+            _check_unit(self.grid, torch.finfo(sample.x.dtype).eps)
+            return
+        self.reach = 2 * math.asin(min(perturbation.rho, 2.0) / 2)
+        if self.reach == 0:
+            self.grid = self.x[:, None]
+        elif sample.d == 1:
+            self.grid = perturbation.grid(self.x, 2)
+        elif sample.d == 2:
+            size = min(_ARC, max(101, _POINTS // sample.n))
+            self.cover = self.reach / (size - 1)
+            self.grid = self.turned(slice(None), self._angles(torch.arange(size))[None, :])
+        else:
+            self.cover = self.reach
+
+    @property
+    def finite(self) -> bool:
+        """Whether the grid is all there is."""
+        return self.cover == 0
+
+    def values(self, g: Function, points: Tensor) -> Tensor:
+        """y g (n, k) at points (n, k, d) of the sets, in blocks."""
+        with torch.no_grad():
+            found = torch.cat([g(block) for block in torch.split(points.flatten(0, 1), _BLOCK)])
+        return found.reshape(points.shape[:2]) * self.y[:, None]
+
+    def extremes(self, g: Function, *, upper: bool = True, quick: bool = False) -> Extremes:
+        """Points of every set where y g is lowest and, with ``upper``, where it is highest.
+
+        By enumeration for finite sets; on arcs all local extremes of the grid, each refined to
+        1e-8 of a step; on other caps what a strong attack finds, or with ``quick`` a weaker one.
+        """
+        if self.grid is None:
+            return self._attacked(g, upper, _QUICK if quick else _STRONG)
+        values = self.values(g, self.grid)
+        if not self.finite:
+            return self._refined(g, values)
+        # of every part of the list, so that long lists take few rounds of cutting planes
+        size, places = max(1, -(-values.shape[1] // _PARTS)), []
+        for start in range(0, values.shape[1], size):
+            part = values[:, start : start + size]
+            places += [start + part.argmin(1), start + part.argmax(1)]
+        columns = torch.cat(places)
+        rows = torch.arange(len(values), device=values.device).repeat(len(places))
+        return Extremes(self.grid[rows, columns], rows, values[rows, columns])
+
+    def turned(self, rows: Tensor | slice, angles: Tensor) -> Tensor:
+        """The points of arcs ``rows`` at ``angles`` (..., k) from their centres, d = 2."""
+        x = self.x[rows]
+        if angles.dim() > 1:
+            x = x[:, None]
+        side = torch.stack([-x[..., 1], x[..., 0]], -1)
+        return angles.cos()[..., None] * x + angles.sin()[..., None] * side
+
+    def _angles(self, places: Tensor) -> Tensor:
+        return (2 * self.cover * places.double() - self.reach).to(self.x.device)
+
+    def _refined(self, g: Function, values: Tensor) -> Extremes:
+        """Golden section between the neighbours of each local extreme of the grid."""
+        both = torch.stack([values, -values])
+        ends = functional.pad(both, (1, 1), value=math.inf)
+        lowest = (both < ends[..., :-2]) & (both <= ends[..., 2:])
+        upper, rows, places = lowest.nonzero().unbind(1)
+        signs = 1.0 - 2.0 * upper
+        last = values.shape[1] - 1
+        labels = self.y[rows] * signs
+
+        def at(angles: Tensor) -> Tensor:
+            with torch.no_grad():
+                return g(self.turned(rows, angles)) * labels
+
+        a, b = self._angles((places - 1).clamp(min=0)), self._angles((places + 1).clamp(max=last))
+        best, least = self._angles(places), values[rows, places] * signs
+        for _ in range(40):
+            p, q = b - _GOLDEN * (b - a), a + _GOLDEN * (b - a)
+            at_p, at_q = at(p), at(q)
+            for angle, value in ((p, at_p), (q, at_q)):
+                best = torch.where(value < least, angle, best)
+                least = torch.minimum(value, least)
+            a, b = torch.where(at_p < at_q, a, p), torch.where(at_p < at_q, q, b)
+        return Extremes(self.turned(rows, best), rows, least * signs)
+
+    def _attacked(self, g: Function, upper: bool, attack: PGD) -> Extremes:
+        labels, loss = (self.y, -self.y)[: 1 + upper], Logistic()
+        points = [attack(g, self.x, y, perturbation=self.perturbation, loss=loss) for y in labels]
+        rows = torch.arange(self.sample.n, device=self.x.device).repeat(len(labels))
+        z = torch.cat(points)
+        with torch.no_grad():
+            return Extremes(z, rows, g(z) * self.y[rows])
+
+
+def _check_unit(points: Tensor, eps: float) -> None:
+    off = (torch.linalg.vector_norm(points, dim=2) - 1).abs()
+    if float(off.max()) > _UNIT * eps:
+        i, k = divmod(int(off.argmax()), points.shape[1])
+        norm = float(torch.linalg.vector_norm(points[i, k]))
+        raise ValueError(
+            "perturbation must have candidates on the unit sphere, got norm "
+            f"{norm:.9g} in candidate {k} of example {i}"
+        )
