@@ -16,6 +16,7 @@ from . import chapter06_rates as chapter06_rates
 from . import chapter08 as chapter08
 from . import chapter08_parity as chapter08_parity
 from . import chapter09 as chapter09
+from . import chapter11 as chapter11
 from .ledger import ledger_page
 from .registry import Claim, Control, Evidence, Verdict, check, claim, claims
 from .tables import assumptions, constants

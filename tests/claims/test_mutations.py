@@ -17,6 +17,7 @@ from robustlib.attacks import GridMax, LinearMax, Stale
 from robustlib.bounds import linear
 from robustlib.bounds.layers import Layer
 from robustlib.bounds.supports import Support
+from robustlib.capacity import WidthCurve, interpolators
 from robustlib.claims import (
     chapter01,
     chapter02,
@@ -318,6 +319,18 @@ def heavy_powers(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(chapter09, "power_weight", lambda p: 2 * right(p))
 
 
+def no_biases(patch: pytest.MonkeyPatch) -> None:
+    """Two-layer nets are built without the biases of their units."""
+    right = interpolators.two_layer
+    patch.setattr(interpolators, "two_layer", lambda w, b, a, c: right(w, 0 * b, a, c))
+
+
+def exchanged_ends(patch: pytest.MonkeyPatch) -> None:
+    """The proved width comes from the lower ends, the other from the upper ends."""
+    right = WidthCurve.narrowest
+    patch.setattr(WidthCurve, "narrowest", lambda self: right(self)[::-1])
+
+
 BREAKS: dict[str, Break] = {
     "cap-projection": no_rim,
     "sandwich": first_candidate,
@@ -376,6 +389,8 @@ BREAKS: dict[str, Break] = {
     "robust-classifier": flipped_gradient,
     "gap-norm": flat_world,
     "polynomial-norm": heavy_powers,
+    "circle-width": no_biases,
+    "width-interval": exchanged_ends,
 }
 
 
