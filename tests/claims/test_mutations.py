@@ -16,7 +16,7 @@ from robustlib.attacks import GridMax, LinearMax, Stale
 from robustlib.bounds import linear
 from robustlib.bounds.layers import Layer
 from robustlib.bounds.supports import Support
-from robustlib.capacity import gadget, interpolators, narrowest
+from robustlib.capacity import WidthCurve, gadget, interpolators, narrowest
 from robustlib.claims import (
     chapter01,
     chapter02,
@@ -412,6 +412,18 @@ def no_sets(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+def no_biases(patch: pytest.MonkeyPatch) -> None:
+    """Two-layer nets are built without the biases of their units."""
+    right = interpolators.two_layer
+    patch.setattr(interpolators, "two_layer", lambda w, b, a, c: right(w, 0 * b, a, c))
+
+
+def exchanged_ends(patch: pytest.MonkeyPatch) -> None:
+    """The proved width comes from the lower ends, the other from the upper ends."""
+    right = WidthCurve.narrowest
+    patch.setattr(WidthCurve, "narrowest", lambda self: right(self)[::-1])
+
+
 BREAKS: dict[str, Break] = {
     "cap-projection": no_rim,
     "sandwich": first_candidate,
@@ -483,6 +495,8 @@ BREAKS: dict[str, Break] = {
     "two-layer-vc": too_few_binomials,
     "line": all_to_the_right,
     "zigzag": no_sets,
+    "circle-width": no_biases,
+    "width-interval": exchanged_ends,
 }
 
 
