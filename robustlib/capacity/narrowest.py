@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from ..losses import Hinge
 from ..numerics import check_integer
 from ..perturbations import Perturbation, compatible
 from ..robust_loss import robust_loss
+from ..samples import Labelled, check_labelled
 from .interpolators import check_points, two_layer
 from .patterns import Node, activity_patterns, extend_patterns
 
@@ -54,15 +54,6 @@ class Narrowest:
         return f"Not closed on {where}: at least {self.lower}, {found} ({self.programs} LPs)."
 
 
-class Labelled(Protocol):
-    """Anything with points ``x`` (n, d) and labels ``y`` (n,)."""
-
-    @property
-    def x(self) -> Tensor: ...
-    @property
-    def y(self) -> Tensor: ...
-
-
 def narrowest_net(
     sample: Labelled,
     *,
@@ -84,8 +75,7 @@ def narrowest_net(
     Raises ``ValueError`` where sets of opposite labels meet, one point has both labels, or the
     points are so many that half spaces may split them in more than 20 000 ways.
     """
-    if not hasattr(sample, "x") or not hasattr(sample, "y"):
-        raise TypeError(f"sample must have points x and labels y, got {type(sample).__name__}")
+    check_labelled(sample)
     check_points(sample.x, sample.y)
     check_integer("max_width", max_width, minimum=0)
     check_integer("programs", programs, minimum=0)

@@ -16,9 +16,9 @@ from ..perturbations import Finite
 from ..regret import projected_schedule, regret, two_layer_schedule
 from ..samples import Sample
 from ..trajectory import Trajectory
-from .convergence import arcs, best_near, easy, every_attack, expansion_error, robust, train
+from .convergence import best_near, easy, every_attack, expansion_error, robust, train
 from .registry import Control, Evidence, claim
-from .tools import F64, attacked_losses
+from .tools import F64, attacked_losses, candidates
 
 SEEDS = {"smoke": 1, "laptop": 2, "gpu": 20}
 LOSS = PseudoHuber()
@@ -63,7 +63,7 @@ def projected_descent(size: str) -> Evidence:
             for attack in every_attack(partial(net.evaluate, star)).values():
                 over, error = left(attack, sets)
                 worst, share, runs = max(worst, over), max(share, error), runs + 1
-            control = max(control, left(GridMax(), arcs(sample, 2.0))[0])
+            control = max(control, left(GridMax(), candidates(sample, 2.0, 8))[0])
     return Evidence(
         predicted="mean of L_A(W_t) - L_*(W_*) minus its bound <= 0",
         measured=f"at most {worst:.3f} in {runs} runs; linearisation errors up to {share:.2f}",
@@ -203,7 +203,7 @@ def _gap_and_fall(
 def _one_point(rho: float) -> tuple[Sample, Finite]:
     point = torch.tensor([[1.0, 0.0]], dtype=F64)
     sample = Sample(point, torch.ones(1, dtype=F64), "one point")
-    return sample, arcs(sample, rho, 40)
+    return sample, candidates(sample, rho, 40)
 
 
 @claim(

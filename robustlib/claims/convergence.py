@@ -11,25 +11,21 @@ from torch.func import functional_call
 from ..attacks import FGSM, PGD, Attack, GridMax, Identity, RandomNoise, Stale
 from ..losses import PseudoHuber
 from ..networks import LinearizedNet, Network, linearize
-from ..perturbations import Finite, SphereCap
+from ..perturbations import Finite
 from ..regret import Comparator, best_in_ball
 from ..samples import Sample, caps
 from ..training import adversarial_training
 from ..trajectory import Trajectory
 from .hostile import Flatterer, Jumper, Saboteur, Sleeper
+from .tools import candidates
 
 RHO = 0.2
-
-
-def arcs(sample: Sample, rho: float = RHO, size: int = 8) -> Finite:
-    """The caps of points on the circle as finite sets, both ends among them."""
-    return Finite(SphereCap(rho).grid(sample.x, size))
 
 
 def easy(seed: int) -> tuple[Sample, Finite]:
     """Eight points of the circle, four in an arc and four outside it, far from one another."""
     sample = caps(2, 1.2, 8, seed)
-    return sample, arcs(sample)
+    return sample, candidates(sample, RHO, 8)
 
 
 def robust(net: Network, weights: Sequence[Tensor], sample: Sample, sets: Finite) -> float:

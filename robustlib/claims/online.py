@@ -12,11 +12,11 @@ from ..attacks import FGSM, Attack, GridMax, RandomNoise, Stale
 from ..kernels import empirical_ntk
 from ..losses import Loss, PseudoHuber
 from ..networks import LinearizedNet, Network, TwoLayerNet, linearize
-from ..perturbations import Finite, SphereCap
+from ..perturbations import Finite
 from ..samples import Labelled, Sample, hexagon
 from ..training import adversarial_training
 from ..trajectory import Trajectory
-from .tools import F64, attacked_losses
+from .tools import F64, attacked_losses, candidates
 
 ANGLE = 0.2  # radians to either side of each point of the hexagon
 WIDTH = 256
@@ -25,7 +25,7 @@ ATTACKS: tuple[Attack, ...] = (GridMax(), FGSM(), RandomNoise(), Stale(GridMax()
 
 def arcs(angle: float = ANGLE, size: int = 21) -> Finite:
     """``size`` points on the arc of ``angle`` to either side of every point of the hexagon."""
-    return Finite(SphereCap(2 * math.sin(angle / 2)).grid(hexagon().x, size))
+    return candidates(hexagon(), 2 * math.sin(angle / 2), size)
 
 
 def affine_net(seed: int, width: int = WIDTH, activation: str = "relu") -> LinearizedNet:
