@@ -56,6 +56,17 @@ def per_row(values: Tensor, like: Tensor) -> Tensor:
     return values.reshape(-1, *[1] * (like.dim() - 1))
 
 
+def choose(rows: Tensor, chosen: Tensor, others: Tensor) -> Tensor:
+    """``chosen`` where ``rows`` (n,) says so, else ``others``, both (n, ...); may be ``others``.
+
+    Far quicker than ``torch.where`` with a broadcast condition.
+    """
+    places = rows.nonzero().flatten()
+    if not len(places):
+        return others
+    return others.index_copy(0, places, chosen.index_select(0, places))
+
+
 def row_norm(x: Tensor, p: float = 2.0) -> Tensor:
     """The p-norm (n,) of every example of ``x`` (n, ...), over all its coordinates."""
     norms: Tensor = torch.linalg.vector_norm(x.flatten(1), ord=p, dim=1)

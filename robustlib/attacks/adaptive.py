@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .. import numerics
-from ..numerics import check_integer, per_row
+from ..numerics import check_integer, choose
 from .base import Attack
 from .gradient import Ends, Jumps
 from .problem import Problem
@@ -69,9 +69,8 @@ class APGD(Attack):
                     moved = ends.second(moved, values)
                 moved = jumps(z, moved, k)
                 if bool(run.over.any()):
-                    over = per_row(run.over, z)
-                    moved = torch.where(over, jumps.far(z, k), moved)
-                    z = torch.where(over, moved, z)  # no momentum into a new run
+                    moved = choose(run.over, jumps.far(z, k), moved)
+                    z = choose(run.over, moved, z)  # no momentum into a new run
                 run.previous, run.z = z, moved
             problem.values(run.z)
 
@@ -96,7 +95,8 @@ class _Run:
         self._rises += values > self._last_values
         self._last_values = values
         rows = (values > self.best_values).nonzero().flatten()
-        self.best[rows], self.best_gradient[rows] = self.z[rows], gradient[rows]
+        self.best.index_copy_(0, rows, self.z.index_select(0, rows))
+        self.best_gradient.index_copy_(0, rows, gradient.index_select(0, rows))
         self.best_values = torch.maximum(values, self.best_values)
         if k not in self._checks:
             self.over = torch.zeros_like(self.over)
@@ -112,9 +112,9 @@ class _Run:
         self.length = torch.where(back, self.length / 2, self.length)
         self.length[self.over] = self._first
         self._rises = torch.zeros_like(self._rises)
-        self.z = torch.where(per_row(back, self.z), self.best, self.z)
-        self.previous = torch.where(per_row(back, self.z), self.z, self.previous)
-        return torch.where(per_row(back, gradient), self.best_gradient, gradient)
+        self.z = choose(back, self.best, self.z)
+        self.previous = choose(back, self.z, self.previous)
+        return choose(back, self.best_gradient, gradient)
 
 
 def checkpoints(steps: int) -> list[int]:

@@ -18,7 +18,7 @@ from .. import numerics
 from ..losses import Loss
 from ..numerics import check_alike, check_floats, check_shape
 from ..perturbations import Perturbation
-from .problem import AllBroken, Model, Problem
+from .problem import AllLeft, Model, Problem
 
 
 class Attack(ABC):
@@ -46,9 +46,10 @@ class Attack(ABC):
         a torch module runs in evaluation mode, so that every output depends on its own input only.
 
         With ``until_broken`` an example is left as soon as a point with y f <= 0 is found for it,
-        and that point is the answer: what robust accuracy needs, for less work, but no longer the
-        largest loss found. The other examples meet the same points as without; where the loss
-        falls in y f (``Logistic``, ``Hinge``), so does therefore the accuracy.
+        and that point is the answer; in a larger sample of a net that ``output_bounds`` knows, also
+        once bounds prove that there is none. That is what robust accuracy needs, for less work, but
+        no longer the largest loss found. The other examples meet the same points as without; where
+        the loss falls in y f (``Logistic``, ``Hinge``), so does therefore the accuracy.
 
         Guaranteed: every x' lies in its set, to rounding; without ``until_broken`` no example's
         loss is less than at ``x``; with radius 0 or n = 0 the answer is ``x`` itself, bit by bit;
@@ -82,7 +83,7 @@ class Attack(ABC):
     @final
     def _run(self, problem: Problem, generator: torch.Generator) -> Tensor:
         """The search, as far as it has to go, and what it found."""
-        with suppress(AllBroken):
+        with suppress(AllLeft):
             self._search(problem, generator)
         return problem.result()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..numerics import check_integer, per_row
+from ..numerics import check_integer, choose
 from ..perturbations import LinfBall
 from .base import Attack
 from .problem import Problem
@@ -50,7 +50,7 @@ class Square(Attack):
             proposal = region.ascend(best, block(x, share, generator), length)
             proposed = problem.values(proposal)
             better = proposed > values
-            best = torch.where(per_row(better, x), proposal, best)
+            best = choose(better, proposal, best)
             values = torch.where(better, proposed, values)
 
 

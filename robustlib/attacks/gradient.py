@@ -112,7 +112,7 @@ class Ends:
         """``moved`` (n, ...), but the other end where that is worse than ``values`` (n,)."""
         if self._other is None:
             return moved
-        return torch.where(numerics.per_row(self._values > values, moved), self._other, moved)
+        return numerics.choose(self._values > values, self._other, moved)
 
 
 class Jumps:
@@ -134,10 +134,7 @@ class Jumps:
             rows = rows[self._still(old[rows], new[rows])]
         if not len(rows):
             return moved
-        elsewhere = self.far(z, k)
-        moved = moved.clone()
-        moved[rows] = elsewhere[rows]
-        return moved
+        return moved.index_copy(0, rows, self.far(z, k).index_select(0, rows))
 
     def far(self, z: Tensor, k: int) -> Tensor:
         """Random points (n, ...) of the sets, far from ``z``; others at every step ``k``."""

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
+from ..bounds import read_layers, support_of
+from ..bounds.margin import MarginBound
 from ..losses import Loss
-from ..numerics import check_alike, per_row
+from ..numerics import check_alike, choose
 from ..perturbations import Perturbation
 
 Model = Callable[[Tensor], Tensor]
 _FAR = 100.0  # an output where a one-sided loss no longer rises
+_PATIENCE = 3  # questions to the model before a proof that no attack breaks an example may pay
+_PART = 64  # examples that are proved right together; with fewer it never pays
 
 
 class NonFiniteOutputError(ValueError):
     """The model answered with NaN or an infinity."""
 
 
-class AllBroken(Exception):
+class AllLeft(Exception):
     """Every example is left: there is nothing more to ask."""
 
 
@@ -49,7 +54,7 @@ class Problem:
         self._best, self._owned = x, False
         self._best_values = torch.full_like(y, -torch.inf)
         self._start_values: Tensor | None = None
-        self._until_broken = until_broken
+        self._until_broken, self._questions = until_broken, 0
         self._active: Tensor | None = None  # indices of the examples not left, None for all
 
     def values(self, z: Tensor) -> Tensor:
@@ -121,9 +126,7 @@ class Problem:
             self.values(self.x)
         assert self._start_values is not None
         better = self._best_values > self._start_values
-        if bool(better.all()):
-            return self._best
-        return torch.where(per_row(better, self.x), self._best, self.x)
+        return choose(better, self._best, self.x)
 
     def _differentiated(
         self, z: Tensor, weights: Callable[[Tensor], Tensor]
@@ -139,8 +142,7 @@ class Problem:
                 "the model's outputs carry no gradient to its inputs (does it detach them, or run "
                 "under torch.no_grad?); attacks that need none are Square, RandomNoise and GridMax"
             )
-        # the sum is quick and finite, unless it overflows
-        if not bool(torch.isfinite(gradient.sum())) and not bool(torch.isfinite(gradient).all()):
+        if not _finite(gradient):
             raise ValueError("the model's input gradient must be finite, got NaN or infinities")
         # a sum's gradient is one number behind many
         return f.detach(), gradient.contiguous()
@@ -150,16 +152,15 @@ class Problem:
         if self._active is None:
             return rows
         if not len(self._active):
-            raise AllBroken
-        return rows[self._active]
+            raise AllLeft
+        return rows.index_select(0, self._active)
 
     def _scattered(self, rows: Tensor, places: Tensor | None, rest: float) -> Tensor:
         """``rows`` at their ``places`` among all n, with ``rest`` elsewhere."""
         if places is None:
             return rows
         everyone = rows.new_full((len(self.x), *rows.shape[1:]), rest)
-        everyone[places] = rows
-        return everyone
+        return everyone.index_copy_(0, places, rows)
 
     def _losses(self, f: Tensor, y: Tensor) -> Tensor:
         with torch.no_grad():
@@ -180,10 +181,30 @@ class Problem:
                 self._owned = True
             rows = better.nonzero().flatten()
             places = rows if active is None else active[rows]
-            self._best[places], self._best_values[places] = z[rows], values[rows]
+            self._best.index_copy_(0, places, z.index_select(0, rows))
+            self._best_values.index_copy_(0, places, values.index_select(0, rows))
         if self._until_broken:
             going = (values < torch.inf).nonzero().flatten()
             self._active = going if active is None else active[going]
+            self._questions += 1
+            if self._questions == _PATIENCE and len(self._active) >= _PART:
+                self._leave_safe(self._active)
+
+    def _leave_safe(self, rows: Tensor) -> None:
+        """Leave those of the examples ``rows`` that bounds prove right on their whole set.
+
+        The likeliest come first: where a part of them has none, the rest is not looked at.
+        """
+        layers, sets = read_layers(self.model), support_of(self.perturbation, self.x)
+        if layers is None or sets is None:
+            return
+        bound = MarginBound(layers, sets)
+        proved = torch.zeros_like(self.y, dtype=torch.bool)
+        for part in torch.split(rows[self._best_values[rows].argsort()], _PART):
+            proved[part] = bound.least(part, self.y[part]) > 0
+            if not bool(proved[part].any()):
+                break
+        self._active = rows[~proved[rows]]
 
 
 def outputs(model: Model, z: Tensor) -> Tensor:
@@ -201,10 +222,15 @@ def outputs(model: Model, z: Tensor) -> Tensor:
             f"{tuple(z.shape)}; got shape {tuple(f.shape)}"
         )
     check_alike("the model's output", f, "its input", z)
-    if not bool(torch.isfinite(f).all()):
+    if not _finite(f):
         bad = int((~torch.isfinite(f)).sum())
         raise NonFiniteOutputError(f"the model returned NaN or infinity for {bad} of {len(f)} rows")
     return f
+
+
+def _finite(t: Tensor) -> bool:
+    """Whether all entries are; the sum is quick to find and finite, unless it overflows."""
+    return math.isfinite(float(t.detach().sum())) or bool(torch.isfinite(t).all())
 
 
 def _explain_mismatch(model: Model, z: Tensor, error: Exception) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..losses import Loss
-from ..numerics import per_row
+from ..numerics import choose
 from ..perturbations import Perturbation
 
 _BATCH = 256  # nodes bounded at once
@@ -223,7 +223,7 @@ class _Best:
         first = first.scatter_reduce(0, example, place, "amin")
         better = (most > self.loss) & (first < len(z))
         chosen = z[first.clamp(max=len(z) - 1)]
-        self.points = torch.where(per_row(better, self.points), chosen, self.points)
+        self.points = choose(better, chosen, self.points)
         self.loss = torch.where(better, most, self.loss)
 
 

@@ -13,11 +13,11 @@ import math
 import torch
 from torch import Tensor
 
-from ..numerics import row_norm
+from ..numerics import choose
 from .base import Length, Perturbation, Region
 from .projections import unit_rows
 
-_ROUNDING = 4  # roundings of a point that is in its set
+ROUNDING = 4  # roundings of a point that is in its set
 _ROUNDS = 12  # at most so many to find a multiplier, each feasible or made so ...
 _CLOSE = 1e-4  # ... or until so little of the radius is missing
 _STRETCH = 1e3  # how far a step is lengthened for what the box takes off it
@@ -78,7 +78,7 @@ class BallRegion(FlatRegion):
         lo, hi = (float(torch.tensor(v, dtype=x.dtype)) for v in box or (-math.inf, math.inf))
         self.limits, self.boxed = (lo, hi), box is not None
         size = self._size(self.flat).unsqueeze(1) + self.eps
-        self.reach = (self.eps + _ROUNDING * torch.finfo(x.dtype).eps * size).to(x)
+        self.reach = (self.eps + ROUNDING * torch.finfo(x.dtype).eps * size).to(x)
 
     def highest(self, g: Tensor) -> Tensor:
         # one step from x is the answer, unless a box takes something off it
@@ -118,26 +118,29 @@ class LinfRegion(BallRegion):
         return z.clamp(self.low, self.high)
 
     def _up(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
-        return g.sign_().mul_(length).add_(z).clamp_(self.low, self.high)
+        return _along(z, g.sign_(), length).clamp_(self.low, self.high)
 
 
 class L2Region(BallRegion):
     """Euclidean balls."""
 
+    def __init__(
+        self, sets: Perturbation, x: Tensor, box: tuple[float, float] | None, p: float
+    ) -> None:
+        super().__init__(sets, x, box, p)
+        self.offset = torch.empty_like(self.flat)
+
     def _near(self, z: Tensor) -> Tensor:
-        v = z - self.flat
-        cut = self._cut(v) if self.boxed else v
-        size = self._norms(cut)
+        v = torch.sub(z, self.flat, out=self.offset)
+        size = squares(self._cut(v) if self.boxed else v, self.scratch).sqrt()
         outside = size > self.reach
         if not bool(outside.any()):
             return self._clipped(z)
         if self.boxed:
-            size, cut = self._filled(v)
-        scale = torch.where(outside, (self.eps / size).clamp(max=1), 1.0)
-        nearest = cut.mul_(scale).add_(self.flat)
-        if self.boxed:
-            nearest = self._clipped(torch.where(outside, nearest, z))
-        return nearest
+            size, v = self._filled(v)
+        nearest = torch.addcmul(self.flat, v, (self.eps / size).clamp(max=1))
+        rows = outside.logical_not().flatten().nonzero().flatten()
+        return self._clipped(nearest.index_copy_(0, rows, z.index_select(0, rows)))
 
     def _cut(self, v: Tensor) -> Tensor:
         """Offsets from x, cut by the box."""
@@ -166,16 +169,13 @@ class L2Region(BallRegion):
         return now.sqrt(), cut
 
     def _up(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
-        g = unit(g, self.scratch)
-        if not self.boxed:
-            return self._near(g.mul_(length).add_(z))
-        # what the box takes off the step goes to the other coordinates
-        taken = (z + length * g).clamp_(*self.limits).sub_(z)
-        stretch = length * (length / self._norms(taken)).clamp(max=_STRETCH)
-        return self._near(g.mul_(stretch).add_(z))
-
-    def _norms(self, v: Tensor) -> Tensor:
-        return squares(v, self.scratch).sqrt()
+        g, size = scaled(g, self.scratch)
+        length = length / size
+        if self.boxed:  # what the box takes off the step goes to the other coordinates
+            taken = torch.addcmul(z, g, length, out=self.offset).clamp_(*self.limits).sub_(z)
+            taken_size = squares(taken, self.scratch).sqrt()
+            length = length * (length * size / taken_size).clamp(max=_STRETCH)
+        return self._near(_along(z, g, length))
 
 
 class L1Region(BallRegion):
@@ -201,7 +201,7 @@ class L1Region(BallRegion):
         scale = torch.where(outside, (self.eps / total).clamp(max=1), 1.0)
         nearest = torch.copysign(above, v, out=above).mul_(scale).add_(self.flat)
         if not bool(outside.all()):
-            nearest = torch.where(outside, nearest, z)
+            nearest = choose(outside.flatten(), nearest, z)
         return self._clipped(nearest)
 
     def _up(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
@@ -217,82 +217,26 @@ class L1Region(BallRegion):
         return self._near(z.scatter_add(1, place, taken * g.gather(1, place).sign()))
 
 
-class CapRegion(FlatRegion):
-    """Caps of the sphere."""
-
-    def __init__(self, sets: Perturbation, x: Tensor) -> None:
-        super().__init__(sets, x)
-        self.centre = unit_rows(self.flat.double()).to(x)  # the rounded x serves as well
-
-    def _surely_inside(self, z: Tensor) -> Tensor:
-        ulp = torch.finfo(z.dtype).eps
-        size = torch.linalg.vector_norm(z, dim=1, dtype=torch.float64)
-        away = torch.linalg.vector_norm(z - self.centre, dim=1, dtype=torch.float64)
-        # of the 8 roundings allowed, 5 may be along the normal and 2 along the sphere
-        angle = 2 * (away.clamp(max=2) / 2).asin()
-        reach = 2 * math.asin(min(self.eps, 2.0) / 2)
-        inside: Tensor = ((size - 1).abs() <= 5 * ulp) & (angle <= reach + 2 * ulp)
-        return inside
-
-    def _near(self, z: Tensor) -> Tensor:
-        return turn(self.centre, z, min(self.eps, 2.0), self.scratch)
-
-    def _up(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
-        chord = length.clamp(max=2) if isinstance(length, Tensor) else min(length, 2.0)
-        return self._near(turn(z, unit(g, self.scratch), chord, self.scratch))
-
-
-def turn(centre: Tensor, z: Tensor, chord: Length, scratch: Tensor) -> Tensor:
-    """From unit rows ``centre`` on the great circle to ``z``, as far as ``z`` or as ``chord``.
-
-    The point at angle phi on the arc of angle psi is (sin(psi - phi) centre + sin(phi) z/|z|) over
-    sin(psi); a ``z`` that is a unit row to rounding and within reach comes back as it is.
-    """
-    ulp = torch.finfo(z.dtype).eps
-    cosine = torch.mul(centre, z, out=scratch).sum(1, keepdim=True)
-    tangent = torch.addcmul(z, centre, cosine, value=-1, out=scratch)
-    sine = tangent.square_().sum(1, keepdim=True).sqrt().double()
-    size = torch.hypot(sine, cosine.double())
-    psi = torch.atan2(sine, cosine.double())
-    phi = 2 * (torch.as_tensor(chord, dtype=torch.float64, device=z.device) / 2).asin()
-    phi = torch.where(psi <= phi + _ROUNDING * ulp, psi, phi)
-    size = torch.where((size - 1).abs() <= _ROUNDING * ulp, 1.0, size)
-    stays, goes = sine == 0, phi == psi
-    a = torch.where(stays, 1.0, (psi - phi).sin() / psi.sin())
-    b = torch.where(stays, 0.0, torch.where(goes, 1.0, phi.sin() / psi.sin()) / size)
-    result = (centre * a.to(z.dtype)).addcmul_(z, b.to(z.dtype))
-    behind = ((cosine < 0) & (sine < 0.6 * size)).flatten()
-    if bool(behind.any()):  # there the formula cancels
-        rows = behind.nonzero().flatten()
-        result[rows] = _around(centre[rows], z[rows], phi[rows])
-    return result
-
-
-def _around(centre: Tensor, z: Tensor, phi: Tensor) -> Tensor:
-    """At angle ``phi`` (n, 1) on the great circle to ``z``; ``centre`` if ``z`` is opposite."""
-    first, tangent = centre.double(), unit_rows(z.double())
-    for _ in range(2):  # twice: the first subtraction cancels
-        tangent = tangent - (tangent * first).sum(1, keepdim=True) * first
-    opposite = row_norm(tangent).unsqueeze(1) <= 8 * torch.finfo(z.dtype).eps
-    point = first * phi.cos() + unit_rows(tangent) * phi.sin()
-    return torch.where(opposite, first, point).to(centre.dtype)
-
-
 def squares(v: Tensor, scratch: Tensor) -> Tensor:
     """The sum of squares (n, 1) of each row: summed by halves, so exact to rounding in any d."""
     return torch.mul(v, v, out=scratch).sum(1, keepdim=True)
 
 
-def unit(v: Tensor, scratch: Tensor) -> Tensor:
-    """``v`` divided row by row by its norm, however small or large; zero rows stay zero.
+def scaled(v: Tensor, scratch: Tensor) -> tuple[Tensor, Tensor]:
+    """``v`` with its norms (n, 1); rows too small or too large for them are made unit rows first.
 
-    It may be overwritten.
+    It may be overwritten. Zero rows stay zero, with norm 1.
     """
     size = squares(v, scratch).sqrt()
     odd = ((size > _SMALL) & (size < 1 / _SMALL)).logical_not().flatten()
-    if not bool(odd.any()):
-        return v.div_(size)
-    rows = odd.nonzero().flatten()
-    result = v / size
-    result[rows] = unit_rows(v[rows])
-    return result
+    if bool(odd.any()):
+        v = choose(odd, unit_rows(v), v)
+        size = choose(odd, torch.ones_like(size), size)
+    return v, size
+
+
+def _along(z: Tensor, g: Tensor, length: Length) -> Tensor:
+    """z + length g, in the memory of ``g``."""
+    if isinstance(length, Tensor):
+        return torch.addcmul(z, g, length, out=g)
+    return torch.add(z, g, alpha=length, out=g)

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from ..numerics import check_real, row_norm
+from .arcs import CapRegion
 from .base import Perturbation, Region, distances
 from .projections import unit_rows
-from .regions import CapRegion
 from .uniform import cap_point, step_on_sphere
 
 # How far from norm 1 a row may be and still be called a unit row; as a Sample has it.

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import robustlib.attacks
+import robustlib.attacks.problem
 from robustlib.attacks import (
     APGD,
     FGSM,
@@ -27,10 +28,12 @@ from robustlib.attacks import (
     Square,
     Stale,
 )
+from robustlib.attacks.problem import Model
 from robustlib.losses import Hinge, LogCosh, Logistic, Loss, PseudoHuber
 from robustlib.networks import DeepNet, TwoLayerNet, linearize
 from robustlib.numerics import generator
 from robustlib.perturbations import Finite, L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
+from robustlib.samples import sphere
 
 ATTACKS = [
     Identity(),
@@ -481,6 +484,34 @@ def test_robust_accuracy_is_the_same_where_broken_examples_are_left(
     assert 0 < int(broken[0].sum()) < 60
     # the work saved is the share of the rows that need not be asked any more
     assert counts[1] <= counts[0] * (1 - 0.5 * float(broken[0].double().mean()))
+
+
+@pytest.mark.parametrize("sets", [SphereCap(0.05), LinfBall(0.02, box=(-1, 1))], ids=repr)
+@pytest.mark.parametrize("attack", [PGD(steps=20), APGD(steps=20), Square(queries=40)], ids=repr)
+def test_what_bounds_prove_right_is_left(
+    attack: Attack, sets: Perturbation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same accuracy with fewer questions than where the model's layers are not known."""
+    net = DeepNet(8, 64, 1, seed=1)
+    sample = sphere(300, 8, seed=2).to(dtype=torch.float32)
+    x, f = sample.x, net(sample.x).detach()
+    y = torch.where(torch.arange(300) % 4 == 0, sample.y, f.sign())
+    asked, answers = [], []
+    ask = robustlib.attacks.problem.outputs
+
+    def counted(model: Model, z: Tensor) -> Tensor:
+        asked[-1] += len(z)
+        return ask(model, z)
+
+    monkeypatch.setattr("robustlib.attacks.problem.outputs", counted)
+    for model, early in ((net, False), (lambda z: net(z), True), (net, True)):
+        asked.append(0)
+        z = attack(model, x, y, perturbation=sets, loss=Logistic(), until_broken=early)
+        assert bool(sets.contains(z, x).all())
+        answers.append(net(z) * y > 0)
+    assert all(torch.equal(answers[0], other) for other in answers[1:])
+    assert 0.7 < float(answers[0].float().mean()) < 0.9
+    assert asked[0] > asked[1] > 1.5 * asked[2]
 
 
 def test_the_generator_decides_where_it_is_given() -> None:
