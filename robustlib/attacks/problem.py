@@ -51,8 +51,7 @@ class Problem:
         self.model, self.loss = model, loss
         far = torch.full_like(y, _FAR)
         self.two_sided = bool((loss.derivative(far * y, y) * y > 0).any())
-        self._best, self._owned = x, False
-        self._best_values = torch.full_like(y, -torch.inf)
+        self._best = _Best(x, y)
         self._start_values: Tensor | None = None
         self._until_broken, self._questions = until_broken, 0
         self._active: Tensor | None = None  # indices of the examples not left, None for all
@@ -118,15 +117,15 @@ class Problem:
 
     def result(self) -> Tensor:
         """The best point (n, ...) of every example; ``x`` itself unless another is better."""
-        if self._best is self.x:
-            return self.x
+        best = self._best.points()
+        if best is self.x:
+            return best
         if self._start_values is None:
             if self._active is not None and not len(self._active):
-                return self._best
+                return best
             self.values(self.x)
         assert self._start_values is not None
-        better = self._best_values > self._start_values
-        return choose(better, self._best, self.x)
+        return choose(self._best.values > self._start_values, self._best.points(), self.x)
 
     def _differentiated(
         self, z: Tensor, weights: Callable[[Tensor], Tensor]
@@ -172,17 +171,7 @@ class Problem:
         active = self._active
         if start:
             self._start_values = self._scattered(values, active, -torch.inf)
-        better = values > (self._best_values if active is None else self._best_values[active])
-        if active is None and bool(better.all()):
-            self._best, self._best_values, self._owned = z, values, False
-        elif bool(better.any()):
-            if not self._owned:  # handed in, or handed out
-                self._best, self._best_values = self._best.clone(), self._best_values.clone()
-                self._owned = True
-            rows = better.nonzero().flatten()
-            places = rows if active is None else active[rows]
-            self._best.index_copy_(0, places, z.index_select(0, rows))
-            self._best_values.index_copy_(0, places, values.index_select(0, rows))
+        self._best.offer(z, values, active)
         if self._until_broken:
             going = (values < torch.inf).nonzero().flatten()
             self._active = going if active is None else active[going]
@@ -200,11 +189,54 @@ class Problem:
             return
         bound = MarginBound(layers, sets)
         proved = torch.zeros_like(self.y, dtype=torch.bool)
-        for part in torch.split(rows[self._best_values[rows].argsort()], _PART):
+        for part in torch.split(rows[self._best.values[rows].argsort()], _PART):
             proved[part] = bound.least(part, self.y[part]) > 0
             if not bool(proved[part].any()):
                 break
         self._active = rows[~proved[rows]]
+
+
+class _Best:
+    """The best point of every example, and its loss ``values`` (n,).
+
+    A better point waits for the next one, and is copied only where that is no better still.
+    """
+
+    def __init__(self, x: Tensor, y: Tensor) -> None:
+        self.values = torch.full_like(y, -torch.inf)
+        self._points, self._owned = x, False
+        self._waiting: tuple[Tensor, Tensor, Tensor] | None = None  # z, its better rows, their n
+
+    def offer(self, z: Tensor, values: Tensor, active: Tensor | None) -> None:
+        """Points ``z`` (k, ...) and their losses (k,), of the examples ``active``, None for all."""
+        rows = (values > (self.values if active is None else self.values[active])).nonzero()[:, 0]
+        if not len(rows):
+            return
+        if len(rows) == len(self.values):
+            self._points, self.values, self._owned, self._waiting = z, values, False, None
+            return
+        places = rows if active is None else active[rows]
+        self._settle(places)
+        self._waiting = z, rows, places
+        self.values = self.values.index_copy(0, places, values.index_select(0, rows))
+
+    def points(self) -> Tensor:
+        """The points (n, ...); not to be changed."""
+        self._settle(self.values.new_empty(0, dtype=torch.long))
+        return self._points
+
+    def _settle(self, bettered: Tensor) -> None:
+        """Copy what waits, but for the examples that are ``bettered``."""
+        if self._waiting is None:
+            return
+        z, rows, places = self._waiting
+        self._waiting = None
+        stays = torch.ones_like(self.values, dtype=torch.bool).index_fill_(0, bettered, False)
+        stays = stays[places]
+        if bool(stays.any()):
+            if not self._owned:  # handed in, or handed out
+                self._points, self._owned = self._points.clone(), True
+            self._points.index_copy_(0, places[stays], z.index_select(0, rows[stays]))
 
 
 def outputs(model: Model, z: Tensor) -> Tensor:

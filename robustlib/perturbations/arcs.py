@@ -10,7 +10,7 @@ from torch import Tensor
 from ..numerics import row_norm
 from .base import Length, Perturbation
 from .projections import unit_rows
-from .regions import ROUNDING, FlatRegion, scaled
+from .regions import ROUNDING, FlatRegion, scaled, squares
 
 
 class CapRegion(FlatRegion):
@@ -35,7 +35,7 @@ class CapRegion(FlatRegion):
 
     def _up(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
         chord = length.clamp(max=2) if isinstance(length, Tensor) else min(length, 2.0)
-        g, size = scaled(g, self.scratch)
+        g, size = scaled(g, squares(g, self.scratch).sqrt())
         return self._near(turn(z, g.div_(size), chord, self.scratch))
 
 

@@ -124,23 +124,20 @@ class LinfRegion(BallRegion):
 class L2Region(BallRegion):
     """Euclidean balls."""
 
-    def __init__(
-        self, sets: Perturbation, x: Tensor, box: tuple[float, float] | None, p: float
-    ) -> None:
-        super().__init__(sets, x, box, p)
-        self.offset = torch.empty_like(self.flat)
-
     def _near(self, z: Tensor) -> Tensor:
-        v = torch.sub(z, self.flat, out=self.offset)
-        size = squares(self._cut(v) if self.boxed else v, self.scratch).sqrt()
-        outside = size > self.reach
-        if not bool(outside.any()):
-            return self._clipped(z)
-        if self.boxed:
-            size, v = self._filled(v)
-        nearest = torch.addcmul(self.flat, v, (self.eps / size).clamp(max=1))
-        rows = outside.logical_not().flatten().nonzero().flatten()
-        return self._clipped(nearest.index_copy_(0, rows, z.index_select(0, rows)))
+        return self._within(z - self.flat)
+
+    def _within(self, v: Tensor) -> Tensor:
+        """x + v, or its projection; in the memory of ``v``."""
+        if not self.boxed:
+            size = squares(v, self.scratch).sqrt()
+            scale = torch.where(size > self.reach, (self.eps / size).clamp(max=1), 1.0)
+            return v.mul_(scale).add_(self.flat)
+        outside = squares(self._cut(v), self.scratch).sqrt() > self.reach
+        if bool(outside.any()):
+            size, cut = self._filled(v)
+            v = choose(outside.flatten(), cut.mul_((self.eps / size).clamp(max=1)), v)
+        return self._clipped(v.add_(self.flat))
 
     def _cut(self, v: Tensor) -> Tensor:
         """Offsets from x, cut by the box."""
@@ -169,13 +166,14 @@ class L2Region(BallRegion):
         return now.sqrt(), cut
 
     def _up(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
-        g, size = scaled(g, self.scratch)
+        # good to d roundings, and quicker than ``squares``
+        g, size = scaled(g, torch.linalg.vector_norm(g, dim=1, keepdim=True))
         length = length / size
         if self.boxed:  # what the box takes off the step goes to the other coordinates
-            taken = torch.addcmul(z, g, length, out=self.offset).clamp_(*self.limits).sub_(z)
+            taken = torch.addcmul(z, g, length).clamp_(*self.limits).sub_(z)
             taken_size = squares(taken, self.scratch).sqrt()
             length = length * (length * size / taken_size).clamp(max=_STRETCH)
-        return self._near(_along(z, g, length))
+        return self._within(_along(z, g, length).sub_(self.flat))
 
 
 class L1Region(BallRegion):
@@ -222,12 +220,11 @@ def squares(v: Tensor, scratch: Tensor) -> Tensor:
     return torch.mul(v, v, out=scratch).sum(1, keepdim=True)
 
 
-def scaled(v: Tensor, scratch: Tensor) -> tuple[Tensor, Tensor]:
-    """``v`` with its norms (n, 1); rows too small or too large for them are made unit rows first.
+def scaled(v: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
+    """``v`` and its norms ``size`` (n, 1), but unit rows for those too small or too large for them.
 
-    It may be overwritten. Zero rows stay zero, with norm 1.
+    Zero rows stay zero, with norm 1.
     """
-    size = squares(v, scratch).sqrt()
     odd = ((size > _SMALL) & (size < 1 / _SMALL)).logical_not().flatten()
     if bool(odd.any()):
         v = choose(odd, unit_rows(v), v)
