@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,12 @@ def _download(name: str) -> tuple[Any, Any]:
     from sklearn.datasets import fetch_openml
 
     try:
-        # this parser needs no pandas; version 1 so that a new upload does not change the data
-        answer = fetch_openml(
-            name, version=1, as_frame=False, parser="liac-arff", cache=False, n_retries=1
-        )
+        with warnings.catch_warnings():  # about the retry: if that fails too, the error says it
+            warnings.filterwarnings("ignore", "A network error occurred", UserWarning)
+            # this parser needs no pandas; version 1 so that a new upload does not change the data
+            answer = fetch_openml(
+                name, version=1, as_frame=False, parser="liac-arff", cache=False, n_retries=1
+            )
     except OSError as error:  # urllib's errors are among these
         raise ConnectionError(
             f"{name!r} is not in the cache and could not be downloaded from openml.org ({error}); "
