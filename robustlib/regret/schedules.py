@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from ..losses import Loss
+from ..losses import Loss, check_loss
 from ..networks import DeepNet, LinearizedNet, TwoLayerNet
 from ..numerics import check_integer, check_real
 
@@ -68,6 +68,7 @@ def two_layer_schedule(net: TwoLayerNet, *, loss: Loss, radius: float, epsilon: 
     """
     if not isinstance(net, TwoLayerNet):
         raise TypeError(f"net must be a TwoLayerNet, got {type(net).__name__}")
+    check_loss(loss)
     s, lip = net.activation, loss.lipschitz
     if math.isinf(s.slope) or math.isinf(s.curvature):
         raise ValueError(
@@ -111,6 +112,7 @@ def projected_schedule(
     of the largest diagonal entry of ``empirical_ntk``). The promise is exact for linearised nets;
     for others add L times the linearisation error in the ball (Theorem A).
     """
+    check_loss(loss)
     distance, top, layers = _ball(net, radius, gradient)
     lip = loss.lipschitz
     if (steps is None) == (epsilon is None):
@@ -148,6 +150,7 @@ def realisable_schedule(
     2 L_*(W_*), so that the mean falls like 1/T where L_*(W_*) = 0. D and G as in
     ``projected_schedule``. Raises ``ValueError`` for a loss without a smoothness constant.
     """
+    check_loss(loss)
     distance, top, layers = _ball(net, radius, gradient)
     check_integer("steps", steps, minimum=1)
     if loss.smoothness is None:
