@@ -27,7 +27,8 @@ def ledger_page(verdicts: Sequence[Verdict], unchecked: dict[str, str] | None = 
     if not verdicts:
         raise ValueError("verdicts must not be empty")
     held = sum(verdict.status == HOLDS for verdict in verdicts)
-    lines = [INTRO + (QUOTED if unchecked else ""), f"**{held} of {len(verdicts)} claims hold**, {_how(verdicts)}.", ""]
+    intro = INTRO + (QUOTED if unchecked else "")
+    lines = [intro, f"**{held} of {len(verdicts)} claims hold**, {_how(verdicts)}.", ""]
     lines += ["| statement | claim | verdict | seconds |", "| --- | --- | --- | --- |"]
     for verdict in verdicts:
         found = verdict.claim
