@@ -180,7 +180,8 @@ class DeepNet(Network):
     and ``readout`` (a, entries N(0, 1)) stay fixed. A and W_0 have entries N(0, 2) for ReLU, which
     keeps |x_h|^2/m near 2, and N(0, 1) for smooth activations. For ReLU this is the function with
     entries N(0, 2/m) and no factors, but here each layer's gradient has norm about 1, the ball of
-    Theorem A is a ball of radius R, and smooth activations see inputs of order 1.
+    Theorem A is a ball of radius R, and smooth activations see inputs of order 1. Raises
+    ``ValueError`` for d, width or depth < 1 and for an unknown activation.
     """
 
     readout: Tensor

@@ -190,7 +190,8 @@ def openml(
 def sphere(n: int, d: int, seed: int = 0) -> Sample:
     """``n`` independent uniform points of the unit sphere of R^d with random labels (float64).
 
-    Labels are balanced: +1 occurs ``n // 2`` times, at random places.
+    Labels are balanced: +1 occurs ``n // 2`` times, at random places. Raises ``ValueError`` for
+    n < 1 and d < 1.
     """
     check_integer("n", n, minimum=1)
     check_integer("d", d, minimum=1)

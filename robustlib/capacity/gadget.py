@@ -218,7 +218,8 @@ def check_shattering(
     For each one: the centres must be 2 delta apart, no point may be in balls of both labels, and
     every point must be in a ball of its own label. With ``model_class``, what it fits to the
     centres, their labels and the radius is applied to the points, and must give the labelling:
-    ``lambda x, y, radius: nearest_centre(x, y, radius).net``, say.
+    ``lambda x, y, radius: nearest_centre(x, y, radius).net``, say. Raises ``TypeError`` or
+    ``ValueError`` where it gives no function, or one that does not return (N,) numbers.
     """
     if not isinstance(gadget, Gadget):
         raise TypeError(f"gadget must be a Gadget, got {type(gadget).__name__}")

@@ -110,7 +110,8 @@ def projected_schedule(
     bounds |grad_W f|_F: by default C_0 for two-layer nets and their linearisations, where it is
     proved for inputs of norm at most 1. For a ``DeepNet`` it must be given (at W_0 it is the root
     of the largest diagonal entry of ``empirical_ntk``). The promise is exact for linearised nets;
-    for others add L times the linearisation error in the ball (Theorem A).
+    for others add L times the linearisation error in the ball (Theorem A). Raises ``ValueError``
+    unless exactly one of ``steps`` and ``epsilon`` is given, and where ``gradient`` is needed.
     """
     check_loss(loss)
     distance, top, layers = _ball(net, radius, gradient)
