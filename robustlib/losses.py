@@ -15,8 +15,8 @@ class Loss(Protocol):
 
     ``lipschitz`` bounds the derivative in ``f``; ``smoothness`` bounds the derivative's own
     Lipschitz constant (None where it has none); ``zero_at_label`` says whether ell(y, y) = 0.
-    The losses here raise ``ValueError`` for labels of another shape than the outputs' (or than
-    that of the outputs' last axes, for outputs (T, n) of T nets).
+    The losses here raise ``ValueError`` for labels of another shape than the outputs', but for
+    outputs (T, n) of T nets with labels (n,), and outputs (n, k) with labels (n, 1).
     """
 
     @property
@@ -40,7 +40,12 @@ def _check_shapes(f: Tensor, y: Tensor) -> None:
     for name, value in (("f", f), ("y", y)):
         if not isinstance(value, Tensor):
             raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
-    if f.shape != y.shape and f.shape[f.dim() - y.dim() :] != y.shape:
+    if f.shape == y.shape or f.shape[f.dim() - y.dim() :] == y.shape:
+        return
+    alike = [
+        a == b or (b == 1 and k > 0) for k, (a, b) in enumerate(zip(f.shape, y.shape, strict=False))
+    ]
+    if f.dim() != y.dim() or not all(alike):
         raise ValueError(f"y must have shape {tuple(f.shape)} like f, got {tuple(y.shape)}")
 
 

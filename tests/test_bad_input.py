@@ -435,7 +435,7 @@ LAYERS: list[Row] = [
     ("openml seed", lambda: openml(classes=(1, 2), seed=-1), ValueError, ("seed", "got -1")),
     ("openml cache", lambda: openml(classes=(1, 2), cache=3), TypeError, ("cache", "3 (int)")),  # type: ignore[arg-type]
     ("load net", lambda: Trajectory.load("a", 3), TypeError, ("net must be a torch module", "int")),  # type: ignore[arg-type]
-    ("record", lambda: trained(record=3), TypeError, ("record", "('attacked',)", "got 3")),
+    ("record", lambda: trained(record=3), TypeError, ("record", "('weights',)", "got 3")),
 ]
 
 
@@ -587,7 +587,9 @@ def test_openml_asks_nobody_for_what_cannot_be(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_outputs_of_several_nets_keep_their_labels() -> None:
-    """(T, n) outputs with (n,) labels are no mistake."""
+    """(T, n) outputs with (n,) labels are no mistake, nor (n, k) with (n, 1)."""
     f = torch.stack([Y, 2 * Y, 0 * Y])
     for loss in (PseudoHuber(), LogCosh(), Logistic(), Hinge()):
-        assert torch.equal(loss(f, Y), torch.stack([loss(row, Y) for row in f]))
+        expected = torch.stack([loss(row, Y) for row in f])
+        assert torch.equal(loss(f, Y), expected)
+        assert torch.equal(loss(f.T, Y[:, None]), expected.T)
