@@ -35,11 +35,16 @@ def check_loss(loss: object) -> None:
         raise TypeError(f"loss must be a loss such as PseudoHuber(), got {loss!r}")
 
 
-def _check_shapes(f: Tensor, y: Tensor) -> None:
-    """Raise where labels do not belong to outputs: (n, 1) with (n,) would be n times n losses."""
+def _check_shapes(f: Tensor, y: Tensor | float) -> None:
+    """Raise where labels do not belong to outputs: (n, 1) with (n,) would be n times n losses.
+
+    One number may stand for the label of all.
+    """
     for name, value in (("f", f), ("y", y)):
-        if not isinstance(value, Tensor):
+        if not isinstance(value, Tensor) and (name == "f" or not isinstance(value, int | float)):
             raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
+    if not isinstance(y, Tensor):
+        return
     if f.shape == y.shape or f.shape[f.dim() - y.dim() :] == y.shape:
         return
     alike = [

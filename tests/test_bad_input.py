@@ -593,3 +593,4 @@ def test_outputs_of_several_nets_keep_their_labels() -> None:
         expected = torch.stack([loss(row, Y) for row in f])
         assert torch.equal(loss(f, Y), expected)
         assert torch.equal(loss(f.T, Y[:, None]), expected.T)
+        assert torch.equal(loss(Y, 1.0), loss(Y, torch.ones_like(Y)))  # type: ignore[arg-type]
