@@ -18,6 +18,8 @@ def load(name: str, cache: str | Path | None) -> tuple[Any, Any]:
 
     if not isinstance(name, str) or not re.fullmatch(r"[\w.-]+", name):
         raise ValueError(f"name must be letters, digits, '_', '-' and '.' only, got {name!r}")
+    if not isinstance(cache, str | os.PathLike | None):
+        raise TypeError(f"cache must be a folder, got {cache!r} ({type(cache).__name__})")
     folder = Path(get_data_home(cache)) / "robustlib"
     folder.mkdir(parents=True, exist_ok=True)
     file, hash_file = folder / f"{name}.npz", folder / f"{name}.sha256"
