@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .claims import Verdict, check, claims, ledger_page
 from .claims.unchecked import UNCHECKED
-from .numerics import BUDGETS
+from .numerics import BUDGETS, budget, check_choice
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,12 +26,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run.add_argument("--page", type=Path, metavar="FILE", help="write the book's ledger to FILE")
     options = parser.parse_args(arguments)
     known = [found.id for found in claims()]
+    try:  # all that can be wrong, before minutes of work
+        ids = [check_choice("ID", id, known) for id in options.ids or known]
+        budget()
+    except ValueError as error:
+        run.error(str(error))
+    for file in (options.json, options.page):
+        if file is not None and not file.parent.is_dir():
+            run.error(f"the folder of {file} does not exist")
     verdicts: list[Verdict] = []
-    for id in options.ids or known:
-        try:
-            verdict = check(id, budget=options.budget)
-        except ValueError as error:
-            parser.error(str(error))
+    for id in ids:
+        verdict = check(id, budget=options.budget)
         print(f"{verdict!r}\n  seconds   {verdict.seconds:.1f}\n", flush=True)
         verdicts.append(verdict)
     if options.json:

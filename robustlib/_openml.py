@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ def load(name: str, cache: str | Path | None) -> tuple[Any, Any]:
 
     if not isinstance(name, str) or not re.fullmatch(r"[\w.-]+", name):
         raise ValueError(f"name must be letters, digits, '_', '-' and '.' only, got {name!r}")
+    if not isinstance(cache, str | os.PathLike | None):
+        raise TypeError(f"cache must be a folder, got {cache!r} ({type(cache).__name__})")
     folder = Path(get_data_home(cache)) / "robustlib"
     folder.mkdir(parents=True, exist_ok=True)
     file, hash_file = folder / f"{name}.npz", folder / f"{name}.sha256"
@@ -36,10 +39,12 @@ def _download(name: str) -> tuple[Any, Any]:
     from sklearn.datasets import fetch_openml
 
     try:
-        # this parser needs no pandas; version 1 so that a new upload does not change the data
-        answer = fetch_openml(
-            name, version=1, as_frame=False, parser="liac-arff", cache=False, n_retries=1
-        )
+        with warnings.catch_warnings():  # about the retry: if that fails too, the error says it
+            warnings.filterwarnings("ignore", "A network error occurred", UserWarning)
+            # this parser needs no pandas; version 1 so that a new upload does not change the data
+            answer = fetch_openml(
+                name, version=1, as_frame=False, parser="liac-arff", cache=False, n_retries=1
+            )
     except OSError as error:  # urllib's errors are among these
         raise ConnectionError(
             f"{name!r} is not in the cache and could not be downloaded from openml.org ({error}); "

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from . import numerics
-from .attacks import PGD, RandomNoise
+from .attacks import PGD, Identity, RandomNoise
 from .attacks.base import undisturbed
 from .attacks.problem import Model, Problem, outputs
 from .losses import Loss
 from .numerics import check_integer, row_norm
 from .perturbations import Perturbation
-from .samples import Labelled
+from .samples import Labelled, check_labelled
 
 _POINTS = 16  # random points of every set at which the outputs are compared
 _SHARE = 0.1  # a fault of fewer examples than this share is theirs, not the model's
@@ -68,9 +68,9 @@ def diagnose(
     Raises what the attacks raise, and ``ValueError`` for an empty sample.
     """
     check_integer("seed", seed, minimum=0)
+    check_labelled(sample)
     x, y = sample.x, sample.y
-    if len(x) == 0:
-        raise ValueError("sample must have at least one example, got none")
+    Identity()(model, x, y, perturbation=perturbation, loss=loss)  # checks all that attacks check
     attack = PGD(seed=seed)
     if perturbation.radius == 0:
         raise ValueError("perturbation must have a radius above 0: nothing can hide in one point")

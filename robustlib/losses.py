@@ -15,6 +15,8 @@ class Loss(Protocol):
 
     ``lipschitz`` bounds the derivative in ``f``; ``smoothness`` bounds the derivative's own
     Lipschitz constant (None where it has none); ``zero_at_label`` says whether ell(y, y) = 0.
+    The losses here raise ``ValueError`` for labels of another shape than the outputs', but for
+    outputs (T, n) of T nets with labels (n,), and outputs (n, k) with labels (n, 1).
     """
 
     @property
@@ -27,6 +29,31 @@ class Loss(Protocol):
     def derivative(self, f: Tensor, y: Tensor) -> Tensor: ...
 
 
+def check_loss(loss: object) -> None:
+    """Raise where ``loss`` is not a ``Loss``: its class, say, or a function of torch."""
+    if isinstance(loss, type) or not callable(loss) or not hasattr(loss, "derivative"):
+        raise TypeError(f"loss must be a loss such as PseudoHuber(), got {loss!r}")
+
+
+def _check_shapes(f: Tensor, y: Tensor | float) -> None:
+    """Raise where labels do not belong to outputs: (n, 1) with (n,) would be n times n losses.
+
+    One number may stand for the label of all.
+    """
+    for name, value in (("f", f), ("y", y)):
+        if not isinstance(value, Tensor) and (name == "f" or not isinstance(value, int | float)):
+            raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
+    if not isinstance(y, Tensor):
+        return
+    if f.shape == y.shape or f.shape[f.dim() - y.dim() :] == y.shape:
+        return
+    alike = [
+        a == b or (b == 1 and k > 0) for k, (a, b) in enumerate(zip(f.shape, y.shape, strict=False))
+    ]
+    if f.dim() != y.dim() or not all(alike):
+        raise ValueError(f"y must have shape {tuple(f.shape)} like f, got {tuple(y.shape)}")
+
+
 @dataclass(frozen=True)
 class PseudoHuber:
     """sqrt(1 + (f - y)^2) - 1: meets every assumption of the theorems, constants 1 and 1."""
@@ -37,12 +64,14 @@ class PseudoHuber:
 
     def __call__(self, f: Tensor, y: Tensor) -> Tensor:
         """The loss (n,) of outputs ``f`` (n,) at labels ``y`` (n,)."""
+        _check_shapes(f, y)
         r = f - y
         # r^2 / (sqrt(1 + r^2) + 1) is the same number without cancellation near r = 0
         return r * (r / (torch.hypot(torch.ones_like(r), r) + 1))
 
     def derivative(self, f: Tensor, y: Tensor) -> Tensor:
         """The derivative (n,) in ``f``."""
+        _check_shapes(f, y)
         r = f - y
         return r / torch.hypot(torch.ones_like(r), r)
 
@@ -57,6 +86,7 @@ class LogCosh:
 
     def __call__(self, f: Tensor, y: Tensor) -> Tensor:
         """The loss (n,) of outputs ``f`` (n,) at labels ``y`` (n,)."""
+        _check_shapes(f, y)
         a = (f - y).abs()
         # two branches, each exact where it is used: cosh overflows for large a, and
         # a + log1p(exp(-2a)) - log 2 cancels for small a
@@ -66,6 +96,7 @@ class LogCosh:
 
     def derivative(self, f: Tensor, y: Tensor) -> Tensor:
         """The derivative (n,) in ``f``."""
+        _check_shapes(f, y)
         return torch.tanh(f - y)
 
 
@@ -79,11 +110,13 @@ class Logistic:
 
     def __call__(self, f: Tensor, y: Tensor) -> Tensor:
         """The loss (n,) of outputs ``f`` (n,) at labels ``y`` (n,) in {-1, +1}."""
+        _check_shapes(f, y)
         # beyond the threshold torch returns its argument: 40 is where float64 cannot tell
         return functional.softplus(-y * f, threshold=40.0)
 
     def derivative(self, f: Tensor, y: Tensor) -> Tensor:
         """The derivative (n,) in ``f``."""
+        _check_shapes(f, y)
         return -y * torch.sigmoid(-y * f)
 
 
@@ -97,8 +130,10 @@ class Hinge:
 
     def __call__(self, f: Tensor, y: Tensor) -> Tensor:
         """The loss (n,) of outputs ``f`` (n,) at labels ``y`` (n,) in {-1, +1}."""
+        _check_shapes(f, y)
         return torch.relu(1 - y * f)
 
     def derivative(self, f: Tensor, y: Tensor) -> Tensor:
         """A subgradient (n,) in ``f``; 0 at the kink, as autograd has it."""
+        _check_shapes(f, y)
         return torch.where(y * f < 1, -y, torch.zeros_like(f))

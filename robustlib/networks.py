@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .activations import ACTIVATIONS
-from .numerics import check_choice, check_integer, check_real, generator
+from .numerics import check_choice, check_flag, check_integer, check_real, generator
 
 # Streams of the seed, apart from those of the samples: a net and a sample made with the same
 # seed must not share their Gaussian numbers.
@@ -69,11 +69,27 @@ class Network(nn.Module):
 
     def _lift(self, x: Tensor) -> Tensor:
         """``x`` checked and, with ``bias``, lifted to (x, 1)/sqrt(2): norm 1 stays norm 1."""
+        if not isinstance(x, Tensor):
+            raise TypeError(f"x must be a torch.Tensor, got {type(x).__name__}")
         if x.dim() != 2 or x.shape[1] != self.d:
             raise ValueError(f"x must have shape (n, {self.d}), got {tuple(x.shape)}")
         if x.dtype != self.initial.dtype:
             raise TypeError(f"x is {x.dtype} but the net is {self.initial.dtype}; use net.to(x)")
         return functional.pad(x, (0, 1), value=1.0) * math.sqrt(0.5) if self.bias else x
+
+    def _layers(self, name: str, given: object) -> tuple[Tensor, ...]:
+        """``given`` as a tuple, where it has one tensor per trained layer, like ``start()``."""
+        asked = self.start()
+        if not isinstance(given, Sequence):
+            kind = type(given).__name__
+            raise TypeError(f"{name} must be a tuple of {len(asked)} tensors, got {kind}")
+        shapes = [[tuple(w.shape) for w in held] for held in (asked, given)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"{name} must have the shapes {shapes[0]}, got {shapes[1]}")
+        wrong = [w.dtype for w in given if w.dtype != asked[0].dtype]
+        if wrong:
+            raise TypeError(f"{name} must be {asked[0].dtype} like the net, got {wrong[0]}")
+        return tuple(given)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.extra_repr()})"
@@ -104,10 +120,10 @@ class TwoLayerNet(Network):
         super().__init__()
         self.d = check_integer("d", d, minimum=1)
         self.width = check_integer("width", width, minimum=1)
-        if symmetric and width % 2:
+        if check_flag("symmetric", symmetric) and width % 2:
             raise ValueError(f"width must be even with symmetric=True, got {width}")
         self.activation = ACTIVATIONS[check_choice("activation", activation, ACTIVATIONS)]
-        self.bias, self.symmetric, self.seed = bias, symmetric, seed
+        self.bias, self.symmetric, self.seed = check_flag("bias", bias), symmetric, seed
         rows = width // 2 if symmetric else width
         w = torch.randn(rows, d + bias, dtype=torch.float64, generator=generator(seed, _WEIGHTS))
         a = 2.0 * torch.randint(2, (rows,), generator=generator(seed, _READOUT)) - 1
@@ -124,7 +140,7 @@ class TwoLayerNet(Network):
 
     def evaluate(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
         """f(W, x) (n,) at other weights than the net's own: one tensor per trained layer."""
-        (weight,) = weights
+        (weight,) = self._layers("weights", weights)
         x, s = self._lift(x), self.activation.function
         if not self.symmetric:
             return s(x @ weight.T) @ self.readout / math.sqrt(self.width)
@@ -138,7 +154,7 @@ class TwoLayerNet(Network):
 
     def expand(self, step: Sequence[Tensor], x: Tensor) -> Tensor:
         """f(W_0, x) + <grad_W f(W_0, x), step> (n,): one tensor of ``step`` per trained layer."""
-        (delta,) = step
+        (delta,) = self._layers("step", step)
         x, rows = self._lift(x), self.width
         if self.symmetric:  # units come in pairs with equal z and opposite signs
             rows //= 2
@@ -164,7 +180,8 @@ class DeepNet(Network):
     and ``readout`` (a, entries N(0, 1)) stay fixed. A and W_0 have entries N(0, 2) for ReLU, which
     keeps |x_h|^2/m near 2, and N(0, 1) for smooth activations. For ReLU this is the function with
     entries N(0, 2/m) and no factors, but here each layer's gradient has norm about 1, the ball of
-    Theorem A is a ball of radius R, and smooth activations see inputs of order 1.
+    Theorem A is a ball of radius R, and smooth activations see inputs of order 1. Raises
+    ``ValueError`` for d, width or depth < 1 and for an unknown activation.
     """
 
     readout: Tensor
@@ -185,7 +202,7 @@ class DeepNet(Network):
         self.width = check_integer("width", width, minimum=1)
         self.depth = check_integer("depth", depth, minimum=1)
         self.activation = ACTIVATIONS[check_choice("activation", activation, ACTIVATIONS)]
-        self.bias, self.seed = bias, seed
+        self.bias, self.seed = check_flag("bias", bias), seed
         scale = math.sqrt(2) if self.activation.homogeneous else 1.0
         dtype = torch.get_default_dtype()
 
@@ -205,7 +222,7 @@ class DeepNet(Network):
     def evaluate(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
         """f(W, x) (n,) at other weights than the net's own: one tensor per trained layer."""
         hidden, root = self._lift(x) @ self.first.T, math.sqrt(self.width)
-        for weight in weights:
+        for weight in self._layers("weights", weights):
             hidden = self.activation.function(hidden @ weight.T / root)
         return hidden @ self.readout / root
 
@@ -213,7 +230,7 @@ class DeepNet(Network):
         """f(W_0, x) + <grad_W f(W_0, x), step> (n,): one tensor of ``step`` per trained layer."""
         hidden, root = self._lift(x) @ self.first.T, math.sqrt(self.width)
         tangent = torch.zeros_like(hidden)  # how the hidden values move, to first order
-        for weight, delta in zip(self.initial, step, strict=True):
+        for weight, delta in zip(self.initial, self._layers("step", step), strict=True):
             z = hidden @ weight.T / root
             tangent = tangent @ weight.T + hidden @ delta.T
             tangent = self.activation.derivative(z) * tangent / root
@@ -236,6 +253,8 @@ class LinearizedNet(Network):
 
     def __init__(self, net: Network) -> None:
         super().__init__()
+        if not isinstance(net, Network) or isinstance(net, LinearizedNet):
+            raise TypeError(f"net must be a TwoLayerNet or DeepNet, got {type(net).__name__}")
         frame = copy.deepcopy(net)
         # The trained weights move here, under their own names; what stays is fixed.
         for name in list(frame._parameters):
@@ -251,7 +270,8 @@ class LinearizedNet(Network):
 
     def evaluate(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
         """The affine function at other weights than the net's own: one tensor per layer."""
-        step = [w - w0 for w, w0 in zip(weights, self.start(), strict=True)]
+        pairs = zip(self._layers("weights", weights), self.start(), strict=True)
+        step = [w - w0 for w, w0 in pairs]
         return self.frame.expand(step, x)
 
     def extra_repr(self) -> str:
@@ -265,6 +285,4 @@ def linearize(net: Network) -> LinearizedNet:
     The result carries its own copy of the weights, starting from where ``net`` is now; ``net`` is
     not touched. Raises ``TypeError`` where ``net`` is not one of this module's trainable nets.
     """
-    if not isinstance(net, Network) or isinstance(net, LinearizedNet):
-        raise TypeError(f"net must be a TwoLayerNet or DeepNet, got {type(net).__name__}")
     return LinearizedNet(net)

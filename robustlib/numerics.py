@@ -105,6 +105,13 @@ def check_real(
     return float(value)
 
 
+def check_flag(name: str, value: object) -> bool:
+    """``value`` where it is True or False: a text such as "no" would count as True."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r} ({type(value).__name__})")
+    return value
+
+
 def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
     """``value`` where it is one of ``choices``; else an error that names the nearest of them."""
     known = list(choices)
@@ -113,7 +120,11 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
     lower = {choice.lower(): choice for choice in known}
     near = difflib.get_close_matches(str(value).lower(), lower, n=1, cutoff=0.4)
     hint = f"; did you mean {lower[near[0]]!r}?" if near else ""
-    raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}{hint}")
+    if len(known) <= 12:
+        choice = f"one of {', '.join(map(repr, known))}"
+    else:
+        choice = f"one of {len(known)} names, from {known[0]!r} to {known[-1]!r}"
+    raise ValueError(f"{name} must be {choice}, got {value!r}{hint}")
 
 
 def check_floats(name: str, value: object, *, min_dim: int = 1) -> Tensor:

@@ -116,6 +116,8 @@ class Sample:
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> Sample:
         """The same sample on another device, in another dtype, or both."""
+        if dtype is not None and not isinstance(dtype, torch.dtype):
+            raise TypeError(f"dtype must be a torch.dtype such as torch.float64, got {dtype!r}")
         x, y = (t.to(device=device or t.device, dtype=dtype or t.dtype) for t in (self.x, self.y))
         return Sample(x, y, self.name)
 
@@ -158,6 +160,7 @@ def digits(classes: Sequence[int] = (3, 8), n: int | None = None, seed: int = 0)
     """
     from sklearn.datasets import load_digits
 
+    _check_choice_of(classes, n, seed)
     data, target = load_digits(return_X_y=True)
     return _two_classes("digits", data, target.astype(str), classes, n, seed)
 
@@ -179,6 +182,7 @@ def openml(
     Raises ``ConnectionError`` where the data are neither cached nor reachable, ``RuntimeError``
     where the cached file has changed, and ``ValueError`` as ``digits`` does.
     """
+    _check_choice_of(classes, n, seed)  # before anything is downloaded
     data, target = _openml.load(name, cache)
     return _two_classes(name, data, target, classes, n, seed)
 
@@ -186,7 +190,8 @@ def openml(
 def sphere(n: int, d: int, seed: int = 0) -> Sample:
     """``n`` independent uniform points of the unit sphere of R^d with random labels (float64).
 
-    Labels are balanced: +1 occurs ``n // 2`` times, at random places.
+    Labels are balanced: +1 occurs ``n // 2`` times, at random places. Raises ``ValueError`` for
+    n < 1 and d < 1.
     """
     check_integer("n", n, minimum=1)
     check_integer("d", d, minimum=1)
@@ -227,17 +232,24 @@ def caps(d: int, gap: float, n: int, seed: int = 0) -> Sample:
     return Sample(x / row_norm(x)[:, None], y, f"caps, d={d}, gap={gap:g}, seed={seed}")
 
 
+def _check_choice_of(classes: Sequence[object], n: int | None, seed: int) -> None:
+    """Raise for what no data set could answer."""
+    if isinstance(classes, str) or not isinstance(classes, Sequence) or len(classes) != 2:
+        raise ValueError(f"classes must be a pair such as (3, 8), got {classes!r}")
+    if str(classes[0]) == str(classes[1]):
+        raise ValueError(f"classes must be two different ones, got {tuple(classes)!r}")
+    if n is not None:
+        check_integer("n", n, minimum=1)
+    check_integer("seed", seed, minimum=0)
+
+
 def _two_classes(
     name: str, data: Any, target: Any, classes: Sequence[object], n: int | None, seed: int
 ) -> Sample:
     """The sample of two classes; ``target`` holds the class of every row of ``data`` as text."""
     known = sorted(set(target.tolist()))
-    if isinstance(classes, str) or len(classes) != 2:
-        raise ValueError(
-            f"classes must be a pair such as ({known[0]}, {known[1]}), got {classes!r}"
-        )
     negative, positive = map(str, classes)
-    if negative == positive or not {negative, positive} <= set(known):
+    if not {negative, positive} <= set(known):
         raise ValueError(
             f"classes must be two different ones of {', '.join(known)}, got {tuple(classes)!r}"
         )
@@ -249,7 +261,6 @@ def _two_classes(
         raise ValueError(f"{name} has a row of zeros among its classes {negative} and {positive}")
     x /= norms[:, None]
     if n is not None:
-        check_integer("n", n, minimum=1)
         chosen = _balanced(y, n // 2, n, generator(seed, _SUBSET))
         x, y = x[chosen], y[chosen]
     return Sample(x, y, f"{name} {negative} against {positive}")

@@ -121,8 +121,8 @@ class _Run:
         check_labelled(sample)
         if not callable(step_size):
             check_real("step_size", step_size, above=0)
-        if isinstance(record, str):
-            raise TypeError(f"record must be a collection such as ({record!r},), got {record!r}")
+        if isinstance(record, str) or not isinstance(record, Iterable):
+            raise TypeError(f"record must be a collection such as ('weights',), got {record!r}")
         self.record = sorted(check_choice("record", name, RECORDS) for name in set(record))
         self.steps = check_integer("steps", steps, minimum=0)
         self.seed = check_integer("seed", seed, minimum=0)

@@ -97,6 +97,8 @@ class Trajectory:
         Raises ``ValueError`` for a file that is cut, altered or of another kind, and for a net
         of another shape.
         """
+        if not isinstance(net, nn.Module):
+            raise TypeError(f"net must be a torch module, got {type(net).__name__}")
         device = next((w.device for w in net.parameters()), torch.device("cpu"))
         payload = checkpoints.read(path, device)
         if "trajectory" not in payload:

@@ -15,6 +15,16 @@ import pytest
 import torch
 
 from robustlib.attacks import Identity
+from robustlib.capacity import (
+    check_shattering,
+    hypercube_gadget,
+    line_net,
+    narrowest_net,
+    nearest_centre,
+    width_curve,
+)
+from robustlib.claims import assumptions, constants
+from robustlib.diagnose import diagnose
 from robustlib.expressivity import expressiveness, min_norm_interpolant
 from robustlib.kernels import (
     empirical_ntk,
@@ -25,8 +35,8 @@ from robustlib.kernels import (
     robust_gram,
     spectrum,
 )
-from robustlib.losses import Hinge, PseudoHuber
-from robustlib.networks import DeepNet, TwoLayerNet, linearize
+from robustlib.losses import Hinge, LogCosh, Logistic, PseudoHuber
+from robustlib.networks import DeepNet, LinearizedNet, TwoLayerNet, linearize
 from robustlib.perturbations import Finite, L2Ball, Perturbation, SphereCap
 from robustlib.regret import (
     Comparator,
@@ -39,6 +49,7 @@ from robustlib.regret import (
 )
 from robustlib.samples import Sample, caps, digits, hexagon, openml, sphere
 from robustlib.training import adversarial_training
+from robustlib.trajectory import Trajectory
 
 Row = tuple[str, Callable[[], object], type[Exception], tuple[str, ...]]
 
@@ -380,7 +391,176 @@ EXPRESSIVITY: list[Row] = [
     ),
 ]
 
+WEIGHTS = NET.start()
+LOSSES: list[Row] = [
+    (
+        f"{type(loss).__name__} {name}",
+        lambda call=call, f=f, y=y: call(f, y),  # type: ignore[misc]
+        error,
+        texts,
+    )
+    for loss in (PseudoHuber(), LogCosh(), Logistic(), Hinge())
+    for name, call, f, y, error, texts in (
+        ("column", loss, Y[:, None], Y, ValueError, ("y must have shape (6, 1) like f", "(6,)")),
+        ("slope", loss.derivative, Y[:, None], Y, ValueError, ("y", "(6, 1)", "(6,)")),
+        ("short", loss, Y, Y[:1], ValueError, ("y must have shape (6,) like f", "(1,)")),
+        ("list", loss, Y.tolist(), Y, TypeError, ("f must be a torch.Tensor", "list")),
+        ("labels", loss.derivative, Y, [1.0], TypeError, ("y must be a torch.Tensor", "list")),
+    )
+]
+
+LAYERS: list[Row] = [
+    ("no layers", lambda: DEEP.evaluate((), X), ValueError, ("weights", "[(4, 4), (4, 4)]", "[]")),
+    ("one too many", lambda: NET.evaluate(WEIGHTS * 2, X), ValueError, ("weights", "[(4, 3)]")),
+    (
+        "broadcast",
+        lambda: linearize(NET).evaluate((WEIGHTS[0][:1],), X),
+        ValueError,
+        ("weights must have the shapes [(4, 3)], got [(1, 3)]",),
+    ),
+    ("bare tensor", lambda: NET.evaluate(WEIGHTS[0], X), TypeError, ("tuple of 1", "Tensor")),  # type: ignore[arg-type]
+    ("other dtype", lambda: NET.expand((WEIGHTS[0].float(),), X), TypeError, ("step", "float32")),
+    ("steps", lambda: DEEP.expand(WEIGHTS, X), ValueError, ("step must have the shapes", "(4, 3)")),
+    ("x list", lambda: NET(X.tolist()), TypeError, ("x must be a torch.Tensor", "list")),
+    ("bias text", lambda: TwoLayerNet(2, 4, bias="no"), TypeError, ("bias", "True or", "'no'")),  # type: ignore[arg-type]
+    ("deep bias", lambda: DeepNet(2, 4, 1, bias=1), TypeError, ("bias", "True or False", "1")),  # type: ignore[arg-type]
+    ("symmetric", lambda: TwoLayerNet(2, 4, symmetric="no"), TypeError, ("symmetric", "'no'")),  # type: ignore[arg-type]
+    ("kernel bias", lambda: ntk(X, bias="no"), TypeError, ("bias must be True or False", "'no'")),  # type: ignore[arg-type]
+    ("spectrum bias", lambda: spectrum(3, bias="no"), TypeError, ("bias", "'no'")),  # type: ignore[arg-type]
+    ("LinearizedNet", lambda: LinearizedNet(NET.weight), TypeError, ("net", "Parameter")),  # type: ignore[arg-type]
+    ("sample dtype", lambda: hexagon().to(dtype="half"), TypeError, ("torch.float64", "'half'")),  # type: ignore[arg-type]
+    ("no classes", lambda: digits(3), ValueError, ("classes must be a pair", "got 3")),  # type: ignore[arg-type]
+    ("openml classes", lambda: openml(classes=(1, 1)), ValueError, ("different", "(1, 1)")),
+    ("openml n", lambda: openml(classes=(1, 2), n=0), ValueError, ("n must be at least 1",)),
+    ("openml seed", lambda: openml(classes=(1, 2), seed=-1), ValueError, ("seed", "got -1")),
+    ("openml cache", lambda: openml(classes=(1, 2), cache=3), TypeError, ("cache", "3 (int)")),  # type: ignore[arg-type]
+    ("load net", lambda: Trajectory.load("a", 3), TypeError, ("net must be a torch module", "int")),  # type: ignore[arg-type]
+    ("record", lambda: trained(record=3), TypeError, ("record", "('weights',)", "got 3")),
+]
+
+
+def trained(**change: object) -> object:
+    arguments = {"perturbation": CAP, "attack": Identity(), "loss": LOSS, "step_size": 1.0}
+    return adversarial_training(LINEAR, HEXAGON, **{**arguments, "steps": 1, **change})  # type: ignore[arg-type]
+
+
+RECORDED = trained(record=("attacked", "weights"))
+SCHEDULES = (
+    lambda loss: two_layer_schedule(
+        TwoLayerNet(2, 4, activation="tanh"), loss=loss, radius=1.0, epsilon=0.1
+    ),
+    lambda loss: projected_schedule(LINEAR, loss=loss, radius=1.0, steps=5),
+    lambda loss: realisable_schedule(LINEAR, loss=loss, radius=1.0, steps=5),
+    lambda loss: regret(RECORDED, ball(), sample=HEXAGON, loss=loss),  # type: ignore[arg-type]
+    lambda loss: lower_bound(RECORDED, HEXAGON, loss=loss, radius=1.0),  # type: ignore[arg-type]
+    lambda loss: ball(loss=loss),
+    lambda loss: kernel_flow(ntk(X), Y, loss=loss, times=[1.0]),
+    lambda loss: diagnose(NET, HEXAGON, perturbation=CAP, loss=loss),
+)
+NO_LOSS: list[Row] = [
+    (
+        f"loss {k}",
+        lambda call=call: call(PseudoHuber),  # type: ignore[misc]
+        TypeError,
+        ("loss must be a loss such as PseudoHuber(), got <class",),
+    )
+    for k, call in enumerate(SCHEDULES)
+]
+
+OTHERS: list[Row] = [
+    ("regret of text", lambda: regret("run", ball()), TypeError, ("trajectory", "str")),  # type: ignore[arg-type]
+    ("regret to text", lambda: regret(RUN, "best"), TypeError, ("comparator", "str")),  # type: ignore[arg-type]
+    (
+        "certificate of text",
+        lambda: lower_bound("run", HEXAGON, loss=LOSS, radius=1.0),  # type: ignore[arg-type]
+        TypeError,
+        ("trajectory must be a Trajectory, got str",),
+    ),
+    (
+        "another sample",
+        lambda: lower_bound(RECORDED, sphere(6, 3), loss=LOSS, radius=1.0),  # type: ignore[arg-type]
+        ValueError,
+        ("sample must be that of the run", "(6, 2)", "(6, 3)"),
+    ),
+    (
+        "diagnose points",
+        lambda: diagnose(NET, X, perturbation=CAP, loss=LOSS),  # type: ignore[arg-type]
+        TypeError,
+        ("sample must have points x and labels y", "Tensor"),
+    ),
+    (
+        "diagnose labels",
+        lambda: diagnose(NET, SimpleNamespace(x=X, y=Y[:3]), perturbation=CAP, loss=LOSS),
+        ValueError,
+        ("y must have shape (6,), got (3,)",),
+    ),
+    (
+        "diagnose radius",
+        lambda: diagnose(NET, HEXAGON, perturbation=0.1, loss=LOSS),  # type: ignore[arg-type]
+        TypeError,
+        ("perturbation must be a set such as L2Ball(0.1), got 0.1",),
+    ),
+    (
+        "flow at text",
+        lambda: kernel_flow(ntk(X), Y, loss="squared", times=["now"]),  # type: ignore[list-item]
+        TypeError,
+        ("times must be a list of numbers", "['now']"),
+    ),
+    (
+        "direction nan",  # which proved a margin of infinity
+        lambda: line_net(X, Y, 0.01, direction=X[0] * math.nan),
+        ValueError,
+        ("direction must be finite",),
+    ),
+    (
+        "direction list",
+        lambda: line_net(X, Y, 0.01, direction=[1.0, 0.0]),  # type: ignore[arg-type]
+        TypeError,
+        ("direction must be a torch.Tensor", "list"),
+    ),
+    (
+        "narrowest on",
+        lambda: narrowest_net(HEXAGON, perturbation=0.1),  # type: ignore[arg-type]
+        TypeError,
+        ("perturbation must be a set such as L2Ball(0.1), got 0.1",),
+    ),
+    (
+        "class of models",
+        lambda: check_shattering(GADGET, "relu"),  # type: ignore[arg-type]
+        TypeError,
+        ("model_class must be a function (x, y, radius), got 'relu'",),
+    ),
+    (
+        "fits no function",
+        lambda: check_shattering(GADGET, nearest_centre),  # type: ignore[arg-type]
+        TypeError,
+        ("must give a function of points, got Interpolator",),
+    ),
+    (
+        "fits columns",
+        lambda: check_shattering(GADGET, lambda x, y, r: lambda z: z[:, :1]),
+        ValueError,
+        ("(points) must have shape (2,), got (2, 1)",),
+    ),
+    ("curve of x", lambda: curve(X), TypeError, ("sample must be a Sample, got Tensor",)),
+    ("curve width", lambda: curve(widths=2), TypeError, ("widths must be a list", "got 2")),
+    ("curve steps", lambda: curve(steps=0), ValueError, ("steps must be at least 1, got 0",)),
+    ("constant nan", lambda: constants(("a", "b", math.nan)), ValueError, ("nan", "'a'")),
+    ("constant text", lambda: constants(("a", "b", "c")), ValueError, ("a number", "'c'")),  # type: ignore[arg-type]
+    ("constant", lambda: constants(3.0), ValueError, ("each row must be", "got 3.0")),  # type: ignore[arg-type]
+    ("assumption", lambda: assumptions(3), ValueError, ("each row must be", "got 3")),  # type: ignore[arg-type]
+]
+GADGET = hypercube_gadget(2, 2)
+
+
+def curve(sample: object = HEXAGON, **change: object) -> object:
+    arguments = {"perturbation": CAP, "attack": Identity(), "loss": LOSS, "step_size": 1.0}
+    arguments |= {"widths": [2], "steps": 1, "target": 0.1, "seeds": 1, **change}
+    return width_curve(sample, **arguments)  # type: ignore[arg-type]
+
+
 TABLE = SAMPLES + NETWORKS + KERNELS + REGRET + EXPRESSIVITY
+TABLE += LOSSES + LAYERS + NO_LOSS + OTHERS
 
 
 @pytest.mark.parametrize("row", TABLE, ids=[row[0] for row in TABLE])
@@ -397,3 +577,20 @@ def test_nothing_is_written_for_a_bad_openml_name(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="name must be letters"):
         openml("a/b", classes=(0, 1), cache=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_openml_asks_nobody_for_what_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("robustlib._openml.load", lambda *_: pytest.fail("looked for the data"))
+    for bad in ({"classes": (1,)}, {"classes": (1, 2), "n": -1}, {"classes": (1, 2), "seed": -1}):
+        with pytest.raises(ValueError, match=r"classes|n must|seed"):
+            openml(**bad)  # type: ignore[arg-type]
+
+
+def test_outputs_of_several_nets_keep_their_labels() -> None:
+    """(T, n) outputs with (n,) labels are no mistake, nor (n, k) with (n, 1)."""
+    f = torch.stack([Y, 2 * Y, 0 * Y])
+    for loss in (PseudoHuber(), LogCosh(), Logistic(), Hinge()):
+        expected = torch.stack([loss(row, Y) for row in f])
+        assert torch.equal(loss(f, Y), expected)
+        assert torch.equal(loss(f.T, Y[:, None]), expected.T)
+        assert torch.equal(loss(Y, 1.0), loss(Y, torch.ones_like(Y)))  # type: ignore[arg-type]

@@ -116,7 +116,7 @@ def test_a_constant_model_hides_nothing() -> None:
     ("perturbation", "sample", "words"),
     [
         (SphereCap(0.0), DIGITS, "perturbation must have a radius above 0"),
-        (CAP, Sample.__new__(Sample), "sample must have at least one example"),
+        (CAP, Sample.__new__(Sample), "sample must hold at least one point"),
     ],
 )
 def test_bad_input(perturbation: Perturbation, sample: Sample, words: str) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.error import URLError
@@ -228,6 +229,7 @@ class FakeOpenML:
     def __call__(self, name: str, *, version: int, **options: object) -> SimpleNamespace:
         self.calls.append((name, version))
         if self.error is not None:
+            warnings.warn("A network error occurred while downloading x. Retrying...", stacklevel=1)
             raise self.error
         return SimpleNamespace(data=self.data, target=self.target)
 

@@ -59,7 +59,7 @@ def two_layer_vc_bound(d: int, width: int) -> int:
     spaces), and given the subsets of all units the outputs are linear in ``width`` (d + 1) + 1
     parameters, so that 2^N <= Phi(N, d + 1)^width * Phi(N, width (d + 1) + 1) where N points are
     shattered; Phi(N, k) is the sum of the binomials (N choose i), i <= k. The bound is the largest
-    such N: O(width d log width).
+    such N: O(width d log width). Raises ``ValueError`` for d < 1 and a negative width.
     """
     check_integer("d", d, minimum=1)
     check_integer("width", width, minimum=0)
@@ -81,7 +81,8 @@ def width_needed(capacity: int, d: int) -> int:
     """The least width at which two-layer ReLU nets on R^d may have this VC dimension.
 
     Below it, by :func:`two_layer_vc_bound`, they have not: a lower bound on the width, with all
-    constants. ``capacity`` is a VC dimension, such as the value of :func:`robust_vc_bound`.
+    constants. ``capacity`` is a VC dimension, such as the value of :func:`robust_vc_bound`. Raises
+    ``ValueError`` for a capacity or d below 1.
     """
     check_integer("capacity", capacity, minimum=1)
     low, high = -1, 1

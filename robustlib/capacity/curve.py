@@ -5,21 +5,21 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 
 from ..attacks import Attack
 from ..losses import Loss
 from ..networks import TwoLayerNet
-from ..numerics import check_integer, check_real
+from ..numerics import check_choice, check_integer, check_real
 from ..perturbations import Perturbation
 from ..robust_loss import robust_loss
 from ..samples import Sample
 from ..training import adversarial_training
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class WidthRun:
     """One trained net, at its best step: losses on the training sample.
 
@@ -38,6 +38,14 @@ class WidthRun:
     accuracy: tuple[float, float]
     reached: int | None
     drift: float
+
+    def __repr__(self) -> str:
+        reached = "never" if self.reached is None else f"at step {self.reached}"
+        return (
+            f"A net of width {self.width}, seed {self.seed}: surrogate loss "
+            f"{self.surrogate_loss:.4g}, robust loss from {self.lower:.4g} to {self.upper:.4g}; "
+            f"target reached {reached}, weights {self.drift:.4g} from their start."
+        )
 
     @property
     def suboptimality(self) -> float:
@@ -58,7 +66,9 @@ class WidthCurve:
         return tuple(sorted({run.width for run in self.runs}))
 
     def values(self, name: str, width: int) -> list[float]:
-        """The field ``name`` of every run of ``width``, one a seed; inf for None."""
+        """The number ``name`` of every run of ``width``, one a seed; inf for None."""
+        known = [key.name for key in fields(WidthRun) if key.name != "accuracy"]
+        check_choice("name", name, [*known, "suboptimality"])
         found = [getattr(run, name) for run in self.runs if run.width == width]
         if not found:
             raise ValueError(f"width must be one of {self.widths}, got {width}")
@@ -120,8 +130,13 @@ def width_curve(
     are judged on ``sample`` by :func:`robustlib.robust_loss` with ``effort``. ``target`` is the
     loss at which the steps are counted. Raises as training does, and for fewer than one seed.
     """
+    if not isinstance(sample, Sample):
+        raise TypeError(f"sample must be a Sample, got {type(sample).__name__}")
     check_integer("seeds", seeds, minimum=1)
+    check_integer("steps", steps, minimum=1)
     check_real("target", target, above=0)
+    if not isinstance(widths, Iterable):
+        raise TypeError(f"widths must be a list of widths, got {widths!r}")
     sizes = [check_integer("widths", width, minimum=1) for width in widths]
     if not sizes:
         raise ValueError("widths must hold at least one width, got none")

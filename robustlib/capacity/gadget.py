@@ -217,18 +217,23 @@ def check_shattering(
 
     For each one: the centres must be 2 delta apart, no point may be in balls of both labels, and
     every point must be in a ball of its own label. With ``model_class``, what it fits to the
-    centres, their labels and the radius is applied to the points, and must give the labelling.
+    centres, their labels and the radius is applied to the points, and must give the labelling:
+    ``lambda x, y, radius: nearest_centre(x, y, radius).net``, say. Raises ``TypeError`` or
+    ``ValueError`` where it gives no function, or one that does not return (N,) numbers.
     """
     if not isinstance(gadget, Gadget):
         raise TypeError(f"gadget must be a Gadget, got {type(gadget).__name__}")
     check_integer("random", random, minimum=1)
+    check_integer("seed", seed, minimum=0)
+    if model_class is not None and not callable(model_class):
+        raise TypeError(f"model_class must be a function (x, y, radius), got {model_class!r}")
     exhaustive = 2 ** len(gadget.points) <= EXHAUSTIVE
     separation, distance, tried, why = math.inf, 0.0, 0, ""
     for labelling in _labellings(len(gadget.points), exhaustive, random, seed):
         x, y = gadget.data(labelling)
         apart, near, complaint = _look(gadget, labelling, x, y)
         if not complaint and model_class is not None:
-            signs = torch.sign(model_class(x, y, gadget.radius)(gadget.points))
+            signs = torch.sign(_fitted(model_class, x, y, gadget).double())
             if not torch.equal(signs, labelling):
                 complaint = "the fitted classifier gives another labelling"
         separation, distance = min(separation, apart), max(distance, near)
@@ -236,6 +241,18 @@ def check_shattering(
         if complaint and not why:
             why = f"for {_signs(labelling)} {complaint}"
     return Shattering(not why, tried, exhaustive, separation, distance, gadget.rho, why)
+
+
+def _fitted(model_class: ModelClass, x: Tensor, y: Tensor, gadget: Gadget) -> Tensor:
+    """Outputs (N,) at the points of what the class fits to the centres."""
+    classifier: object = model_class(x, y, gadget.radius)
+    if not callable(classifier):
+        kind = type(classifier).__name__
+        raise TypeError(f"model_class(x, y, radius) must give a function of points, got {kind}")
+    name = "model_class(x, y, radius)(points)"
+    outputs = check_floats(name, classifier(gadget.points))
+    check_shape(name, outputs, (len(gadget.points),))
+    return outputs
 
 
 def _labellings(count: int, exhaustive: bool, random: int, seed: int) -> Iterator[Tensor]:

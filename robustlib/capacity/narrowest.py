@@ -85,6 +85,8 @@ def narrowest_net(
         i, j = (int(k) for k in same.nonzero()[0])
         raise ValueError(f"sample must not have one point with both labels, got rows {i} and {j}")
     if perturbation is not None:
+        if not isinstance(perturbation, Perturbation):
+            raise TypeError(f"perturbation must be a set such as L2Ball(0.1), got {perturbation!r}")
         found = compatible(sample, perturbation)
         if not found:
             raise ValueError(f"perturbation must keep opposite labels apart; {found!r}")

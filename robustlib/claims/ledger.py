@@ -10,11 +10,12 @@ from .registry import HOLDS, Verdict
 INTRO = """\
 # What is proved, what is checked
 
-Every numbered statement of the book has a proof on its page and a claim here.
+Every numbered statement that the book proves has its proof on its page and a claim here.
 A claim runs the statement: it predicts, measures, and then breaks one hypothesis on purpose.
 That last run is the *control*; it must fail, or the check could not have failed either.
 This page is written by `python -m robustlib claims --page chapters/ledger.md`, never by hand.
 """
+QUOTED = "What is only quoted is named at the end, with the reason why no claim checks it.\n"
 
 
 def ledger_page(verdicts: Sequence[Verdict], unchecked: dict[str, str] | None = None) -> str:
@@ -26,7 +27,8 @@ def ledger_page(verdicts: Sequence[Verdict], unchecked: dict[str, str] | None = 
     if not verdicts:
         raise ValueError("verdicts must not be empty")
     held = sum(verdict.status == HOLDS for verdict in verdicts)
-    lines = [INTRO, f"**{held} of {len(verdicts)} claims hold**, {_how(verdicts)}.", ""]
+    intro = INTRO + (QUOTED if unchecked else "")
+    lines = [intro, f"**{held} of {len(verdicts)} claims hold**, {_how(verdicts)}.", ""]
     lines += ["| statement | claim | verdict | seconds |", "| --- | --- | --- | --- |"]
     for verdict in verdicts:
         found = verdict.claim

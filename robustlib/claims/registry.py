@@ -54,7 +54,7 @@ class Evidence:
     out_of_reach: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Claim:
     """One statement of the book: its label in a chapter, and the function that checks it."""
 
@@ -63,6 +63,9 @@ class Claim:
     title: str
     chapter: str
     run: Callable[[str], Evidence]
+
+    def __repr__(self) -> str:
+        return f"Claim {self.id!r}: {self.title} ({self.statement} of {self.chapter})."
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import SupportsFloat
 
 
 @dataclass(frozen=True)
@@ -39,15 +41,22 @@ def constants(*rows: tuple[str, str, float]) -> Table:
 
     Raises ``ValueError`` for no rows, or a row that is not (symbol, meaning, number).
     """
-    texts = [(symbol, meaning, f"{value:.4g}") for symbol, meaning, value in rows]
-    return _table(("symbol", "what it is", "value here"), texts)
+    header = ("symbol", "what it is", "value here")
+    for row in rows:
+        number = row[-1] if isinstance(row, tuple) and len(row) == len(header) else None
+        if isinstance(number, bool) or not isinstance(number, SupportsFloat):
+            raise ValueError(f"each row must be {header} with a number, got {row!r}")
+        if math.isnan(number):
+            raise ValueError(f"the value must be a number, got nan in {row!r}")
+    return _table(header, [(row[0], row[1], f"{row[2]:.4g}") for row in rows])
 
 
 def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
     if not rows:
         raise ValueError(f"rows must not be empty; each is {header}")
     for row in rows:
-        if len(row) != len(header) or not all(isinstance(text, str) and text for text in row):
+        texts = isinstance(row, tuple) and all(isinstance(text, str) and text for text in row)
+        if not texts or len(row) != len(header):
             raise ValueError(f"each row must be {header} in non-empty texts, got {row!r}")
         if any("|" in text.replace(r"\|", "") for text in row):
             raise ValueError(f"write \\vert or \\| for a bar inside a table, got {row!r}")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..kernels.angles import lift
-from ..losses import Loss
+from ..losses import Loss, check_loss
 from ..networks import TwoLayerNet
 from .sets import SphereSets
 from .zonal import ZonalKernel
@@ -46,6 +46,7 @@ class ExplicitNetwork:
         Exact for finite sets, up to the grid for arcs. Raises ``ValueError`` for caps in more than
         two dimensions, where ``robust_loss(result.net, ...)`` gives an interval.
         """
+        check_loss(loss)
         if self.sets.grid is None:
             raise ValueError(
                 f"there is no exact judge for {self.sets.perturbation!r} in {self.sets.sample.d} "

@@ -51,6 +51,7 @@ def expressiveness(
     can, wherever the sets are compatible. One without the odd degrees (or the even ones), up to a
     few low ones, can too unless two sets hold antipodal points whose labels differ (agree); then
     the low degrees may still help, which a linear program decides, for finite sets exactly.
+    Raises ``ValueError`` or ``TypeError`` for sets off the sphere and for options of no kernel.
     """
     kernel = ZonalKernel(activation, bias, layers, depth)
     sets = SphereSets(sample, perturbation)

@@ -26,7 +26,7 @@ class ZonalKernel:
     depth: int
 
     def __post_init__(self) -> None:
-        check_kind(self.activation, self.depth, self.layers)
+        check_kind(self.activation, self.depth, self.layers, self.bias)
 
     def __call__(self, x: Tensor, z: Tensor | None = None) -> Tensor:
         """The kernel (n, m) at ``x`` (n, d) and ``z`` (m, d), in float64."""

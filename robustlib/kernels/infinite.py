@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..activations import ACTIVATIONS
-from ..numerics import check_alike, check_choice, check_floats, check_integer
+from ..numerics import check_alike, check_choice, check_flag, check_floats, check_integer
 from .angles import lift
 from .angular import is_angular
 from .homogeneous import by_angle
@@ -56,11 +56,12 @@ def nngp(
     return _kernel(x, z, activation, depth, layers, bias, tangent=False)
 
 
-def check_kind(activation: str, depth: int, layers: str) -> None:
+def check_kind(activation: str, depth: int, layers: str, bias: bool) -> None:
     """Raise where no net belongs to these arguments."""
     check_choice("activation", activation, ACTIVATIONS)
     check_choice("layers", layers, LAYERS)
     check_integer("depth", depth, minimum=1)
+    check_flag("bias", bias)
     if layers == "first" and depth != 1:
         raise ValueError(
             f'layers="first" is the two-layer net and has depth 1, got depth={depth}; '
@@ -93,7 +94,7 @@ def _kernel(
     bias: bool,
     tangent: bool,
 ) -> Tensor:
-    check_kind(activation, depth, layers)
+    check_kind(activation, depth, layers, bias)
     check_points(x, z)
     kind = (activation, depth, layers, tangent)
     differentiable = torch.is_grad_enabled() and any(

@@ -10,7 +10,7 @@ import torch
 from scipy import integrate
 from torch import Tensor
 
-from ..losses import Loss
+from ..losses import Loss, check_loss
 from ..numerics import check_alike, check_floats, check_real, check_shape
 
 _SYMMETRIC = {torch.float32: 2e-5, torch.float64: 1e-10}  # asymmetry that is rounding
@@ -124,7 +124,12 @@ def kernel_flow(
     eigenvalue that is negative beyond rounding.
     """
     _check_gram(K, y)
-    when = torch.as_tensor(times, dtype=torch.float64, device=K.device)
+    if not isinstance(loss, str):
+        check_loss(loss)
+    try:
+        when = torch.as_tensor(times, dtype=torch.float64, device=K.device)
+    except (TypeError, ValueError):
+        raise TypeError(f"times must be a list of numbers or a tensor, got {times!r}") from None
     check_floats("times", when)
     if when.dim() != 1 or bool((when < 0).any()) or bool((when.diff() < 0).any()):
         raise ValueError(f"times must be non-negative and increasing, got {times}")

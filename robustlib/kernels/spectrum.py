@@ -77,7 +77,7 @@ def spectrum(
     """
     check_integer("d", d, minimum=1)
     check_integer("max_degree", max_degree, minimum=0)
-    check_kind(activation, depth, layers)
+    check_kind(activation, depth, layers, bias)
     options = {"activation": activation, "bias": bias, "layers": layers, "depth": depth}
     count = min(max_degree, 1) + 1 if d == 1 else max_degree + 1
     numbers = tuple(multiplicity(d, degree) for degree in range(count))

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..numerics import check_alike, check_floats, check_integer
+from ..numerics import check_alike, check_floats, check_integer, check_shape
 
 Kernel = Callable[[Tensor, Tensor | None], Tensor]
 
@@ -55,9 +55,11 @@ def store_gram(
     upper half is computed. Memory is that of one block of ``block`` rows and columns. Killed at
     any moment, the same call continues after the last finished row of blocks and ends with the
     same bits; a finished file is opened as it is. Raises ``ValueError`` where ``path`` holds the
-    matrix of other points or of another kernel. A bar is shown on a
-    terminal, or wherever ``progress`` says so.
+    matrix of other points or of another kernel. A bar is shown on a terminal, or wherever
+    ``progress`` says so.
     """
+    if not callable(kernel):
+        raise TypeError(f"kernel must be a function kernel(x, z), got {kernel!r}")
     check_floats("x", x)
     if z is not None:
         check_floats("z", z)
@@ -86,7 +88,9 @@ def store_gram(
         for left in range(0 if z is not None else top, len(other), block):
             columns = slice(left, left + block)
             same = z is None and left == top
-            part = kernel(x[rows], None if same else other[columns]).cpu().numpy()
+            values = kernel(x[rows], None if same else other[columns])
+            check_shape("kernel(x, z)", values, (len(x[rows]), len(other[columns])))
+            part = values.cpu().numpy()
             matrix[rows, columns] = part
             if z is None and not same:
                 matrix[columns, rows] = part.T

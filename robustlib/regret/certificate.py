@@ -58,6 +58,8 @@ def lower_bound(
     Lipschitz constant times it is subtracted. Raises ``ValueError`` without it, for runs without
     these records, and for ``after`` beyond the last step.
     """
+    if not isinstance(trajectory, Trajectory):
+        raise TypeError(f"trajectory must be a Trajectory, got {type(trajectory).__name__}")
     check_real("radius", radius, minimum=0)
     check_integer("after", after, minimum=0)
     if linearisation_error is None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..attacks import PGD, Attack, GridMax
-from ..losses import Loss
+from ..losses import Loss, check_loss
 from ..networks import LinearizedNet
 from ..numerics import check_real
 from ..perturbations import Finite, Perturbation
@@ -97,6 +97,7 @@ def best_in_ball(
     x, y = _checked(sample)
     check_real("radius", radius, minimum=0)
     check_real("tolerance", tolerance, above=0)
+    check_loss(loss)
     if judge is not None and not isinstance(judge, Attack):
         raise TypeError(f"judge must be an attack such as GridMax(), got {judge!r}")
     if judge is None:

@@ -134,6 +134,10 @@ def regret(
     Raises ``ValueError`` where the run holds neither record, or where the comparator has no
     weights or those of another net, and for a run of no steps.
     """
+    if not isinstance(trajectory, Trajectory):
+        raise TypeError(f"trajectory must be a Trajectory, got {type(trajectory).__name__}")
+    if not isinstance(comparator, Comparator):
+        raise TypeError(f"comparator must be a Comparator, got {type(comparator).__name__}")
     if comparator.weights is None:
         raise ValueError(
             "comparator has no weights: it is a function of a kernel; take best_in_ball of "

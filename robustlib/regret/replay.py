@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..attacks.problem import outputs
-from ..losses import Loss
+from ..losses import Loss, check_loss
 from ..samples import Labelled, check_labelled
 from ..trajectory import Trajectory
 
@@ -35,6 +35,12 @@ def replay(trajectory: Trajectory, sample: Labelled, loss: Loss) -> Iterator[Ste
     if trajectory.attacked is None or trajectory.weights is None:
         raise ValueError("trajectory must come from a run with record=('attacked', 'weights')")
     check_labelled(sample)
+    check_loss(loss)
+    if sample.x.shape != trajectory.attacked.shape[1:]:
+        raise ValueError(
+            f"sample must be that of the run, with points {tuple(trajectory.attacked.shape[1:])}, "
+            f"got {tuple(sample.x.shape)}"
+        )
     net = copy.deepcopy(trajectory.initial)
     trained: dict[str, Tensor] = {
         k: w for k, w in net.named_parameters() if k in trajectory.weights

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from ..losses import Loss
+from ..losses import Loss, check_loss
 from ..networks import DeepNet, LinearizedNet, TwoLayerNet
 from ..numerics import check_integer, check_real
 
@@ -68,6 +68,7 @@ def two_layer_schedule(net: TwoLayerNet, *, loss: Loss, radius: float, epsilon: 
     """
     if not isinstance(net, TwoLayerNet):
         raise TypeError(f"net must be a TwoLayerNet, got {type(net).__name__}")
+    check_loss(loss)
     s, lip = net.activation, loss.lipschitz
     if math.isinf(s.slope) or math.isinf(s.curvature):
         raise ValueError(
@@ -109,8 +110,10 @@ def projected_schedule(
     bounds |grad_W f|_F: by default C_0 for two-layer nets and their linearisations, where it is
     proved for inputs of norm at most 1. For a ``DeepNet`` it must be given (at W_0 it is the root
     of the largest diagonal entry of ``empirical_ntk``). The promise is exact for linearised nets;
-    for others add L times the linearisation error in the ball (Theorem A).
+    for others add L times the linearisation error in the ball (Theorem A). Raises ``ValueError``
+    unless exactly one of ``steps`` and ``epsilon`` is given, and where ``gradient`` is needed.
     """
+    check_loss(loss)
     distance, top, layers = _ball(net, radius, gradient)
     lip = loss.lipschitz
     if (steps is None) == (epsilon is None):
@@ -148,6 +151,7 @@ def realisable_schedule(
     2 L_*(W_*), so that the mean falls like 1/T where L_*(W_*) = 0. D and G as in
     ``projected_schedule``. Raises ``ValueError`` for a loss without a smoothness constant.
     """
+    check_loss(loss)
     distance, top, layers = _ball(net, radius, gradient)
     check_integer("steps", steps, minimum=1)
     if loss.smoothness is None:

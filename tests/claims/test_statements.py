@@ -86,6 +86,18 @@ def test_command_line_refuses_an_unknown_claim(capsys: pytest.CaptureFixture[str
     assert "did you mean 'sandwich'" in capsys.readouterr().err
 
 
+def test_command_line_refuses_before_it_works(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments in (["sandwich", "sandwhich"], ["sandwich", "--json", f"{tmp_path}/no/a.json"]):
+        with pytest.raises(SystemExit) as stopped:
+            main(["claims", *arguments, "--budget", "smoke"])
+        assert stopped.value.code == 2
+        seen = capsys.readouterr()
+        assert seen.out == ""
+        assert "did you mean" in seen.err or "folder of" in seen.err
+
+
 def test_ledger_escapes_what_markdown_would_read() -> None:
     verdict = check("sandwich", budget="smoke")
     other = {"lem-other": "its proof is quoted"}
