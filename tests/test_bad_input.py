@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from robustlib.attacks import Identity
+from robustlib.bounds import output_bounds
 from robustlib.capacity import (
     check_shattering,
     hypercube_gadget,
@@ -37,7 +38,7 @@ from robustlib.kernels import (
 )
 from robustlib.losses import Hinge, LogCosh, Logistic, PseudoHuber
 from robustlib.networks import DeepNet, LinearizedNet, TwoLayerNet, linearize
-from robustlib.perturbations import Finite, L2Ball, Perturbation, SphereCap
+from robustlib.perturbations import Finite, L2Ball, Perturbation, SphereCap, compatible
 from robustlib.regret import (
     Comparator,
     best_in_ball,
@@ -467,6 +468,46 @@ NO_LOSS: list[Row] = [
     for k, call in enumerate(SCHEDULES)
 ]
 
+CAP = SphereCap(0.2)
+INNER: list[Row] = [
+    (
+        "attack: a number for a model",
+        lambda: Identity()(3, X, Y, perturbation=CAP, loss=Hinge()),  # type: ignore[arg-type]
+        TypeError,
+        ("model must map inputs", "got 3"),
+    ),
+    (
+        "attack: a class for a model",
+        lambda: Identity()(TwoLayerNet, X, Y, perturbation=CAP, loss=Hinge()),
+        TypeError,
+        ("model must map inputs", "TwoLayerNet"),
+    ),
+    (
+        "attack: until_broken no bool",
+        lambda: Identity()(NET, X, Y, perturbation=CAP, loss=Hinge(), until_broken="yes"),  # type: ignore[arg-type]
+        TypeError,
+        ("until_broken must be True or False", "'yes'"),
+    ),
+    (
+        "compatible: points alone",
+        lambda: compatible(X, CAP),  # type: ignore[arg-type]
+        TypeError,
+        ("sample must have points x and labels y", "Tensor"),
+    ),
+    (
+        "compatible: a radius",
+        lambda: compatible(hexagon(), 0.2),  # type: ignore[arg-type]
+        TypeError,
+        ("perturbation must be a set", "0.2"),
+    ),
+    (
+        "output_bounds: a radius",
+        lambda: output_bounds(NET, X, perturbation=0.2),  # type: ignore[arg-type]
+        TypeError,
+        ("perturbation must be a set", "0.2"),
+    ),
+]
+
 OTHERS: list[Row] = [
     ("regret of text", lambda: regret("run", ball()), TypeError, ("trajectory", "str")),  # type: ignore[arg-type]
     ("regret to text", lambda: regret(RUN, "best"), TypeError, ("comparator", "str")),  # type: ignore[arg-type]
@@ -560,7 +601,7 @@ def curve(sample: object = HEXAGON, **change: object) -> object:
 
 
 TABLE = SAMPLES + NETWORKS + KERNELS + REGRET + EXPRESSIVITY
-TABLE += LOSSES + LAYERS + NO_LOSS + OTHERS
+TABLE += LOSSES + LAYERS + NO_LOSS + INNER + OTHERS
 
 
 @pytest.mark.parametrize("row", TABLE, ids=[row[0] for row in TABLE])

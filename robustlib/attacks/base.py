@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from .. import numerics
-from ..losses import Loss
+from ..losses import Loss, check_loss
 from ..numerics import check_alike, check_floats, check_shape
-from ..perturbations import Perturbation
+from ..perturbations import Perturbation, check_perturbation
 from .problem import AllLeft, Model, Problem
 
 
@@ -61,7 +61,7 @@ class Attack(ABC):
         labels other than -1 and +1, an ``x`` outside its own set, outputs that are not (n,) finite
         numbers of the type of ``x``, and a model in another dtype or on another device.
         """
-        _check_arguments(x, y, perturbation, loss, generator)
+        _check_arguments(model, x, y, perturbation, loss, generator, until_broken)
         with undisturbed(model, x.device):
             # clones made here are ordinary tensors even where x was made in inference mode
             x, y = x.detach().clone(), y.detach().clone()
@@ -131,8 +131,18 @@ def undisturbed(model: object, device: torch.device) -> Iterator[None]:
 
 
 def _check_arguments(
-    x: Tensor, y: Tensor, perturbation: Perturbation, loss: Loss, generator: torch.Generator | None
+    model: Model,
+    x: Tensor,
+    y: Tensor,
+    perturbation: Perturbation,
+    loss: Loss,
+    generator: torch.Generator | None,
+    until_broken: bool,
 ) -> None:
+    if isinstance(model, type) or not callable(model):
+        raise TypeError(f"model must map inputs (n, ...) to outputs (n,), got {model!r}")
+    if not isinstance(until_broken, bool):
+        raise TypeError(f"until_broken must be True or False, got {until_broken!r}")
     check_floats("x", x, min_dim=2)
     check_floats("y", y)
     check_shape("y", y, x.shape[:1])
@@ -140,10 +150,8 @@ def _check_arguments(
     wrong = y[y.abs() != 1]
     if len(wrong):
         raise ValueError(f"y must have entries -1 and +1 only, got {float(wrong[0]):g}")
-    if not isinstance(perturbation, Perturbation):
-        raise TypeError(f"perturbation must be a set such as L2Ball(0.1), got {perturbation!r}")
-    if isinstance(loss, type) or not callable(loss) or not hasattr(loss, "derivative"):
-        raise TypeError(f"loss must be a loss such as PseudoHuber(), got {loss!r}")
+    check_perturbation(perturbation)
+    check_loss(loss)
     if generator is not None and not isinstance(generator, torch.Generator):
         raise TypeError(f"generator must be a torch.Generator, got {type(generator).__name__}")
     if generator is not None and generator.device.type != "cpu":

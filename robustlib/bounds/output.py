@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..numerics import check_choice
-from ..perturbations import Finite, Perturbation
+from ..perturbations import Finite, Perturbation, check_perturbation
 from .layers import Layers, read_layers, simplified
 from .linear import allowance, relax
 from .supports import Support, support_of
@@ -56,6 +56,7 @@ def output_bounds(
             "model must be a TwoLayerNet, a DeepNet or an nn.Sequential of known layers with one "
             f"output, got {type(model).__name__}"
         )
+    check_perturbation(perturbation)
     if isinstance(perturbation, Finite):
         raise TypeError("perturbation must not be Finite: enumerate it, GridMax() does")
     whole = support_of(perturbation, x)

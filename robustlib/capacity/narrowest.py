@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..losses import Hinge
 from ..numerics import check_integer
-from ..perturbations import Perturbation, compatible
+from ..perturbations import Perturbation, check_perturbation, compatible
 from ..robust_loss import robust_loss
 from ..samples import Labelled, check_labelled
 from .interpolators import check_points, two_layer
@@ -85,8 +85,7 @@ def narrowest_net(
         i, j = (int(k) for k in same.nonzero()[0])
         raise ValueError(f"sample must not have one point with both labels, got rows {i} and {j}")
     if perturbation is not None:
-        if not isinstance(perturbation, Perturbation):
-            raise TypeError(f"perturbation must be a set such as L2Ball(0.1), got {perturbation!r}")
+        check_perturbation(perturbation)
         found = compatible(sample, perturbation)
         if not found:
             raise ValueError(f"perturbation must keep opposite labels apart; {found!r}")

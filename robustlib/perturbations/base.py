@@ -224,6 +224,12 @@ class Region:
         return moved
 
 
+def check_perturbation(perturbation: object) -> None:
+    """Raise where ``perturbation`` is not a set: its class, say, or a radius."""
+    if not isinstance(perturbation, Perturbation):
+        raise TypeError(f"perturbation must be a set such as L2Ball(0.1), got {perturbation!r}")
+
+
 def distances(a: Tensor, b: Tensor, p: float) -> Tensor:
     """All p-norm distances between rows, by differences: exact near 0, where products are not."""
     return torch.cdist(a, b, p=p, compute_mode="donot_use_mm_for_euclid_dist")

@@ -5,25 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import product
-from typing import Protocol
 
 import torch
-from torch import Tensor
 
 from ..numerics import check_alike, check_floats, check_shape
-from .base import INSIDE_ULPS, Perturbation
+from ..samples import Labelled
+from .base import INSIDE_ULPS, Perturbation, check_perturbation
 
 # Distances held at a time: 32 MiB of float64.
 _BLOCK = 2**22
-
-
-class Labelled(Protocol):
-    """Anything with examples ``x`` (n, ...) and labels ``y`` (n,) in {-1, +1}."""
-
-    @property
-    def x(self) -> Tensor: ...
-    @property
-    def y(self) -> Tensor: ...
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,6 +49,9 @@ def compatible(sample: Labelled, perturbation: Perturbation) -> Compatibility:
     Sets that touch, or come closer than rounding can tell, meet. All pairs are looked at, in
     blocks of bounded memory. Raises ``ValueError`` for labels other than -1 and +1.
     """
+    if not hasattr(sample, "x") or not hasattr(sample, "y"):
+        raise TypeError(f"sample must have points x and labels y, got {type(sample).__name__}")
+    check_perturbation(perturbation)
     x, y = sample.x, sample.y
     _, flat = perturbation._flat("x", x, x)
     check_floats("y", y)
