@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from .. import numerics
 from ..losses import Loss, check_loss
-from ..numerics import check_alike, check_floats, check_shape
+from ..numerics import check_alike, check_flag, check_floats, check_shape
 from ..perturbations import Perturbation, check_perturbation
 from .problem import AllLeft, Model, Problem
 
@@ -141,8 +141,7 @@ def _check_arguments(
 ) -> None:
     if isinstance(model, type) or not callable(model):
         raise TypeError(f"model must map inputs (n, ...) to outputs (n,), got {model!r}")
-    if not isinstance(until_broken, bool):
-        raise TypeError(f"until_broken must be True or False, got {until_broken!r}")
+    check_flag("until_broken", until_broken)
     check_floats("x", x, min_dim=2)
     check_floats("y", y)
     check_shape("y", y, x.shape[:1])

@@ -14,7 +14,7 @@ from .problem import Problem
 
 _RUN = 10  # steps after which a new run begins
 _LAST = 0.05  # a run's last step over its first
-_LOOK = 16  # coordinates that are looked at first to see whether an example moved
+_LOOK = 64  # coordinates that are looked at first to see whether an example moved
 
 
 @dataclass(frozen=True, kw_only=True)
