@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +165,7 @@ def problems(seed: int) -> dict[str, tuple[nn.Module, Tensor, Tensor, rl.Perturb
     affine[0].bias.copy_(-affine[0].weight @ x.mean(0))
     for sets in (rl.LinfBall(0.1), rl.L2Ball(0.3), rl.L1Ball(0.35)):
         exact = value(affine, ours(rl.LinearMax())(affine, x, y, sets), y)
-        found[f"affine, d = 50, {sets!r}"] = (affine, x, y, sets, exact)
+        found[f"affine, d = 50, {short(sets)}"] = (affine, x, y, sets, exact)
     x = 0.4 + 0.2 * torch.rand(32, 16, generator=draw)
     y = y[:32]
     net = scalar(nn.Linear(16, 20), nn.ReLU(), nn.Linear(20, 1)).requires_grad_(False)
@@ -173,14 +173,20 @@ def problems(seed: int) -> dict[str, tuple[nn.Module, Tensor, Tensor, rl.Perturb
         p.copy_(torch.randn(p.shape, generator=draw) / 2)
     for sets in (rl.LinfBall(0.1), rl.L2Ball(0.3)):
         exact = value(net, ours(rl.BranchAndBound())(net, x, y, sets), y)
-        found[f"ReLU, m = 20, d = 16, {sets!r}"] = (net, x, y, sets, exact)
+        found[f"ReLU, m = 20, d = 16, {short(sets)}"] = (net, x, y, sets, exact)
     flat = scalar(nn.Linear(2, 50), nn.Tanh(), nn.Linear(50, 1)).requires_grad_(False)
     for p in flat.parameters():
         p.copy_(2 * torch.randn(p.shape, generator=draw))
     x = x[:, :2].contiguous()
     exact = value(flat, ours(rl.GridMax(size=90_000))(flat, x, y, rl.LinfBall(0.2)), y)
-    found["tanh, m = 50, d = 2, LinfBall(0.2)"] = (flat, x, y, rl.LinfBall(0.2), exact)
+    found["tanh, m = 50, d = 2, ℓ∞ 0.2"] = (flat, x, y, rl.LinfBall(0.2), exact)
     return found
+
+
+def short(sets: rl.Perturbation) -> str:
+    """A ball in few characters, so that the table fits a page."""
+    norms = {"LinfBall": "ℓ∞", "L2Ball": "ℓ2", "L1Ball": "ℓ1"}
+    return f"{norms[type(sets).__name__]} {sets.radius:g}"
 
 
 def value(model: nn.Module, points: Tensor, y: Tensor) -> Tensor:
@@ -416,8 +422,8 @@ def exact_search() -> list[list[str]]:
     return table
 
 
-def markdown(table: list[list[str]]) -> str:
-    lines = [table[0], ["---"] * len(table[0]), *table[1:]]
+def markdown(table: Sequence[Sequence[str]]) -> str:
+    lines: list[Sequence[str]] = [table[0], ["---"] * len(table[0]), *table[1:]]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
@@ -428,8 +434,9 @@ def main() -> None:
         subprocess.run([*install, *PEERS.values(), *HELPERS], check=False)
         sys.path.insert(0, folder)
         versions = ", ".join(spec.replace("==", " ") for spec in PEERS.values())
-        parts = (shares, times, behaviours, active_set, exact_search)
-        tables = [markdown(part()) for part in parts]
+        # attacks as rows: as columns they would be too many for a page
+        tables = [markdown(list(zip(*part(), strict=True))) for part in (shares, times, behaviours)]
+        tables += [markdown(part()) for part in (active_set, exact_search)]
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
