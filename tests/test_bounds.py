@@ -330,6 +330,28 @@ def test_the_least_margin_on_small_sets_is_nearly_the_minimum(name: str) -> None
         assert float(lost.median()) <= 60 * radius + 1e-6
 
 
+@pytest.mark.parametrize(("sets", "reach"), [(L2Ball(0.4), 0.4), (LinfBall(0.4), 0.8)], ids=repr)
+def test_the_least_margin_where_one_unit_switches(sets: Perturbation, reach: float) -> None:
+    """The identity, then a unit along u: balls, rows and lines are exact, and so is the bound.
+
+    The unit's input is <u, x'>, within ``reach`` of <u, x>, and y f is 1 - 3 relu of it.
+    """
+    u = torch.full((1, 4), 0.5, dtype=torch.float64)
+    net = nn.Sequential(
+        nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 1), nn.ReLU(), nn.Linear(1, 1), nn.Flatten(0)
+    ).double()
+    weights = [torch.eye(4).double(), 10.0, u, -10 * u.sum(), -3.0, 1.0]
+    with torch.no_grad():
+        for parameter, weight in zip(net.parameters(), weights, strict=True):
+            parameter.copy_(torch.as_tensor(weight))
+    start = reach * torch.tensor([-1.1, -0.75, 0.0, 0.5, 2.0], dtype=torch.float64)
+    true = 1 - 3 * torch.relu(start + reach)
+    y = torch.ones_like(start)
+    found = least_margin(net, start[:, None] * u, y, sets)
+    assert bool((found <= true).all())
+    torch.testing.assert_close(found, true, rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("sets", [L1Ball(0.1), L2Ball(0.1), LinfBall(0.1)], ids=repr)
 def test_least_margins_allow_for_rounding_in_float32(
     sets: Perturbation, monkeypatch: pytest.MonkeyPatch

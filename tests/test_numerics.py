@@ -60,6 +60,15 @@ def test_row_norm_flattens_each_example(p: float, shape: tuple[int, ...]) -> Non
     assert numerics.row_norm(x[:0], 2).shape == (0,)
 
 
+def test_choose_takes_rows_from_two_tensors() -> None:
+    chosen, others = torch.arange(12.0).reshape(3, 2, 2), -torch.ones(3, 2, 2)
+    mixed = numerics.choose(torch.tensor([True, False, True]), chosen, others)
+    assert torch.equal(mixed, torch.stack([chosen[0], others[1], chosen[2]]))
+    assert torch.equal(numerics.choose(torch.ones(3, dtype=torch.bool), chosen, others), chosen)
+    assert numerics.choose(torch.zeros(3, dtype=torch.bool), chosen, others) is others
+    assert float(others.max()) == -1  # nothing is written in place
+
+
 def test_per_row_multiplies_row_by_row() -> None:
     x = torch.ones(3, 2, 2)
     product = numerics.per_row(torch.tensor([1.0, 2.0, 3.0]), x) * x
