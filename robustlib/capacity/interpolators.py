@@ -141,7 +141,8 @@ def line_net(
     """
     check_points(x, y)
     check_real("radius", radius, minimum=0)
-    axis = torch.eye(1, x.shape[1], dtype=x.dtype)[0] if direction is None else direction
+    first = torch.eye(1, x.shape[1], dtype=x.dtype, device=x.device)[0]
+    axis = first if direction is None else direction
     check_floats("direction", axis)
     check_shape("direction", axis, x.shape[1:])
     if abs(float(axis.norm()) - 1) > 1e-6:
