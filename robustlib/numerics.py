@@ -56,6 +56,11 @@ def per_row(values: Tensor, like: Tensor) -> Tensor:
     return values.reshape(-1, *[1] * (like.dim() - 1))
 
 
+def all_finite(t: Tensor) -> bool:
+    """Whether all entries are; the sum is quick to find and finite, unless it overflows."""
+    return math.isfinite(float(t.detach().sum())) or bool(torch.isfinite(t).all())
+
+
 def choose(rows: Tensor, chosen: Tensor, others: Tensor) -> Tensor:
     """``chosen`` where ``rows`` (n,) says so, else ``others``, both (n, ...); may be ``others``.
 
@@ -135,8 +140,7 @@ def check_floats(name: str, value: object, *, min_dim: int = 1) -> Tensor:
         raise TypeError(f"{name} must be float32 or float64, got {value.dtype}")
     if value.dim() < min_dim:
         raise ValueError(f"{name} needs at least {min_dim} axes, got shape {tuple(value.shape)}")
-    # the sum is quick and finite, unless it overflows
-    if not bool(torch.isfinite(value.sum())) and not bool(torch.isfinite(value).all()):
+    if not all_finite(value):
         bad = int((~torch.isfinite(value)).sum())
         raise ValueError(f"{name} must be finite, got {bad} NaN or infinite entries")
     return value

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -39,11 +39,16 @@ class Labelled(Protocol):
     def y(self) -> Tensor: ...
 
 
-def check_labelled(sample: object) -> None:
-    """Raise where ``sample`` has no points and labels, or none of them."""
+def check_kind(sample: object) -> Labelled:
+    """``sample`` where it has points and labels, be they none."""
     if not hasattr(sample, "x") or not hasattr(sample, "y"):
         raise TypeError(f"sample must have points x and labels y, got {type(sample).__name__}")
-    if not len(sample.x):
+    return cast(Labelled, sample)
+
+
+def check_labelled(sample: object) -> None:
+    """Raise where ``sample`` has no points and labels, or none of them."""
+    if not len(check_kind(sample).x):
         raise ValueError("sample must hold at least one point, got none")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 from ..bounds import read_layers, support_of
 from ..bounds.margin import MarginBound
 from ..losses import Loss
-from ..numerics import check_alike, choose
+from ..numerics import all_finite, check_alike, choose
 from ..perturbations import Perturbation
 
 Model = Callable[[Tensor], Tensor]
@@ -141,7 +140,7 @@ class Problem:
                 "the model's outputs carry no gradient to its inputs (does it detach them, or run "
                 "under torch.no_grad?); attacks that need none are Square, RandomNoise and GridMax"
             )
-        if not _finite(gradient):
+        if not all_finite(gradient):
             raise ValueError("the model's input gradient must be finite, got NaN or infinities")
         # a sum's gradient is one number behind many
         return f.detach(), gradient.contiguous()
@@ -254,15 +253,10 @@ def outputs(model: Model, z: Tensor) -> Tensor:
             f"{tuple(z.shape)}; got shape {tuple(f.shape)}"
         )
     check_alike("the model's output", f, "its input", z)
-    if not _finite(f):
+    if not all_finite(f):
         bad = int((~torch.isfinite(f)).sum())
         raise NonFiniteOutputError(f"the model returned NaN or infinity for {bad} of {len(f)} rows")
     return f
-
-
-def _finite(t: Tensor) -> bool:
-    """Whether all entries are; the sum is quick to find and finite, unless it overflows."""
-    return math.isfinite(float(t.detach().sum())) or bool(torch.isfinite(t).all())
 
 
 def _explain_mismatch(model: Model, z: Tensor, error: Exception) -> None:

@@ -22,6 +22,7 @@ from .depths import (
     deep_net,
     deep_run,
     over_depths,
+    relu_and_gelu,
     stability_bound,
 )
 from .registry import Control, Evidence, claim
@@ -60,10 +61,7 @@ def deep_linearisation(size: str) -> Evidence:
         return [error]
 
     (adversary,) = over_depths(DEEP_WIDTHS[size], 4 * SEEDS[size], worst)
-    (kink,) = over_depths(DEEP_WIDTHS[size], SEEDS[size], lambda m, seed: trained(m, seed, "relu"))
-    (smooth,) = over_depths(
-        DEEP_WIDTHS[size], SEEDS[size], lambda m, seed: trained(m, seed, "gelu")
-    )
+    kink, smooth = relu_and_gelu(size, trained)
     return Evidence(
         predicted="below H R E; trained: slope at most -1/6 (ReLU), at most -1/2 (GELU)",
         measured=f"at most {share:.1e} of the bound; slopes {kink} and {smooth}",

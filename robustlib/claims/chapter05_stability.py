@@ -21,6 +21,7 @@ from .depths import (
     gradient_changes,
     gradient_norms,
     over_depths,
+    relu_and_gelu,
     stability_bound,
     sweep,
     switched,
@@ -177,10 +178,7 @@ def deep_stability(size: str) -> Evidence:
         power = 1 / 3 if activation == "relu" else 1.0
         return [rms(change.square().sum(0).sqrt()) / far**power]
 
-    (kink,) = over_depths(DEEP_WIDTHS[size], SEEDS[size], lambda m, seed: changed(m, seed, "relu"))
-    (smooth,) = over_depths(
-        DEEP_WIDTHS[size], SEEDS[size], lambda m, seed: changed(m, seed, "gelu")
-    )
+    kink, smooth = relu_and_gelu(size, changed)
     return Evidence(
         predicted="below the bound; trained: slope at most -1/6 (ReLU), at most -1/2 (GELU)",
         measured=f"at most {share:.1e} of the bound; slopes {kink} and {smooth}",

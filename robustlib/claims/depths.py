@@ -12,7 +12,7 @@ from torch import Tensor
 from ..networks import DeepNet
 from .chapter03_relu import shifted
 from .tools import F64
-from .widths import Slope, lift, slope, standard_run
+from .widths import SEEDS, Slope, lift, slope, standard_run
 
 # Deep nets store m^2 weights a layer, and slopes need several widths.
 DEEP_WIDTHS = {
@@ -164,3 +164,12 @@ def over_depths(
     """The slopes of every number that ``measure(width, seed)`` returns, in its order."""
     seen = [[measure(m, seed) for m in widths] for seed in range(seeds)]
     return [slope(widths, [[at[k] for at in row] for row in seen]) for k in range(len(seen[0][0]))]
+
+
+def relu_and_gelu(size: str, measure: Callable[[int, int, str], list[float]]) -> list[Slope]:
+    """The slopes of ``measure(width, seed, activation)``, one number, for both activations."""
+
+    def both(width: int, seed: int) -> list[float]:
+        return measure(width, seed, "relu") + measure(width, seed, "gelu")
+
+    return over_depths(DEEP_WIDTHS[size], SEEDS[size], both)

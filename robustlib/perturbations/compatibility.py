@@ -9,7 +9,7 @@ from itertools import product
 import torch
 
 from ..numerics import check_alike, check_floats, check_shape
-from ..samples import Labelled
+from ..samples import Labelled, check_kind
 from .base import INSIDE_ULPS, Perturbation, check_perturbation
 
 # Distances held at a time: 32 MiB of float64.
@@ -49,8 +49,7 @@ def compatible(sample: Labelled, perturbation: Perturbation) -> Compatibility:
     Sets that touch, or come closer than rounding can tell, meet. All pairs are looked at, in
     blocks of bounded memory. Raises ``ValueError`` for labels other than -1 and +1.
     """
-    if not hasattr(sample, "x") or not hasattr(sample, "y"):
-        raise TypeError(f"sample must have points x and labels y, got {type(sample).__name__}")
+    check_kind(sample)
     check_perturbation(perturbation)
     x, y = sample.x, sample.y
     _, flat = perturbation._flat("x", x, x)
