@@ -15,11 +15,8 @@ SITE := _build/html/index.html
 NOTEBOOKS := $(wildcard chapters/*.ipynb)
 PYTEST := .venv/bin/python -m pytest -n $(WORKERS)
 
-# One thread a process, because the tests share the cores; one budget, because stored
-# numbers belong to it.
-export OMP_NUM_THREADS := 1
-export ROBUSTLIB_BUDGET := laptop
-export PIP_ARGS
+include tests/environment.mk
+export OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS ROBUSTLIB_BUDGET PIP_ARGS
 
 .PHONY: help book test execute serve clean lint types library pages notebooks
 .NOTPARALLEL:

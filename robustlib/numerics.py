@@ -78,6 +78,20 @@ def row_norm(x: Tensor, p: float = 2.0) -> Tensor:
     return norms
 
 
+# --- numbers in sentences: the digits they carry, so that they read the same on any processor ---
+
+
+def significant(value: float, error: float) -> str:
+    """``value`` with as many digits, one to six, as a relative ``error`` leaves."""
+    digits = 6 if error <= 0 else math.floor(-math.log10(error))
+    return f"{value:.{min(max(digits, 1), 6)}g}"
+
+
+def power_above(value: float) -> float:
+    """The least power of ten that is not below ``value`` > 0; 0 for 0."""
+    return 10.0 ** math.ceil(math.log10(value)) if value > 0 else 0.0
+
+
 # --- checks: each names the argument, the value seen, and what is accepted ---------------------
 
 

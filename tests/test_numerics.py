@@ -136,3 +136,13 @@ def test_checks_name_argument_value_and_what_is_accepted(row: tuple[object, ...]
         call()
     assert caught.type is error
     assert str(text) in str(caught.value)
+
+
+def test_significant_digits_are_those_that_an_error_leaves() -> None:
+    exact = 14831.0728
+    for error, text in [(0, "14831.1"), (1e-12, "14831.1"), (4e-4, "1.48e+04"), (0.9, "1e+04")]:
+        assert numerics.significant(exact, error) == text
+
+
+def test_a_power_of_ten_stands_above_its_number() -> None:
+    assert [numerics.power_above(v) for v in (0.0, 1e-7, 1.1e-7, 3.0)] == [0.0, 1e-7, 1e-6, 10.0]

@@ -11,10 +11,11 @@ from scipy import integrate
 from torch import Tensor
 
 from ..losses import Loss, check_loss
-from ..numerics import check_alike, check_floats, check_real, check_shape
+from ..numerics import check_alike, check_floats, check_real, check_shape, power_above, significant
 
 _SYMMETRIC = {torch.float32: 2e-5, torch.float64: 1e-10}  # asymmetry that is rounding
 _TOLERANCE = 1e-10  # of the flow's integrator, relative
+_LEFT = 0.1  # the relative error at which no digit of a solution is left
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +39,13 @@ class KernelRegression:
         return _predict(K, self.coefficients)
 
     def __repr__(self) -> str:
+        # What is left of the norm: a digit less than of the coefficients, for the estimate's sake.
+        norm = significant(self.norm, 10 ** (1 - self.digits))
         return (
             f"Kernel regression on {len(self.coefficients)} points with ridge {self.ridge:g}: "
             f"condition number {self.condition:.2g}, so about {self.digits:.0f} digits of the "
-            f"coefficients are right; RKHS norm {self.norm:.6g}, relative residual "
-            f"{self.residual:.1g}."
+            f"coefficients are right; RKHS norm {norm}, relative residual at most "
+            f"{power_above(self.residual):.0e}."
         )
 
 
@@ -59,18 +62,21 @@ def kernel_regression(K: Tensor, y: Tensor, *, ridge: float = 0.0) -> KernelRegr
     regular = wide.clone()
     regular.diagonal().add_(ridge)
     factor, failed = torch.linalg.cholesky_ex(regular)
-    if int(failed):
-        least, greatest, _ = condition_number(wide)
-        raise ValueError(
-            f"K + ridge I is not positive definite: with ridge {ridge:g} its eigenvalues run from "
-            f"{least + ridge:.3g} to {greatest + ridge:.3g}; {_remedy(greatest, K.dtype)}"
-        )
-    condition = _norm1(regular) * _inverse_norm1(factor)
+    condition = math.inf if int(failed) else _norm1(regular) * _inverse_norm1(factor)
     error = condition * torch.finfo(K.dtype).eps
-    if error >= 0.1:
+    if int(failed):
+        least, greatest, _ = condition_number(regular)
+        if least < -_noise(len(K), greatest, K.dtype):
+            raise ValueError(
+                f"K + ridge I is not positive definite: with ridge {ridge:g} its eigenvalues run "
+                f"from {least:.3g} to {greatest:.3g}; {_remedy(greatest, K.dtype)}"
+            )
+    if error >= _LEFT:
+        # Whether such a matrix factorises, and how large its condition number then seems, is
+        # decided by rounding: no more is said than that it is too large.
         raise ValueError(
-            f"K + ridge I has condition number {condition:.2g}: rounding in {_name(K.dtype)} "
-            f"entries changes every digit of the solution; "
+            f"K + ridge I has a condition number above {_LEFT / torch.finfo(K.dtype).eps:.0e}: "
+            f"rounding in {_name(K.dtype)} entries changes every digit of the solution; "
             f"{_remedy(_norm1(wide), K.dtype)}"
         )
     c = torch.cholesky_solve(y.double()[:, None], factor)[:, 0]
@@ -239,9 +245,9 @@ def _inverse_norm1(factor: Tensor) -> float:
 
 
 def _remedy(greatest: float, dtype: torch.dtype) -> str:
-    ridge = 20 * greatest * torch.finfo(dtype).eps
+    ridge = power_above(20 * greatest * torch.finfo(dtype).eps)
     wider = " or compute K in float64" if dtype == torch.float32 else ""
-    return f"remove points that occur twice, or use a ridge of at least {ridge:.1g}{wider}"
+    return f"remove points that occur twice, or use a ridge of at least {ridge:.0e}{wider}"
 
 
 def _name(dtype: torch.dtype) -> str:

@@ -1,6 +1,8 @@
 """Run notebooks in place and store their outputs, so that a second run changes no byte.
 
 python tests/book/execute.py [--kernel NAME] chapters/01-robust-loss.ipynb ...
+
+``--as-it-is`` keeps the environment's threads and budget, for runs that mean to change them.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import time
 from pathlib import Path
 
 import nbformat
+from environment import ENVIRONMENT
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
@@ -22,13 +25,10 @@ METADATA = {
 }
 CELL_METADATA = ("mystnb", "tags")
 SECONDS_PER_CELL = 300
-# Stored numbers belong to this budget; more threads fight where others share the cores.
-ENVIRONMENT = {"ROBUSTLIB_BUDGET": "laptop", "OMP_NUM_THREADS": "1"}
 
 
 def run(path: Path, kernel: str) -> nbformat.NotebookNode:
     """The executed notebook, free of everything that differs from run to run."""
-    os.environ |= ENVIRONMENT
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(
         notebook,
@@ -51,8 +51,11 @@ def run(path: Path, kernel: str) -> nbformat.NotebookNode:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kernel", default="python3")
+    parser.add_argument("--as-it-is", action="store_true")
     parser.add_argument("notebooks", nargs="+", type=Path)
     options = parser.parse_args()
+    if not options.as_it_is:
+        os.environ |= ENVIRONMENT
     for path in options.notebooks:
         start = time.monotonic()
         try:

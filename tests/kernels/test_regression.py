@@ -87,7 +87,7 @@ def test_a_solve_that_means_nothing_is_refused_in_words_with_the_number() -> Non
     with pytest.raises(ValueError, match=r"rounding in float32|not positive definite"):
         kernel_regression(smooth, torch.ones(20))
     eye = torch.diag(torch.logspace(0, -7, 20, dtype=torch.float64)).float()
-    with pytest.raises(ValueError, match=r"condition number 1e\+07.*float32.*float64"):
+    with pytest.raises(ValueError, match=r"condition number above 8e\+05.*float32.*float64"):
         kernel_regression(eye, torch.ones(20))
 
 
