@@ -3,196 +3,92 @@
 Shapes throughout: points x are (n, d), labels y are (n,) in {-1, +1}, outputs of models are (n,).
 """
 
-from .attacks import (
-    APGD,
-    FGSM,
-    PGD,
-    Attack,
-    BranchAndBound,
-    GridMax,
-    Identity,
-    LinearMax,
-    RandomNoise,
-    Square,
-    Stale,
-)
-from .bounds import OutputBounds, output_bounds
-from .capacity import (
-    Gadget,
-    Interpolator,
-    Narrowest,
-    Shattering,
-    VCBound,
-    WidthCurve,
-    WidthRun,
-    cap_net,
-    check_shattering,
-    hypercube_gadget,
-    line_net,
-    narrowest_net,
-    nearest_centre,
-    robust_vc_bound,
-    two_layer_vc_bound,
-    width_curve,
-    width_needed,
-)
-from .claims import Claim, Control, Evidence, Verdict, assumptions, check, claim, claims, constants
-from .diagnose import Diagnosis, diagnose
-from .explore import PALETTE, STYLE, Explorer, explore
-from .expressivity import (
-    ExplicitNetwork,
-    Expressiveness,
-    RKHSFunction,
-    expressiveness,
-    min_norm_interpolant,
-)
-from .kernels import (
-    Gram,
-    KernelFlow,
-    KernelRegression,
-    RobustGram,
-    Spectrum,
-    empirical_ntk,
-    kernel_flow,
-    kernel_regression,
-    load_gram,
-    nngp,
-    ntk,
-    robust_gram,
-    spectrum,
-    store_gram,
-)
-from .losses import Hinge, LogCosh, Logistic, Loss, PseudoHuber
-from .networks import DeepNet, LinearizedNet, TwoLayerNet, linearize
-from .numerics import budget
-from .perturbations import (
-    Compatibility,
-    Finite,
-    L1Ball,
-    L2Ball,
-    LinfBall,
-    Perturbation,
-    SphereCap,
-    compatible,
-)
-from .regret import (
-    Certificate,
-    Comparator,
-    Regret,
-    Schedule,
-    best_in_ball,
-    lower_bound,
-    projected_schedule,
-    realisable_schedule,
-    regret,
-    two_layer_schedule,
-)
-from .robust_loss import RobustLoss, robust_loss
-from .samples import Sample, caps, digits, hexagon, openml, sphere
-from .training import adversarial_training
-from .trajectory import Trajectory
-
-__all__ = [
-    "APGD",
-    "FGSM",
-    "PALETTE",
-    "PGD",
-    "STYLE",
-    "Attack",
-    "BranchAndBound",
-    "Certificate",
-    "Claim",
-    "Comparator",
-    "Compatibility",
-    "Control",
-    "DeepNet",
-    "Diagnosis",
-    "Evidence",
-    "ExplicitNetwork",
-    "Explorer",
-    "Expressiveness",
-    "Finite",
-    "Gadget",
-    "Gram",
-    "GridMax",
-    "Hinge",
-    "Identity",
-    "Interpolator",
-    "KernelFlow",
-    "KernelRegression",
-    "L1Ball",
-    "L2Ball",
-    "LinearMax",
-    "LinearizedNet",
-    "LinfBall",
-    "LogCosh",
-    "Logistic",
-    "Loss",
-    "Narrowest",
-    "OutputBounds",
-    "Perturbation",
-    "PseudoHuber",
-    "RKHSFunction",
-    "RandomNoise",
-    "Regret",
-    "RobustGram",
-    "RobustLoss",
-    "Sample",
-    "Schedule",
-    "Shattering",
-    "Spectrum",
-    "SphereCap",
-    "Square",
-    "Stale",
-    "Trajectory",
-    "TwoLayerNet",
-    "VCBound",
-    "Verdict",
-    "WidthCurve",
-    "WidthRun",
-    "adversarial_training",
-    "assumptions",
-    "best_in_ball",
-    "budget",
-    "cap_net",
-    "caps",
-    "check",
-    "check_shattering",
-    "claim",
-    "claims",
-    "compatible",
-    "constants",
-    "diagnose",
-    "digits",
-    "empirical_ntk",
-    "explore",
-    "expressiveness",
-    "hexagon",
-    "hypercube_gadget",
-    "kernel_flow",
-    "kernel_regression",
-    "line_net",
-    "linearize",
-    "load_gram",
-    "lower_bound",
-    "min_norm_interpolant",
-    "narrowest_net",
-    "nearest_centre",
-    "nngp",
-    "ntk",
-    "openml",
-    "output_bounds",
-    "projected_schedule",
-    "realisable_schedule",
-    "regret",
-    "robust_gram",
-    "robust_loss",
-    "robust_vc_bound",
-    "spectrum",
-    "sphere",
-    "store_gram",
-    "two_layer_schedule",
-    "two_layer_vc_bound",
-    "width_curve",
-    "width_needed",
-]
+from .attacks import APGD as APGD
+from .attacks import FGSM as FGSM
+from .attacks import PGD as PGD
+from .attacks import Attack as Attack
+from .attacks import GridMax as GridMax
+from .attacks import Identity as Identity
+from .attacks import LinearMax as LinearMax
+from .attacks import RandomNoise as RandomNoise
+from .attacks import Square as Square
+from .attacks import Stale as Stale
+from .capacity import Gadget as Gadget
+from .capacity import Interpolator as Interpolator
+from .capacity import Narrowest as Narrowest
+from .capacity import Shattering as Shattering
+from .capacity import VCBound as VCBound
+from .capacity import WidthCurve as WidthCurve
+from .capacity import WidthRun as WidthRun
+from .capacity import cap_net as cap_net
+from .capacity import check_shattering as check_shattering
+from .capacity import hypercube_gadget as hypercube_gadget
+from .capacity import line_net as line_net
+from .capacity import narrowest_net as narrowest_net
+from .capacity import nearest_centre as nearest_centre
+from .capacity import robust_vc_bound as robust_vc_bound
+from .capacity import two_layer_vc_bound as two_layer_vc_bound
+from .capacity import width_curve as width_curve
+from .capacity import width_needed as width_needed
+from .diagnose import Diagnosis as Diagnosis
+from .diagnose import diagnose as diagnose
+from .expressivity import ExplicitNetwork as ExplicitNetwork
+from .expressivity import Expressiveness as Expressiveness
+from .expressivity import RKHSFunction as RKHSFunction
+from .expressivity import expressiveness as expressiveness
+from .expressivity import min_norm_interpolant as min_norm_interpolant
+from .kernels import Gram as Gram
+from .kernels import KernelFlow as KernelFlow
+from .kernels import KernelRegression as KernelRegression
+from .kernels import RobustGram as RobustGram
+from .kernels import Spectrum as Spectrum
+from .kernels import empirical_ntk as empirical_ntk
+from .kernels import kernel_flow as kernel_flow
+from .kernels import kernel_regression as kernel_regression
+from .kernels import load_gram as load_gram
+from .kernels import nngp as nngp
+from .kernels import ntk as ntk
+from .kernels import robust_gram as robust_gram
+from .kernels import spectrum as spectrum
+from .kernels import store_gram as store_gram
+from .losses import Hinge as Hinge
+from .losses import LogCosh as LogCosh
+from .losses import Logistic as Logistic
+from .losses import Loss as Loss
+from .losses import PseudoHuber as PseudoHuber
+from .networks import DeepNet as DeepNet
+from .networks import LinearizedNet as LinearizedNet
+from .networks import TwoLayerNet as TwoLayerNet
+from .networks import linearize as linearize
+from .numerics import budget as budget
+from .regret import Certificate as Certificate
+from .regret import Comparator as Comparator
+from .regret import Regret as Regret
+from .regret import Schedule as Schedule
+from .regret import best_in_ball as best_in_ball
+from .regret import lower_bound as lower_bound
+from .regret import projected_schedule as projected_schedule
+from .regret import realisable_schedule as realisable_schedule
+from .regret import regret as regret
+from .regret import two_layer_schedule as two_layer_schedule
+from .samples import Sample as Sample
+from .samples import caps as caps
+from .samples import digits as digits
+from .samples import hexagon as hexagon
+from .samples import openml as openml
+from .samples import sphere as sphere
+from .sets import Compatibility as Compatibility
+from .sets import Finite as Finite
+from .sets import L1Ball as L1Ball
+from .sets import L2Ball as L2Ball
+from .sets import LinfBall as LinfBall
+from .sets import Perturbation as Perturbation
+from .sets import SphereCap as SphereCap
+from .sets import compatible as compatible
+from .training import Trajectory as Trajectory
+from .training import adversarial_training as adversarial_training
+from .verification import BranchAndBound as BranchAndBound
+from .verification import OutputBounds as OutputBounds
+from .verification import RobustLoss as RobustLoss
+from .verification import output_bounds as output_bounds
+from .verification import robust_loss as robust_loss

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from .claims import Verdict, check, claims, ledger_page
-from .claims.unchecked import UNCHECKED
-from .numerics import BUDGETS, budget, check_choice
+from .book.claims import Verdict, check, claims, ledger_page
+from .book.claims.unchecked import UNCHECKED
+from .checks import check_choice
+from .numerics import BUDGETS, budget
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

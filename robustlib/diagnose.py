@@ -11,10 +11,11 @@ from . import numerics
 from .attacks import PGD, Identity, RandomNoise
 from .attacks.base import undisturbed
 from .attacks.problem import Model, Problem, outputs
+from .checks import check_integer
 from .losses import Loss
-from .numerics import check_integer, row_norm
-from .perturbations import Perturbation
+from .numerics import row_norm
 from .samples import Labelled, check_labelled
+from .sets import Perturbation
 
 _POINTS = 16  # random points of every set at which the outputs are compared
 _SHARE = 0.1  # a fault of fewer examples than this share is theirs, not the model's

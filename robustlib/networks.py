@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .activations import ACTIVATIONS
-from .numerics import check_choice, check_flag, check_integer, check_real, generator
+from .checks import check_choice, check_flag, check_integer, check_real
+from .numerics import generator
 
 # Streams of the seed, apart from those of the samples: a net and a sample made with the same
 # seed must not share their Gaussian numbers.

@@ -15,15 +15,8 @@ from scipy.special import betainc, betaincinv
 from torch import Tensor
 
 from . import _openml
-from .numerics import (
-    check_alike,
-    check_floats,
-    check_integer,
-    check_real,
-    check_shape,
-    generator,
-    row_norm,
-)
+from .checks import check_alike, check_floats, check_integer, check_real, check_shape
+from .numerics import generator, row_norm
 
 # Streams of the seed, apart from those of the networks.
 _SUBSET, _POINTS, _LABELS, _SPLIT = 2001, 2002, 2003, 2004

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from robustlib.attacks import Identity
-from robustlib.bounds import output_bounds
+from robustlib.book.claims import assumptions, constants
 from robustlib.capacity import (
     check_shattering,
     hypercube_gadget,
@@ -24,7 +24,6 @@ from robustlib.capacity import (
     nearest_centre,
     width_curve,
 )
-from robustlib.claims import assumptions, constants
 from robustlib.diagnose import diagnose
 from robustlib.expressivity import expressiveness, min_norm_interpolant
 from robustlib.kernels import (
@@ -38,7 +37,6 @@ from robustlib.kernels import (
 )
 from robustlib.losses import Hinge, LogCosh, Logistic, PseudoHuber
 from robustlib.networks import DeepNet, LinearizedNet, TwoLayerNet, linearize
-from robustlib.perturbations import Finite, L2Ball, Perturbation, SphereCap, compatible
 from robustlib.regret import (
     Comparator,
     best_in_ball,
@@ -49,8 +47,10 @@ from robustlib.regret import (
     two_layer_schedule,
 )
 from robustlib.samples import Sample, caps, digits, hexagon, openml, sphere
+from robustlib.sets import Finite, L2Ball, Perturbation, SphereCap, compatible
 from robustlib.training import adversarial_training
-from robustlib.trajectory import Trajectory
+from robustlib.training.trajectory import Trajectory
+from robustlib.verification import output_bounds
 
 Row = tuple[str, Callable[[], object], type[Exception], tuple[str, ...]]
 

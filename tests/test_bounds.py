@@ -13,23 +13,16 @@ from torch import Tensor, nn
 
 from robustlib.activations import ACTIVATIONS, Activation
 from robustlib.attacks import PGD, LinearMax
-from robustlib.bounds import Support, output_bounds, read_layers, support_of
-from robustlib.bounds.layers import Layers, simplified
-from robustlib.bounds.linear import Lines, allowance, lines
-from robustlib.bounds.margin import MarginBound, tangents
-from robustlib.bounds.supports import UNIT
 from robustlib.losses import Logistic
 from robustlib.networks import DeepNet, TwoLayerNet, linearize
 from robustlib.numerics import generator
-from robustlib.perturbations import (
-    Finite,
-    L1Ball,
-    L2Ball,
-    LinfBall,
-    Perturbation,
-    SphereCap,
-)
 from robustlib.samples import sphere
+from robustlib.sets import Finite, L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
+from robustlib.verification import output_bounds
+from robustlib.verification.layers import Layers, read_layers, simplified
+from robustlib.verification.margin import MarginBound, tangents
+from robustlib.verification.relaxation import Lines, allowance, lines
+from robustlib.verification.supports import UNIT, Support, support_of
 
 OPEN = [
     SphereCap(0.0),
@@ -270,7 +263,7 @@ def test_images_are_bounded_as_they_are_flattened() -> None:
 def test_blocks_of_examples_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     net, x = DeepNet(4, 8, 2).double(), sphere(11, 4).x
     whole = output_bounds(net, x, perturbation=SphereCap(0.4))
-    monkeypatch.setattr("robustlib.bounds.output._NUMBERS", 200)
+    monkeypatch.setattr("robustlib.verification.output._NUMBERS", 200)
     parts = output_bounds(net, x, perturbation=SphereCap(0.4))
     torch.testing.assert_close(parts.upper, whole.upper, rtol=1e-13, atol=1e-13)
 
@@ -360,8 +353,8 @@ def test_least_margins_allow_for_rounding_in_float32(
     violations = {True: 0, False: 0}
     for allowed in (True, False):
         if not allowed:
-            monkeypatch.setattr("robustlib.bounds.margin.gamma", lambda *operations: 0.0)
-            monkeypatch.setattr("robustlib.bounds.supports._FORGIVEN", 0)
+            monkeypatch.setattr("robustlib.verification.margin.gamma", lambda *operations: 0.0)
+            monkeypatch.setattr("robustlib.verification.supports._FORGIVEN", 0)
         for seed in range(20):
             net = sequential(784, seed=seed).float()
             sample = sphere(20, 784, seed=seed).to(dtype=torch.float32)
@@ -433,7 +426,7 @@ def test_rounding_in_float32_is_allowed_for(
     for allowed in (True, False):
         if not allowed:
             monkeypatch.setattr(
-                "robustlib.bounds.output.allowance", lambda layers, support: torch.zeros(1)
+                "robustlib.verification.output.allowance", lambda layers, support: torch.zeros(1)
             )
         for seed in range(20):
             net = sequential(784, seed=seed).float()

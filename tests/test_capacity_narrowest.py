@@ -16,7 +16,7 @@ from robustlib import FGSM, Attack, Identity, L2Ball, LinfBall, PseudoHuber, Sph
 from robustlib.capacity import WidthCurve, narrowest_net, width_curve
 from robustlib.capacity import narrowest as module
 from robustlib.capacity.patterns import Node, activity_patterns
-from robustlib.perturbations import Perturbation
+from robustlib.sets import Perturbation
 
 F64 = torch.float64
 

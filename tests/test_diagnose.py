@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from robustlib.diagnose import Diagnosis, diagnose
 from robustlib.losses import Logistic, Loss, PseudoHuber
 from robustlib.networks import TwoLayerNet
-from robustlib.perturbations import Finite, L2Ball, Perturbation, SphereCap
 from robustlib.samples import Sample, digits, hexagon, sphere
+from robustlib.sets import Finite, L2Ball, Perturbation, SphereCap
 
 DIGITS = digits(n=40)
 CAP = SphereCap(0.2)

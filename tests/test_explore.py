@@ -25,7 +25,7 @@ import torch
 from matplotlib.figure import Figure
 from nbclient import NotebookClient
 
-from robustlib.explore import PALETTE, STYLE, Explorer, explore
+from robustlib.book.explorers.explore import PALETTE, STYLE, Explorer, explore
 
 RADII, WIDTHS = [0.1, 0.25, 1 / 3], [64, 256]
 
@@ -167,7 +167,7 @@ def notebook(*sources: str) -> nbformat.NotebookNode:
 
 SOURCE = (
     "import matplotlib.pyplot as plt\n"
-    "from robustlib.explore import explore\n"
+    "from robustlib.book import explore\n"
     "def draw(radius, width):\n"
     "    figure, axes = plt.subplots()\n"
     "    axes.plot([0, 1], [0, radius * width], 'o--', label='$x_1$')\n"
@@ -376,7 +376,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def themes() -> list[dict[str, str]]:
-    css = resources.files("robustlib").joinpath("static", "explore.css").read_text("utf-8")
+    css = resources.files("robustlib.book").joinpath("static", "explore.css").read_text("utf-8")
     blocks = re.findall(r"\{([^}]*--rl-ground[^}]*)\}", css)
     return [dict(re.findall(r"--rl-(\w+): (#[0-9a-f]{6})", block)) for block in blocks]
 
@@ -498,6 +498,8 @@ def test_a_wrong_switch_and_a_missing_ipywidgets_are_named(
 
 
 def test_only_widgets_that_colab_has_are_used() -> None:
-    source = resources.files("robustlib").joinpath("_live.py").read_text(encoding="utf-8")
+    source = (
+        resources.files("robustlib.book.explorers").joinpath("live.py").read_text(encoding="utf-8")
+    )
     used = set(re.findall(r"widgets\.([A-Z]\w+)", source))
     assert used == {"IntSlider", "FloatSlider", "SelectionSlider", "HTML", "VBox"}

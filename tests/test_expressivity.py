@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robustlib.activations import ACTIVATIONS
-from robustlib.claims.gaps import gap_norm, turned_kernel
+from robustlib.book.claims.gaps import gap_norm, turned_kernel
 from robustlib.expressivity import RKHSFunction, min_norm_interpolant
 from robustlib.expressivity.zonal import ZonalKernel
 from robustlib.kernels import kernel_regression, ntk
-from robustlib.perturbations import Finite, SphereCap
 from robustlib.samples import Sample, caps, hexagon, sphere
+from robustlib.sets import Finite, SphereCap
 
 F64 = torch.float64
 # angle: least norm with y g >= 1, |g - y| <= 0.1, |g - y| <= 0.01; 41 angles per point

@@ -12,9 +12,9 @@ from torch.nn import functional
 from robustlib.attacks import GridMax
 from robustlib.expressivity import RKHSFunction, min_norm_interpolant
 from robustlib.losses import PseudoHuber
-from robustlib.perturbations import Finite, SphereCap
-from robustlib.robust_loss import robust_loss
 from robustlib.samples import hexagon, sphere
+from robustlib.sets import Finite, SphereCap
+from robustlib.verification.robust_loss import robust_loss
 
 CAP = SphereCap(2 * math.sin(0.1))  # 0.2 rad
 

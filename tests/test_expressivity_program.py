@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robustlib.expressivity.program import Infeasible, shortest
+from robustlib.solvers.shortest_vector import Infeasible, shortest
 
 INF = math.inf
 

@@ -10,8 +10,8 @@ import torch
 from robustlib.activations import ACTIVATIONS
 from robustlib.expressivity import expressiveness, min_norm_interpolant
 from robustlib.kernels import ntk, spectrum
-from robustlib.perturbations import Finite, SphereCap
 from robustlib.samples import Sample, hexagon, sphere
+from robustlib.sets import Finite, SphereCap
 
 F64 = torch.float64
 ODD = ("erf", "tanh")  # their spaces hold odd functions only

@@ -91,53 +91,6 @@ def test_default_device_is_cuda_where_there_is_one() -> None:
     assert (numerics.default_device().type == "cuda") == torch.cuda.is_available()
 
 
-def test_checks_hand_back_good_values() -> None:
-    assert numerics.check_integer("k", 3, minimum=3) == 3
-    assert numerics.check_real("r", 0, minimum=0) == 0.0
-    assert isinstance(numerics.check_real("r", 2), float)
-    assert numerics.check_choice("c", "b", iter("abc")) == "b"
-    x = torch.zeros(0, 3)
-    assert numerics.check_floats("x", x) is x
-    numerics.check_alike("x", x, "y", x)
-    numerics.check_shape("x", x, (0, 3))
-
-
-T = torch.ones(2, 3)
-BAD = [
-    (lambda: numerics.check_integer("k", 2, minimum=3), ValueError, "k must be at least 3, got 2"),
-    (lambda: numerics.check_integer("k", 2.0, minimum=0), TypeError, "k must be an integer"),
-    (lambda: numerics.check_integer("k", True, minimum=0), TypeError, "True (bool)"),
-    (lambda: numerics.check_real("r", -1e-9, minimum=0), ValueError, "at least 0, got -1e-09"),
-    (lambda: numerics.check_real("r", 0, above=0), ValueError, "greater than 0, got 0"),
-    (lambda: numerics.check_real("r", math.nan), ValueError, "r must be finite, got nan"),
-    (lambda: numerics.check_real("r", math.inf), ValueError, "r must be finite, got inf"),
-    (lambda: numerics.check_real("r", "1"), TypeError, "r must be a real number, got '1'"),
-    (lambda: numerics.check_choice("c", "rleu", ["relu", "erf"]), ValueError, "mean 'relu'"),
-    (lambda: numerics.check_choice("c", None, ["relu", "erf"]), ValueError, "'relu', 'erf'"),
-    (lambda: numerics.check_floats("x", [1.0]), TypeError, "x must be a torch.Tensor, got list"),
-    (lambda: numerics.check_floats("x", T.long()), TypeError, "got torch.int64"),
-    (lambda: numerics.check_floats("x", T.half()), TypeError, "got torch.float16"),
-    (lambda: numerics.check_floats("x", T, min_dim=3), ValueError, "at least 3 axes"),
-    (lambda: numerics.check_floats("x", T / 0), ValueError, "6 NaN or infinite"),
-    (lambda: numerics.check_alike("x", T, "y", T.double()), TypeError, "y is torch.float64"),
-    (lambda: numerics.check_alike("x", T, "y", T.to("meta")), ValueError, "y is on meta"),
-    (lambda: numerics.check_shape("x", T, (3, 2)), ValueError, "(3, 2), got (2, 3)"),
-    (lambda: generator(-1), ValueError, "seed must be at least 0, got -1"),
-    (lambda: generator(0.5), TypeError, "seed must be an integer"),  # type: ignore[arg-type]
-]
-
-
-@pytest.mark.parametrize("row", BAD, ids=[row[2] for row in BAD])
-def test_checks_name_argument_value_and_what_is_accepted(row: tuple[object, ...]) -> None:
-    call, error, text = row
-    assert callable(call)
-    assert isinstance(error, type)
-    with pytest.raises(error) as caught:  # type: ignore[type-var]
-        call()
-    assert caught.type is error
-    assert str(text) in str(caught.value)
-
-
 def test_significant_digits_are_those_that_an_error_leaves() -> None:
     exact = 14831.0728
     for error, text in [(0, "14831.1"), (1e-12, "14831.1"), (4e-4, "1.48e+04"), (0.9, "1e+04")]:

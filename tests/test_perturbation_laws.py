@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from robustlib.perturbations import L1Ball, L2Ball, LinfBall, SphereCap
+from robustlib.sets import L1Ball, L2Ball, LinfBall, SphereCap
 
 LEVEL, DRAWS = 1e-4, 4000
 Array = NDArray[np.float64]
@@ -105,7 +105,7 @@ def test_cut_balls_are_uniform_by_rejection_and_by_walking(
     ball: L1Ball | L2Ball, where: str, rounds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Against independent rejection from the box: each coordinate, and the distance from x."""
-    monkeypatch.setattr("robustlib.perturbations.uniform.ROUNDS", rounds)
+    monkeypatch.setattr("robustlib.sets.uniform.ROUNDS", rounds)
     x = torch.tensor(CENTRES[where], dtype=torch.float64)
     draw = ball.random(x.expand(DRAWS, -1), rng(7))
     assert ball.contains(draw, x.expand(DRAWS, -1)).all()
@@ -124,9 +124,9 @@ def test_walks_in_many_dimensions_have_the_law_of_rejection(
 ) -> None:
     """In 20 dimensions, near a corner: 24 sweeps against exact rejection from the same sets."""
     x = torch.tensor([0.02, 0.0, 1.0, 0.95] * 5, dtype=torch.float64).expand(DRAWS, -1)
-    monkeypatch.setattr("robustlib.perturbations.uniform.ROUNDS", 100_000)
+    monkeypatch.setattr("robustlib.sets.uniform.ROUNDS", 100_000)
     exact = ball.random(x, rng(1))
-    monkeypatch.setattr("robustlib.perturbations.uniform.ROUNDS", 0)
+    monkeypatch.setattr("robustlib.sets.uniform.ROUNDS", 0)
     walked = ball.random(x, rng(2))
     for i in range(4):
         assert scipy.stats.ks_2samp(exact[:, i], walked[:, i]).pvalue > LEVEL

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from robustlib.perturbations import Finite, L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
+from robustlib.sets import Finite, L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
 
 N = 24
 SETS: list[Perturbation] = [

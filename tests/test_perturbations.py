@@ -15,7 +15,7 @@ import scipy.optimize
 import torch
 from torch import Tensor
 
-from robustlib.perturbations import (
+from robustlib.sets import (
     Compatibility,
     Finite,
     L1Ball,
@@ -525,7 +525,7 @@ def test_gaps_of_finite_sets_by_enumeration(monkeypatch: pytest.MonkeyPatch) -> 
     }
     finite = Finite(candidates)
     assert compatible(Points(x, y), finite).gap == pytest.approx(min(gaps.values()), rel=1e-14)
-    monkeypatch.setattr("robustlib.perturbations.compatibility._BLOCK", 40)  # many small blocks
+    monkeypatch.setattr("robustlib.sets.compatibility._BLOCK", 40)  # many small blocks
     assert compatible(Points(x, y), finite).gap == pytest.approx(min(gaps.values()), rel=1e-14)
     candidates[4, 2] = candidates[6, 3]
     assert compatible(Points(x, y), Finite(candidates)) == Compatibility(False, (4, 6), 0.0)

@@ -19,7 +19,6 @@ from robustlib.kernels import empirical_ntk
 from robustlib.losses import LogCosh, Logistic, PseudoHuber
 from robustlib.networks import DeepNet, LinearizedNet, Network, TwoLayerNet, linearize
 from robustlib.numerics import generator
-from robustlib.perturbations import Finite, SphereCap
 from robustlib.regret import (
     Comparator,
     best_in_ball,
@@ -30,8 +29,9 @@ from robustlib.regret import (
     two_layer_schedule,
 )
 from robustlib.samples import Sample, hexagon, sphere
+from robustlib.sets import Finite, SphereCap
 from robustlib.training import adversarial_training
-from robustlib.trajectory import Trajectory
+from robustlib.training.trajectory import Trajectory
 
 F64 = torch.float64
 LOSS = PseudoHuber()

@@ -15,10 +15,10 @@ from robustlib.kernels import empirical_ntk, ntk
 from robustlib.losses import Hinge, LogCosh, Logistic, Loss, PseudoHuber
 from robustlib.networks import DeepNet, LinearizedNet, Network, TwoLayerNet, linearize
 from robustlib.numerics import generator
-from robustlib.perturbations import Finite, SphereCap
 from robustlib.regret import Comparator, best_in_ball
-from robustlib.regret.barrier import Program
 from robustlib.samples import Sample, digits, hexagon, sphere
+from robustlib.sets import Finite, SphereCap
+from robustlib.solvers.interior_point import Program
 
 F64 = torch.float64
 LOSSES = [PseudoHuber(), LogCosh(), Logistic(), Hinge()]

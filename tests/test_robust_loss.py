@@ -13,9 +13,9 @@ from robustlib.attacks import APGD, PGD, GridMax, LinearMax
 from robustlib.losses import Hinge, LogCosh, Logistic, Loss, PseudoHuber
 from robustlib.networks import DeepNet, TwoLayerNet, linearize
 from robustlib.numerics import generator
-from robustlib.perturbations import Finite, L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
-from robustlib.robust_loss import RobustLoss, robust_loss
 from robustlib.samples import Sample, digits, hexagon, sphere
+from robustlib.sets import Finite, L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
+from robustlib.verification.robust_loss import RobustLoss, robust_loss
 
 LOSSES: list[Loss] = [PseudoHuber(), LogCosh(), Logistic(), Hinge()]
 SETS = [

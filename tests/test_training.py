@@ -16,14 +16,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from robustlib import checkpoints, training
+from robustlib import training
 from robustlib.attacks import FGSM, PGD, Attack, Identity, Problem, RandomNoise, Stale
 from robustlib.losses import Logistic, PseudoHuber
 from robustlib.networks import DeepNet, TwoLayerNet, linearize
-from robustlib.perturbations import LinfBall, SphereCap
 from robustlib.samples import Sample, sphere
+from robustlib.sets import LinfBall, SphereCap
 from robustlib.training import adversarial_training
-from robustlib.trajectory import Trajectory
+from robustlib.training import checkpoint as checkpoints
+from robustlib.training.trajectory import Trajectory
 
 SAMPLE = sphere(n=12, d=5, seed=1)
 CAP = SphereCap(0.3)

@@ -3,7 +3,6 @@
 from .adaptive import APGD
 from .base import Attack
 from .blackbox import Square
-from .branch_and_bound import BranchAndBound
 from .exact import GridMax, LinearMax
 from .gradient import FGSM, PGD
 from .problem import Problem
@@ -15,7 +14,6 @@ __all__ = [
     "FGSM",
     "PGD",
     "Attack",
-    "BranchAndBound",
     "GridMax",
     "Identity",
     "LinearMax",

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from .. import numerics
-from ..numerics import check_integer, choose
+from ..checks import check_integer
+from ..numerics import choose
 from .base import Attack
 from .gradient import Ends, Jumps
 from .problem import Problem

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from .. import numerics
+from ..checks import check_alike, check_flag, check_floats, check_shape
 from ..losses import Loss, check_loss
-from ..numerics import check_alike, check_flag, check_floats, check_shape
-from ..perturbations import Perturbation, check_perturbation
+from ..sets import Perturbation, check_perturbation
 from .problem import AllLeft, Model, Problem
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..numerics import check_integer, choose
-from ..perturbations import LinfBall
+from ..checks import check_integer
+from ..numerics import choose
+from ..sets import LinfBall
 from .base import Attack
 from .problem import Problem
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..numerics import check_integer, per_row
+from ..checks import check_integer
+from ..numerics import per_row
 from .base import Attack
 from .problem import Problem
 

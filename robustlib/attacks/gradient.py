@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .. import numerics
-from ..numerics import check_integer, check_real
+from ..checks import check_integer, check_real
 from .base import Attack
 from .problem import Problem
 

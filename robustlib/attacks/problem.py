@@ -7,11 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ..bounds import read_layers, support_of
-from ..bounds.margin import MarginBound
+from ..checks import all_finite, check_alike
 from ..losses import Loss
-from ..numerics import all_finite, check_alike, choose
-from ..perturbations import Perturbation
+from ..numerics import choose
+from ..sets import Perturbation
 
 Model = Callable[[Tensor], Tensor]
 _FAR = 100.0  # an output where a one-sided loss no longer rises
@@ -183,6 +182,10 @@ class Problem:
 
         The likeliest come first: where a part of them has none, the rest is not looked at.
         """
+        from ..verification.layers import read_layers
+        from ..verification.margin import MarginBound
+        from ..verification.supports import support_of
+
         layers, sets = read_layers(self.model), support_of(self.perturbation, self.x)
         if layers is None or sets is None:
             return

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..numerics import check_integer
+from ..checks import check_integer
 from .base import Attack
 from .problem import Problem
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ..numerics import check_choice, check_integer
+from ..checks import check_choice, check_integer
 from .gadget import NORMS, check_rho, points_per_pair
 
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass, fields
 import torch
 
 from ..attacks import Attack
+from ..checks import check_choice, check_integer, check_real
 from ..losses import Loss
 from ..networks import TwoLayerNet
-from ..numerics import check_choice, check_integer, check_real
-from ..perturbations import Perturbation
-from ..robust_loss import robust_loss
 from ..samples import Sample
+from ..sets import Perturbation
 from ..training import adversarial_training
+from ..verification.robust_loss import robust_loss
 
 
 @dataclass(frozen=True, repr=False)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..numerics import check_choice, check_floats, check_integer, check_real, check_shape, generator
+from ..checks import check_choice, check_floats, check_integer, check_real, check_shape
+from ..numerics import generator
 
 NORMS = {"l2": 2.0, "linf": math.inf}
 EXHAUSTIVE = 2**12  # the most labellings that are all tried

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..numerics import check_alike, check_floats, check_real, check_shape
+from ..checks import check_alike, check_floats, check_real, check_shape
 from ..samples import Sample
 
 

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 from torch import Tensor, nn
 
+from ..checks import check_integer
 from ..losses import Hinge
-from ..numerics import check_integer
-from ..perturbations import Perturbation, check_perturbation, compatible
-from ..robust_loss import robust_loss
 from ..samples import Labelled, check_labelled
+from ..sets import Perturbation, check_perturbation, compatible
+from ..verification.robust_loss import robust_loss
 from .interpolators import check_points, two_layer
 from .patterns import Node, activity_patterns, extend_patterns
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from ..numerics import check_alike, check_floats
+from ..checks import check_alike, check_floats
 from .explicit import ExplicitNetwork, explicit_network
 from .sets import SphereSets
 from .zonal import ZonalKernel

@@ -8,11 +8,11 @@ import math
 import numpy as np
 import torch
 
-from ..numerics import check_real
-from ..perturbations import Perturbation, compatible
+from ..checks import check_real
 from ..samples import Sample
+from ..sets import Perturbation, compatible
+from ..solvers.shortest_vector import Infeasible, shortest
 from .function import RKHSFunction, evaluate, judged
-from .program import Infeasible, shortest
 from .report import obstruction
 from .sets import SphereSets
 from .zonal import ZonalKernel

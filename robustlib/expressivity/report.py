@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from ..kernels import Spectrum, spectrum
-from ..perturbations import Perturbation, compatible
 from ..samples import Sample
+from ..sets import Perturbation, compatible
 from .parity import Lack, Pair, antipodes, lacking, possible
 from .sets import SphereSets
 from .zonal import ZonalKernel

@@ -13,8 +13,8 @@ from torch.nn import functional
 from ..attacks import PGD
 from ..losses import Logistic
 from ..numerics import row_norm
-from ..perturbations import Finite, Perturbation, SphereCap
 from ..samples import Sample
+from ..sets import Finite, Perturbation, SphereCap
 
 Function = Callable[[Tensor], Tensor]
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
+from ..checks import check_alike
 from ..networks import DeepNet, LinearizedNet, Network, TwoLayerNet
-from ..numerics import check_alike
 from .angles import lift
 from .infinite import check_points
 from .regression import condition_number

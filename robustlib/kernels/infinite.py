@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..activations import ACTIVATIONS
-from ..numerics import check_alike, check_choice, check_flag, check_floats, check_integer
+from ..checks import check_alike, check_choice, check_flag, check_floats, check_integer
 from .angles import lift
 from .angular import is_angular
 from .homogeneous import by_angle

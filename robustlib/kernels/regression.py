@@ -10,8 +10,9 @@ import torch
 from scipy import integrate
 from torch import Tensor
 
+from ..checks import check_alike, check_floats, check_real, check_shape
 from ..losses import Loss, check_loss
-from ..numerics import check_alike, check_floats, check_real, check_shape, power_above, significant
+from ..numerics import power_above, significant
 
 _SYMMETRIC = {torch.float32: 2e-5, torch.float64: 1e-10}  # asymmetry that is rounding
 _TOLERANCE = 1e-10  # of the flow's integrator, relative

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..numerics import check_integer
+from ..checks import check_integer
 from .angular import is_angular
 from .infinite import check_kind, ntk
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..numerics import check_alike, check_floats, check_integer, check_shape
+from ..checks import check_alike, check_floats, check_integer, check_shape
 
 Kernel = Callable[[Tensor, Tensor | None], Tensor]
 

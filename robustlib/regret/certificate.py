@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import torch
 
+from ..checks import check_integer, check_real
 from ..losses import Loss
 from ..networks import LinearizedNet
-from ..numerics import check_integer, check_real
 from ..samples import Labelled
-from ..trajectory import Trajectory
+from ..training.trajectory import Trajectory
 from .replay import replay
 
 

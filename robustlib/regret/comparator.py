@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from ..attacks import PGD, Attack, GridMax
+from ..checks import check_real
 from ..losses import Loss, check_loss
 from ..networks import LinearizedNet
-from ..numerics import check_real
-from ..perturbations import Finite, Perturbation
 from ..samples import Labelled, check_labelled
-from .barrier import Program, solve
+from ..sets import Finite, Perturbation
+from ..solvers.interior_point import Program, solve
 from .features import Features, Kernel, KernelFeatures, NetFeatures
 
 _RANK = 1e-14  # eigenvalues of a Gram matrix below this share of the largest are rounding

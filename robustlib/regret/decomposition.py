@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..comparison import Comparison
+from ..checks import check_real
 from ..losses import Loss
-from ..numerics import check_real
 from ..samples import Labelled
-from ..trajectory import Trajectory
+from ..training.comparison import Comparison
+from ..training.trajectory import Trajectory
 from .comparator import Comparator
 from .replay import replay
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..attacks.problem import outputs
 from ..losses import Loss, check_loss
 from ..samples import Labelled, check_labelled
-from ..trajectory import Trajectory
+from ..training.trajectory import Trajectory
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from ..checks import check_integer, check_real
 from ..losses import Loss, check_loss
 from ..networks import DeepNet, LinearizedNet, TwoLayerNet
-from ..numerics import check_integer, check_real
 
 Row = tuple[str, str, float]
 

@@ -12,24 +12,17 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from torch import Tensor, nn
 
 from robustlib.attacks import PGD, GridMax
-from robustlib.attacks.branch_and_bound import BranchAndBound
-from robustlib.attacks.search import Search
-from robustlib.attacks.units import UnitTree, twins
-from robustlib.bounds import Layers, read_layers, support_of
-from robustlib.bounds.layers import simplified
 from robustlib.losses import Hinge, LogCosh, Logistic, Loss, PseudoHuber
 from robustlib.networks import DeepNet, TwoLayerNet, linearize
 from robustlib.numerics import generator
-from robustlib.perturbations import (
-    Finite,
-    L1Ball,
-    L2Ball,
-    LinfBall,
-    Perturbation,
-    SphereCap,
-)
 from robustlib.samples import sphere
+from robustlib.sets import Finite, L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
 from robustlib.training import adversarial_training
+from robustlib.verification.branch_and_bound import BranchAndBound
+from robustlib.verification.layers import Layers, read_layers, simplified
+from robustlib.verification.search import Search
+from robustlib.verification.supports import support_of
+from robustlib.verification.units import UnitTree, twins
 
 SETS = [
     SphereCap(0.3),

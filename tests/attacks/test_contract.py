@@ -20,7 +20,6 @@ from robustlib.attacks import (
     FGSM,
     PGD,
     Attack,
-    BranchAndBound,
     GridMax,
     Identity,
     LinearMax,
@@ -32,8 +31,9 @@ from robustlib.attacks.problem import Model
 from robustlib.losses import Hinge, LogCosh, Logistic, Loss, PseudoHuber
 from robustlib.networks import DeepNet, TwoLayerNet, linearize
 from robustlib.numerics import generator
-from robustlib.perturbations import Finite, L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
 from robustlib.samples import sphere
+from robustlib.sets import Finite, L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
+from robustlib.verification import BranchAndBound
 
 ATTACKS = [
     Identity(),

@@ -13,8 +13,8 @@ import torch
 from robustlib.attacks import Attack
 from robustlib.losses import Logistic
 from robustlib.networks import TwoLayerNet
-from robustlib.perturbations import L1Ball, LinfBall, Perturbation, SphereCap
 from robustlib.samples import sphere
+from robustlib.sets import L1Ball, LinfBall, Perturbation, SphereCap
 
 PAGE = Path(__file__).parents[2] / "CONTRIBUTING.md"
 

@@ -12,14 +12,7 @@ from robustlib.attacks import APGD, FGSM, PGD, Attack, GridMax, Identity, Linear
 from robustlib.losses import Hinge, LogCosh, Logistic, Loss, PseudoHuber
 from robustlib.networks import TwoLayerNet
 from robustlib.numerics import generator
-from robustlib.perturbations import (
-    Finite,
-    L1Ball,
-    L2Ball,
-    LinfBall,
-    Perturbation,
-    SphereCap,
-)
+from robustlib.sets import Finite, L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
 
 FLAT = [SphereCap(0.3), SphereCap(1.9), L2Ball(0.3), LinfBall(0.1), L1Ball(1.0)]
 BOXED = [

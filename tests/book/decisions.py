@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
-PACKAGE = "robustlib.claims"
+PACKAGE = "robustlib.book.claims"
 ENGINE = {f"{PACKAGE}.registry", f"{PACKAGE}.ledger"}  # what they compare is not the claim's
 COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Lt: operator.lt,
@@ -104,7 +104,7 @@ class Finder(importlib.abc.MetaPathFinder):
 
 def main(folder: Path, ids: Sequence[str]) -> None:
     sys.meta_path.insert(0, Finder())
-    from robustlib.claims import check, claims, ledger_page
+    from robustlib.book.claims import check, claims, ledger_page
 
     for id in ids or [found.id for found in claims()]:
         seen.clear()

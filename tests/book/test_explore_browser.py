@@ -16,7 +16,7 @@ from layout import ROOT
 from matplotlib.figure import Figure
 from playwright.sync_api import Browser, Locator, Page, Route
 
-from robustlib.explore import PALETTE, Explorer, explore
+from robustlib.book.explorers.explore import PALETTE, Explorer, explore
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 VIOLATIONS = """async () => (await axe.run(document.querySelector(".rl-explorer").parentElement,

@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Page, expect
 TOKEN = "robustlib"
 DRAW = """\
 import matplotlib.pyplot as plt
-from robustlib.explore import explore
+from robustlib.book import explore
 
 def draw(radius, width):
     figure, axes = plt.subplots()

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from robustlib.claims.depths import (
+from robustlib.book.claims.depths import (
     aligned,
     deep_error,
     deep_net,
@@ -18,7 +18,7 @@ from robustlib.claims.depths import (
     sweep,
     switched,
 )
-from robustlib.claims.widths import circle
+from robustlib.book.claims.widths import circle
 from robustlib.networks import DeepNet
 
 

@@ -13,11 +13,7 @@ from torch import Tensor
 
 from robustlib.activations import ACTIVATIONS, Activation
 from robustlib.attacks import GridMax, LinearMax, Stale
-from robustlib.bounds import linear
-from robustlib.bounds.layers import Layer
-from robustlib.bounds.supports import Support
-from robustlib.capacity import WidthCurve, gadget, interpolators, narrowest
-from robustlib.claims import (
+from robustlib.book.claims import (
     chapter01,
     chapter02,
     chapter06_comparator,
@@ -30,12 +26,16 @@ from robustlib.claims import (
     claims,
     gaps,
 )
+from robustlib.capacity import WidthCurve, gadget, interpolators, narrowest
 from robustlib.expressivity import report
 from robustlib.kernels import angles, empirical, infinite
 from robustlib.losses import Hinge
 from robustlib.networks import DeepNet, Network, TwoLayerNet
-from robustlib.perturbations import Finite, SphereCap
 from robustlib.regret import Regret, Schedule
+from robustlib.sets import Finite, SphereCap
+from robustlib.verification import relaxation as linear
+from robustlib.verification.layers import Layer
+from robustlib.verification.supports import Support
 
 Break = Callable[[pytest.MonkeyPatch], None]
 # the package has a function of the same name

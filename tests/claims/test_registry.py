@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from robustlib.claims import registry
-from robustlib.claims.registry import (
+from robustlib.book.claims import registry
+from robustlib.book.claims.registry import (
     Claim,
     Control,
     Evidence,

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from robustlib.__main__ import main, without_seconds
-from robustlib.claims import check, claims
-from robustlib.claims.ledger import ledger_page
-from robustlib.claims.unchecked import UNCHECKED
+from robustlib.book.claims import check, claims
+from robustlib.book.claims.ledger import ledger_page
+from robustlib.book.claims.unchecked import UNCHECKED
 
 CHAPTERS = Path(__file__).parents[2] / "chapters"
 STATEMENT = re.compile(

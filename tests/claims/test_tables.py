@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from robustlib.claims import assumptions, constants
+from robustlib.book.claims import assumptions, constants
 
 
 def test_constants_are_numbers_with_four_digits() -> None:

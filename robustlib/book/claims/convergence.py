@@ -1,0 +1,108 @@
+"""What the claims of chapter 07 share: an easy sample on the circle, runs, and their judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from ...attacks import FGSM, PGD, Attack, GridMax, Identity, RandomNoise, Stale
+from ...losses import PseudoHuber
+from ...networks import LinearizedNet, Network, linearize
+from ...regret import Comparator, best_in_ball
+from ...samples import Sample, caps
+from ...sets import Finite
+from ...training import adversarial_training
+from ...training.trajectory import Trajectory
+from .hostile import Flatterer, Jumper, Saboteur, Sleeper
+from .tools import candidates
+
+RHO = 0.2
+
+
+def easy(seed: int) -> tuple[Sample, Finite]:
+    """Eight points of the circle, four in an arc and four outside it, far from one another."""
+    sample = caps(2, 1.2, 8, seed)
+    return sample, candidates(sample, RHO, 8)
+
+
+def robust(net: Network, weights: Sequence[Tensor], sample: Sample, sets: Finite) -> float:
+    """The robust loss at ``weights``: the mean of the largest losses over all candidates."""
+    points = sets.candidates
+    with torch.no_grad():
+        f = net.evaluate(weights, points.flatten(0, 1)).reshape(points.shape[:2])
+        return float(PseudoHuber()(f, sample.y[:, None]).amax(1).mean())
+
+
+def best_near(net: Network, sample: Sample, sets: Finite, radius: float) -> Comparator:
+    """The best weights in the ball, of the linearised net."""
+    return best_in_ball(
+        net if isinstance(net, LinearizedNet) else linearize(net),
+        sample,
+        perturbation=sets,
+        radius=radius,
+        loss=PseudoHuber(),
+        tolerance=1e-4,
+    )
+
+
+def every_attack(outputs: Callable[[Tensor], Tensor]) -> dict[str, Attack]:
+    """Strong, weak, forgetful and hostile attacks; ``outputs`` are those of the comparator."""
+    return {
+        "exact": GridMax(),
+        "FGSM": FGSM(),
+        "PGD": PGD(steps=3),
+        "random": RandomNoise(),
+        "identity": Identity(),
+        "stale": Stale(GridMax(), every=20),
+        "flatterer": Flatterer(),
+        "saboteur": Saboteur(comparator=outputs),
+        "sleeper": Sleeper(threshold=0.25),
+        "jumper": Jumper(),
+    }
+
+
+def train(
+    net: Network,
+    sample: Sample,
+    sets: Finite,
+    attack: Attack,
+    *,
+    step_size: float,
+    steps: int,
+    radius: float | None = None,
+    record: tuple[str, ...] = (),
+    comparator: tuple[Tensor, ...] | None = None,
+) -> Trajectory:
+    """A run with the pseudo-Huber loss."""
+    return adversarial_training(
+        net,
+        sample,
+        perturbation=sets,
+        attack=attack,
+        loss=PseudoHuber(),
+        step_size=step_size,
+        steps=steps,
+        radius=radius,
+        record=record,
+        comparator=comparator,
+        progress=False,
+    )
+
+
+def expansion_error(
+    net: Network, here: dict[str, Tensor], there: tuple[Tensor, ...], points: Tensor
+) -> float:
+    """The mean over ``points`` of |f(there) - f(here) - <grad f(here), there - here>|."""
+    weights = {name: w.detach().requires_grad_() for name, w in here.items()}
+    value = functional_call(net, weights, (points,))
+    # <grad f, step> at all points at once: the derivative in u of <sum_i u_i grad f_i, step>
+    u = torch.zeros_like(value, requires_grad=True)
+    gradients = torch.autograd.grad(value, list(weights.values()), u, create_graph=True)
+    pairs = zip(gradients, there, weights.values(), strict=True)
+    inner = torch.stack([(g * (w - w0.detach())).sum() for g, w, w0 in pairs]).sum()
+    (slope,) = torch.autograd.grad(inner, u)
+    with torch.no_grad():
+        return float((net.evaluate(there, points) - value - slope).abs().mean())

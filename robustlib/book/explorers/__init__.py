@@ -1,0 +1,6 @@
+"""Figures that a reader can move: every state drawn ahead, switched by a small script."""
+
+from .drawing import PALETTE, STYLE
+from .explore import Explorer, explore
+
+__all__ = ["PALETTE", "STYLE", "Explorer", "explore"]

@@ -1,0 +1,1 @@
+"""Optimisation that knows no network: programs whose answers others rely on."""

@@ -1,0 +1,103 @@
+"""A run as fixed weights W_* see it: what regret, its terms and the potential are made of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from ..losses import Loss
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Numbers of every step of a run, measured against fixed weights W_*.
+
+    ``distance`` (T+1,): |W_t - W_*|_F over all trained layers, the potential of Theorem B. With
+    g_t the gradient of the surrogate loss at W_t: ``inner`` (T,) is <g_t, W_t - W_*>, ``gradient``
+    (T,) is |g_t|_F, and ``loss`` (T,) is the mean loss of the net at W_*, at the points that the
+    attack found at W_t. All float64 on the CPU. ``weights`` are W_*, by the names of the net.
+    """
+
+    weights: dict[str, Tensor]
+    distance: Tensor
+    inner: Tensor
+    gradient: Tensor
+    loss: Tensor
+
+    @classmethod
+    def start(cls, comparator: Sequence[Tensor], trained: Mapping[str, Tensor], steps: int) -> Self:
+        """Room for ``steps`` steps from the ``trained`` weights, and the first distance."""
+        if not isinstance(comparator, tuple | list):
+            raise TypeError(
+                "comparator must be a tuple of tensors, such as the weights of a Comparator, got "
+                f"{type(comparator).__name__}"
+            )
+        weights = dict(zip(trained, comparator, strict=False))
+        shapes = [tuple(w.shape) for w in trained.values()]
+        given = [tuple(w.shape) if isinstance(w, Tensor) else w for w in comparator]
+        if shapes != given:
+            raise ValueError(
+                "comparator must hold one tensor per trained layer, as comparator.weights does: "
+                f"of shapes {shapes}, got {given}"
+            )
+        for name, w in weights.items():
+            if w.dtype != trained[name].dtype or w.device != trained[name].device:
+                raise TypeError(
+                    f"comparator is {w.dtype} on {w.device} but {name} is {trained[name].dtype} "
+                    f"on {trained[name].device}"
+                )
+        detached = {name: w.detach().clone() for name, w in weights.items()}
+        numbers = (torch.empty(k, dtype=torch.float64) for k in (steps + 1, steps, steps, steps))
+        room = cls(detached, *numbers)
+        room.distance[0] = room._from(trained)
+        return room
+
+    def take(
+        self,
+        t: int,
+        net: nn.Module,
+        trained: Mapping[str, Tensor],
+        gradients: Sequence[Tensor],
+        attacked: Tensor,
+        y: Tensor,
+        loss: Loss,
+    ) -> None:
+        """Note step t, before its weights move."""
+        with torch.no_grad():
+            there = loss(functional_call(net, self.weights, (attacked,)), y).double().mean()
+            inner = squared = 0.0
+            for (name, w), gradient in zip(trained.items(), gradients, strict=True):
+                away = w.double() - self.weights[name].double()
+                inner += float((gradient.double() * away).sum())
+                squared += float(gradient.double().square().sum())
+        self.loss[t], self.inner[t], self.gradient[t] = float(there), inner, math.sqrt(squared)
+
+    def arrive(self, t: int, trained: Mapping[str, Tensor]) -> None:
+        """Note the weights W_t."""
+        self.distance[t] = self._from(trained)
+
+    def until(self, t: int) -> Self:
+        """A copy of the first t steps."""
+        steps = (self.inner[:t].clone(), self.gradient[:t].clone(), self.loss[:t].clone())
+        return type(self)(self.weights, self.distance[: t + 1].clone(), *steps)
+
+    def resume(self, saved: Comparison) -> None:
+        """Take over the steps of ``saved``."""
+        t = len(saved.inner)
+        self.distance[: t + 1], self.inner[:t] = saved.distance, saved.inner
+        self.gradient[:t], self.loss[:t] = saved.gradient, saved.loss
+
+    @classmethod
+    def from_payload(cls, payload: dict[str, Any]) -> Self:
+        """What ``vars`` of another one holds; numbers go to the CPU."""
+        return cls(**{k: v if k == "weights" else v.cpu() for k, v in payload.items()})
+
+    def _from(self, trained: Mapping[str, Tensor]) -> float:
+        pairs = ((w.detach().double(), self.weights[k].double()) for k, w in trained.items())
+        return math.sqrt(sum(float((w - there).square().sum()) for w, there in pairs))

@@ -1,0 +1,165 @@
+"""The attack that does not stop before it knows: exact search for small nets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..attacks.base import Attack, undisturbed
+from ..attacks.exact import GridMax
+from ..attacks.gradient import PGD
+from ..attacks.problem import Model, Problem, outputs
+from ..checks import check_integer, check_real
+from ..losses import Loss
+from ..sets import Finite, Perturbation
+from .layers import Layers, read_layers, simplified
+from .output import check_fits
+from .pieces import DIMENSIONS, PieceTree
+from .relaxation import allowance
+from .search import Search, Tree, exact_search
+from .supports import Support, support_of
+from .units import UnitTree
+
+
+@dataclass(frozen=True, kw_only=True)
+class BranchAndBound(Attack):
+    """The largest loss over the set, by search with certified bounds; started from PGD.
+
+    Two ways, each with a proof. Over the *hidden units* of a ReLU net with one hidden layer
+    (``TwoLayerNet``, ``DeepNet`` of depth 1, ``nn.Sequential``): ends for every ball, with or
+    without box, in any dimension; for caps it bounds the cap's convex hull, so that it may end
+    with a gap, which it reports, where the maximum over the hull is inside the sphere. Over
+    *pieces of the input*, for up to 3 coordinates: ends for every net that ``output_bounds``
+    knows, with any activation and depth, and every set. ``Finite`` sets are enumerated.
+
+    ``nodes`` limits the parts looked at for one example, ``seconds`` the time, for n examples n
+    times as much in all. A limit by time makes the answer depend on the machine: there is none by
+    default. A search that ends by itself has found the maximum to ``tolerance`` in the loss, plus
+    the rounding of the model's dtype. ``TypeError`` for other models, or more coordinates.
+    """
+
+    nodes: int = 20_000
+    seconds: float | None = None
+    tolerance: float = 5e-7
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_integer("nodes", self.nodes, minimum=0)
+        check_integer("seed", self.seed, minimum=0)
+        check_real("tolerance", self.tolerance, above=0)
+        if self.seconds is not None:
+            check_real("seconds", self.seconds, minimum=0)
+
+    def search(
+        self, model: Model, x: Tensor, y: Tensor, *, perturbation: Perturbation, loss: Loss
+    ) -> Search:
+        """The points found together with upper bounds of the loss that hold on the whole set.
+
+        Arguments and what they raise are those of a call.
+        """
+        start = PGD(restarts=4, seed=self.seed)(model, x, y, perturbation=perturbation, loss=loss)
+        return self.search_from(model, x, y, start, perturbation=perturbation, loss=loss)
+
+    def search_from(
+        self,
+        model: Model,
+        x: Tensor,
+        y: Tensor,
+        start: Tensor,
+        *,
+        perturbation: Perturbation,
+        loss: Loss,
+    ) -> Search:
+        """As ``search``, from points ``start`` (n, ...) of the sets that somebody else found."""
+        with undisturbed(model, x.device):
+            return self._certified(model, x, y, start, perturbation, loss)
+
+    def _search(self, problem: Problem, generator: torch.Generator) -> None:
+        sets = problem.perturbation
+        if isinstance(sets, Finite):
+            GridMax()._search(problem, generator)
+            return
+        PGD(restarts=4)._search(problem, generator)
+        points = problem.result().clone()
+        rows = problem.left(torch.ones(len(points), dtype=torch.bool, device=points.device))
+        x, y, start = problem.x[rows], problem.y[rows], points[rows]
+        found = self._certified(problem.model, x, y, start, sets, problem.loss)
+        points[rows] = found.points
+        problem.values(points)
+
+    def _certified(
+        self,
+        model: Model,
+        x: Tensor,
+        y: Tensor,
+        start: Tensor,
+        perturbation: Perturbation,
+        loss: Loss,
+    ) -> Search:
+        def evaluate(z: Tensor) -> Tensor:
+            with torch.no_grad():
+                f: Tensor = outputs(model, z)
+                return f
+
+        if isinstance(perturbation, Finite):
+            return _enumerated(evaluate, x, y, perturbation, loss)
+        layers, sets = read_layers(model), support_of(perturbation, x)
+        tree = None
+        if layers is not None and sets is not None:
+            check_fits(layers, x)
+            tree = tree_for(layers, sets)
+        if layers is None or sets is None or tree is None:
+            raise TypeError(
+                "BranchAndBound needs a ReLU net with one hidden layer, or up to "
+                f"{DIMENSIONS} coordinates and known layers; got {type(model).__name__} with "
+                f"{x.shape[1:].numel()} coordinates; use PGD"
+            )
+        room = allowance(layers, sets)
+        return exact_search(
+            tree,
+            evaluate,
+            x,
+            y,
+            start,
+            perturbation=perturbation,
+            loss=loss,
+            allowance=room,
+            tolerance=self.tolerance,
+            nodes=self.nodes,
+            seconds=math.inf if self.seconds is None else self.seconds,
+        )
+
+
+def tree_for(layers: Layers, sets: Support) -> Tree | None:
+    """Hidden units or pieces, whichever ends; None where neither does."""
+    d, simple = sets.centre.shape[1], simplified(layers)
+    first = simple.layers[0].activation
+    units = len(simple.layers) == 2 and first is not None and first.name == "relu"
+    # a cap's hull is not the cap; in the plane there are fewer pieces than patterns of units
+    if d < DIMENSIONS or (d == DIMENSIONS and not (units and sets.p is not None)):
+        return PieceTree(simple, sets)
+    hidden, out = simple.layers[0], simple.layers[-1]
+    return UnitTree(hidden, out, sets) if units else None
+
+
+def _enumerated(
+    evaluate: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, sets: Finite, loss: Loss
+) -> Search:
+    """All candidates of every example."""
+    grid = sets.grid(x, 1)
+    n, k = grid.shape[:2]
+    f = evaluate(grid.flatten(0, 1)).reshape(n, k)
+    values = loss(f.flatten(), y.repeat_interleave(k)).reshape(n, k).double()
+    worst, place = values.max(1)
+    return Search(
+        grid[torch.arange(n, device=x.device), place],
+        worst,
+        worst,
+        torch.stack([f.amin(1), f.amax(1)], 1).double(),
+        torch.ones_like(place, dtype=torch.bool),
+        torch.full_like(place, k),
+    )
