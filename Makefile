@@ -14,17 +14,22 @@ DONE := .venv/.done-$(REQUIREMENTS)
 SITE := _build/html/index.html
 NOTEBOOKS := $(wildcard chapters/*.ipynb)
 PYTEST := .venv/bin/python -m pytest -n $(WORKERS)
+NBVAL := $(PYTEST) --dist loadscope --nbval --nbval-current-env --nbval-cell-timeout=300 \
+  --nbval-sanitize-with tests/sanitize.cfg
 
 include tests/environment.mk
 export OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS ROBUSTLIB_BUDGET PIP_ARGS
 
-.PHONY: help book test execute serve clean lint types library pages notebooks
+.PHONY: help book test quick portable far execute serve clean lint types library pages notebooks
 .NOTPARALLEL:
 
 help:
 	@echo "make book      set up, then build the book from the stored notebook outputs"
 	@echo "make test      set up, then run every check; its steps can be run alone:"
 	@echo "                 make lint | types | library | notebooks | pages"
+	@echo "make quick     a part of every check, in two minutes"
+	@echo "make portable  run notebooks and claims under other arithmetics, list what differs"
+	@echo "make far       notebooks and library tests in the arithmetic of an old processor"
 	@echo "make execute   run the notebooks and store their outputs (needed after an edit)"
 	@echo "make serve     look at the built book on http://localhost:8000"
 	@echo "make clean     remove what was built and the environment"
@@ -64,12 +69,31 @@ library: $(DONE)
 notebooks: $(DONE)
 	@test -n "$(NOTEBOOKS)" || { echo "FAILED: no notebooks in chapters/"; exit 1; }
 	@echo "== notebooks, executed and compared with their stored outputs"
-	@$(PYTEST) --dist loadscope --nbval --nbval-current-env --nbval-cell-timeout=300 \
-	  --nbval-sanitize-with tests/sanitize.cfg $(NOTEBOOKS) || { echo "FAILED: notebooks"; exit 1; }
+	@$(NBVAL) $(NOTEBOOKS) || { echo "FAILED: notebooks"; exit 1; }
 
 pages: book
 	@echo "== tests of the book: sources, built pages in a browser, the notebooks as on Colab"
 	@$(PYTEST) --dist loadfile -rs tests/book || { echo "FAILED: tests of the book"; exit 1; }
+
+# One file of tests for each room of the library (a test keeps the list complete), one notebook,
+# one page.
+QUICK := tests/test_architecture.py
+
+quick: lint types book
+	@$(PYTEST) --dist loadfile $(QUICK) || { echo "FAILED: quick tests of the library"; exit 1; }
+	@$(NBVAL) chapters/03-lazy.ipynb || { echo "FAILED: one notebook"; exit 1; }
+	@$(PYTEST) tests/book/test_browser.py -k "sound and notation" || { echo "FAILED: one page"; exit 1; }
+	@echo "A part of every check passed; make test runs all of them."
+
+portable: $(DONE)
+	@.venv/bin/python tests/book/portable.py || { echo "FAILED: numbers that do not travel"; exit 1; }
+
+far: $(DONE)
+	@.venv/bin/python tests/book/portable.py --arithmetic old --notebooks-only || \
+	  { echo "FAILED: notebooks in the arithmetic of an old processor"; exit 1; }
+	@env $$(.venv/bin/python tests/book/portable.py --variables old) \
+	  $(PYTEST) --dist loadfile tests --ignore=tests/book || \
+	  { echo "FAILED: tests of the library in the arithmetic of an old processor"; exit 1; }
 
 execute: $(DONE)
 	@.venv/bin/python tests/book/execute.py $(NOTEBOOKS) || { echo "FAILED: execution"; exit 1; }

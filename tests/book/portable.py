@@ -1,6 +1,7 @@
 """Run notebooks and claims under other arithmetics, and list every text that differs.
 
-python tests/book/portable.py [--arithmetic WORD] [--workers N] [--far] [NOTEBOOK or CLAIM ...]
+python tests/book/portable.py [--arithmetic NAME ...] [--workers N] [NOTEBOOK or CLAIM ...]
+python tests/book/portable.py --variables NAME
 
 Processors differ in the order in which they add; the libraries can be told to add as an older
 one would. A printed number that changes with that order is printed with more digits than it
@@ -58,7 +59,6 @@ ARITHMETICS: dict[str, dict[str, str]] = {
     "middle": MIDDLE,
     "wide": WIDE,
 }
-FAR = "old"  # what the daily run compares with the machine's own
 NEAR = 10.0  # spreads that a decision must keep away from its threshold
 
 PROBE = """
@@ -184,10 +184,20 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="notebooks or claims (default: all)")
     parser.add_argument("--arithmetic", action="append", choices=ARITHMETICS, help="only these")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes at once")
+    parser.add_argument("--notebooks-only", action="store_true", help="no claims")
+    parser.add_argument(
+        "--variables", choices=ARITHMETICS, help="print what sets this arithmetic, where offered"
+    )
     options = parser.parse_args()
+    if options.variables:
+        asked = ARITHMETICS[options.variables] if offered(options.variables) else {}
+        print(" ".join(f"{name}={value}" for name, value in asked.items()))
+        return 0
     stored_claims = sections(LEDGER.read_text(encoding="utf-8"))
     notebooks = [path for path in NOTEBOOKS if not options.names or path.stem in options.names]
     claims = [id for id in stored_claims if not options.names or id in options.names]
+    if options.notebooks_only:
+        claims = []
     if unknown := set(options.names) - {path.stem for path in notebooks} - set(claims):
         parser.error(f"no notebook or claim is called {', '.join(sorted(unknown))}")
     told = {name: offered(name) for name in options.arithmetic or ARITHMETICS}

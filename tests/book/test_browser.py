@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from importlib.resources import files
+import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
-from layout import PAGES
-from playwright.sync_api import Browser, ConsoleMessage, Page, Route
-
-AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
-DESKTOP = {"width": 1400, "height": 900}
-PHONE = {"width": 390, "height": 844}
+from layout import PAGES, ROOT
+from playwright.sync_api import Browser, Page
+from visits import (
+    AXE,
+    DESKTOP,
+    PHONE,
+    SMALLEST_TEXT,
+    TEXT_OUTSIDE,
+    VIOLATIONS,
+    WIDER_THAN_WINDOW,
+    check_mouse,
+    check_names,
+    sliders_of,
+    state_of,
+    visiting,
+    walk,
+)
 
 # Text that a reader sees as prose: no code, no formula, nothing folded into scripts.
 PROSE = """() => {
@@ -35,71 +45,63 @@ FORMULAS = """async () => {
 IMAGES_WITHOUT_ALT = """() => [...document.querySelectorAll("article img")]
   .filter(e => !e.alt.trim() || /\\.(png|svg|jpe?g)$|_images/.test(e.alt)).map(e => e.outerHTML)"""
 
-# Without preload, for which axe would fetch the style sheets once more, by wrong addresses.
-VIOLATIONS = """async () => (await axe.run(document, {preload: false})).violations
-  .filter(v => ["serious", "critical"].includes(v.impact))
-  .map(v => `${v.id}: ${v.help}: ${v.nodes.map(n => n.html.slice(0, 150)).join(" | ")}`)"""
-
 # The theme's script gives what scrolls a stop for the keyboard, 0.3 s after a change of size.
 SCROLLABLE_IS_FOCUSABLE = """() => [...document.querySelectorAll(
   "pre, .cell_output > .output, .pst-scrollable-table-container"
 )].every(e => e.scrollWidth <= e.clientWidth || e.tabIndex === 0)"""
 
-WIDER_THAN_WINDOW = """() => document.documentElement.scrollWidth - window.innerWidth"""
+
+def explorers_of(notebook: Path) -> list[dict[str, Any]]:
+    """What is stored for the explorers of a notebook, {} of a page that is none."""
+    if not notebook.exists():
+        return []
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    pages = ["".join(output.get("data", {}).get("text/html", "")) for output in outputs]
+    found = [re.findall(r'class="rl-states">\n(.*?)\n</script>', page, re.DOTALL) for page in pages]
+    return [json.loads(texts[0]) for texts in found if texts]
 
 
-EXPLORERS_THAT_DO_NOT_MOVE = """() => [...document.querySelectorAll(".rl-explorer")]
-  .flatMap(explorer => [...explorer.querySelectorAll("input[type=range]")].filter(slider => {
-    const shown = () => explorer.querySelector(".rl-picture").innerHTML
-      + explorer.querySelector("figcaption").textContent;
-    const before = shown();
-    slider.value = slider.max;
-    slider.dispatchEvent(new Event("input"));
-    return shown() === before;
-  })).map(slider => slider.labels[0].textContent)"""
+def test_there_are_explorers_to_move() -> None:
+    assert sum(bool(explorers_of((ROOT / p).with_suffix(".ipynb"))) for p in PAGES) >= 10
 
 
-@dataclass
-class Visit:
-    """A page in the browser, with what went wrong behind it."""
+def check_explorers(page: Page, theme: str, stored: list[dict[str, Any]]) -> None:
+    """Every slider, in every state, says what the kernel stored for that state.
 
-    page: Page
-    errors: list[str] = field(default_factory=list)
-    strangers: list[str] = field(default_factory=list)
-
-
-@contextmanager
-def visiting(browser: Browser, theme: str, home: str) -> Iterator[Visit]:
-    """A window in light or dark whose requests to anything but `home` are cut and recorded."""
-    context = browser.new_context(
-        color_scheme="dark" if theme == "dark" else "light", viewport=DESKTOP
-    )
-    visit = Visit(context.new_page())
-
-    def police(route: Route) -> None:
-        if route.request.url.startswith((home, "data:", "blob:")):
-            route.continue_()
-        else:
-            visit.strangers.append(route.request.url)
-            route.abort()
-
-    def listen(message: ConsoleMessage) -> None:
-        if message.type == "error":
-            visit.errors.append(f"{message.text} ({message.location['url']})")
-
-    context.route("**/*", police)
-    visit.page.on("console", listen)
-    visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
-    yield visit
-    context.close()
+    That the stored sentences are those that the kernel computes today is compared when the
+    notebooks are executed anew.
+    """
+    roots = page.locator(".rl-explorer").all()
+    assert len(roots) == len(stored)
+    for root, states in zip(roots, stored, strict=True):
+        sentences = states["sentences"]
+        shown = walk(root)
+        assert [sentence for _, sentence in shown.values()] == sentences
+        assert len({picture for picture, _ in shown.values()}) > 1
+        for slider in sliders_of(root):
+            slider.press("Home")
+        for slider in sliders_of(root):  # each of them changes what is shown
+            before = state_of(root)
+            slider.press("End")
+            assert state_of(root) != before
+        slider.press("ArrowLeft")
+        assert int(slider.input_value()) == int(slider.get_attribute("max") or 0) - 1
+        check_mouse(root, sentences)
+        check_names(root)
+        assert ("rl-dark" in (root.get_attribute("class") or "")) == (theme == "dark")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
-def test_page_is_sound(browser: Browser, address: str, name: str, theme: str) -> None:
-    with visiting(browser, theme, address) as visit:
+def test_page_is_sound(browser: Browser, address: str, site: Path, name: str, theme: str) -> None:
+    """Each page once in each theme: light from a folder, as downloaded, dark from a server."""
+    home = "file://" if theme == "light" else address
+    where = (site / name).as_uri() if theme == "light" else f"{address}/{name}"
+    stored = explorers_of((ROOT / name).with_suffix(".ipynb"))
+    with visiting(browser, theme, home=(home,)) as visit:
         page = visit.page
-        page.goto(f"{address}/{name}", wait_until="load")
+        page.goto(where, wait_until="load")
 
         assert page.locator("html").get_attribute("data-theme") == theme
         assert page.evaluate(FORMULAS) == {"unset": [], "faulty": []}
@@ -107,46 +109,43 @@ def test_page_is_sound(browser: Browser, address: str, name: str, theme: str) ->
         assert not [mark for mark in ("$", r"\(", r"\[") if mark in prose], "a formula left raw"
         assert page.evaluate(IMAGES_WITHOUT_ALT) == []
 
-        assert page.evaluate(EXPLORERS_THAT_DO_NOT_MOVE) == []
-        for slider in page.locator(".rl-explorer input").all()[:1]:
-            slider.focus()
-            page.keyboard.press("ArrowLeft")
-            assert int(slider.input_value()) == int(slider.get_attribute("max") or 0) - 1
-
+        check_explorers(page, theme, stored)
         page.evaluate(AXE)
         for viewport in (DESKTOP, PHONE):
             page.set_viewport_size(viewport)
             page.wait_for_function(SCROLLABLE_IS_FOCUSABLE, timeout=10_000)
             assert page.evaluate(WIDER_THAN_WINDOW) <= 0, f"scrolls sideways at {viewport}"
             assert page.evaluate(VIOLATIONS) == []
+            if stored:
+                assert page.evaluate(TEXT_OUTSIDE) == []
+                for root in page.locator(".rl-explorer").all():
+                    root.get_by_role("slider").first.press("End")
+                    assert root.locator("svg").is_visible()
+        if stored:
+            assert page.evaluate(SMALLEST_TEXT) >= 8
 
-        assert visit.errors == []
+        assert visit.faults == []
         assert visit.strangers == []
 
 
 def test_search_finds_a_page(browser: Browser, address: str) -> None:
-    with visiting(browser, "light", address) as visit:
+    with visiting(browser, home=(address,)) as visit:
         visit.page.goto(f"{address}/search.html?q=surrogate")
         visit.page.wait_for_selector("#search-results li a", timeout=10_000)
-        assert visit.errors == []
+        assert visit.faults == []
         assert visit.strangers == []
 
 
-def test_site_opens_from_a_folder(browser: Browser, site: Path) -> None:
-    """Without any server: what a reader has who downloads the built site."""
-    with visiting(browser, "light", "file://") as visit:
+def test_the_first_page_of_a_folder_leads_into_the_book(browser: Browser, site: Path) -> None:
+    with visiting(browser, home=("file://",)) as visit:
         visit.page.goto((site / "index.html").as_uri())
         visit.page.wait_for_url("**/preface.html")
-        for name in PAGES:
-            visit.page.goto((site / name).as_uri(), wait_until="load")
-            assert visit.page.evaluate(FORMULAS) == {"unset": [], "faulty": []}
-        assert visit.errors == []
-        assert visit.strangers == []
+        assert visit.faults + visit.strangers == []
 
 
 def test_a_bad_page_is_caught(browser: Browser, address: str) -> None:
     """The checks above can fail: here is a page that breaks most of them."""
-    with visiting(browser, "light", address) as visit:
+    with visiting(browser, home=(address,)) as visit:
         page = visit.page
         page.goto(f"{address}/{PAGES[0]}")
         page.set_content(
@@ -161,4 +160,4 @@ def test_a_bad_page_is_caught(browser: Browser, address: str) -> None:
         assert page.evaluate(WIDER_THAN_WINDOW) > 0
         assert any("image-alt" in violation for violation in page.evaluate(VIOLATIONS))
         assert set(visit.strangers) == {"https://example.org/a.png"}
-        assert any("broken" in error for error in visit.errors)
+        assert any("broken" in error for error in visit.faults)

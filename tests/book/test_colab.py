@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from importlib.metadata import version
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -22,11 +22,30 @@ from layout import ROOT, files_of_the_repository
 
 TOUR = ROOT / "chapters" / "00-tour.ipynb"
 COLAB = ["ipywidgets==7.7.1", "ipython==7.34.0", "ipykernel==6.17.1"]
-SAME_AS_HERE = ["torch", "numpy", "matplotlib", "scikit-learn", "scipy", "tqdm"]
+NOT_LENT = {"robustlib"}
 
 
-def pins() -> list[str]:
-    return [f"{name}=={version(name).partition('+')[0]}" for name in SAME_AS_HERE]
+def link(source: str, target: str) -> None:
+    """A second name for a file, so that deleting or replacing one leaves the other; else a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def lend_packages(python: Path) -> None:
+    """Give an environment the packages that this one has and it lacks: no second download."""
+    ask = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    site = Path(subprocess.run(ask, check=True, capture_output=True, text=True).stdout.strip())
+    there = {found.name for found in distributions(path=[str(site)])} | NOT_LENT
+    for found in distributions():
+        tops = {file.parts[0] for file in found.files or ()} - {"..", "__pycache__"}
+        for top in tops if found.name not in there else ():
+            source, target = Path(str(found.locate_file(top))), site / top
+            if source.is_dir() and not target.exists():
+                shutil.copytree(source, target, copy_function=link)
+            elif source.is_file() and not target.exists():
+                link(str(source), str(target))
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +57,7 @@ def python() -> Iterator[Path]:
         python = Path(folder) / "bin" / "python"
         arguments = shlex.split(os.environ.get("PIP_ARGS", ""))
         install = subprocess.run(
-            [python, "-m", "pip", "install", "-q", *COLAB, *pins(), "setuptools", *arguments],
+            [python, "-m", "pip", "install", "-q", *COLAB, "setuptools", *arguments],
             capture_output=True,
             text=True,
         )
@@ -47,6 +66,7 @@ def python() -> Iterator[Path]:
             if os.environ.get("ROBUSTLIB_COLAB") == "required":
                 pytest.fail(reason)
             pytest.skip(reason)
+        lend_packages(python)
         yield python
 
 

@@ -1,38 +1,31 @@
-"""Explorers as a reader moves them: on pages written here and on every page of the built book."""
+"""Explorers as a reader moves them, on pages written here; test_browser.py has the book's."""
 
 from __future__ import annotations
 
-import itertools
-import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pytest
-from layout import ROOT
 from matplotlib.figure import Figure
-from playwright.sync_api import Browser, Locator, Page, Route
+from playwright.sync_api import Browser, Page
+from visits import (
+    AXE,
+    DESKTOP,
+    PHONE,
+    SMALLEST_TEXT,
+    TEXT_OUTSIDE,
+    VIOLATIONS,
+    WIDER_THAN_WINDOW,
+    check_mouse,
+    check_names,
+    state_of,
+    visiting,
+    walk,
+)
 
-from robustlib.book.explorers.explore import PALETTE, Explorer, explore
+from robustlib.book import PALETTE, Explorer, explore
 
-AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
-VIOLATIONS = """async () => (await axe.run(document.querySelector(".rl-explorer").parentElement,
-  {resultTypes: ["violations"], preload: false})).violations.map(v => `${v.id}: ${v.help}: ` +
-  v.nodes.map(n => n.html.slice(0, 150)).join(" | "))"""
-TEXT_OUTSIDE = """() => [...document.querySelectorAll(".rl-explorer svg")].flatMap(svg => {
-  const frame = svg.getBoundingClientRect();
-  return [...svg.querySelectorAll("text")].filter(text => {
-    const box = text.getBoundingClientRect();
-    return box.left < frame.left - 1 || box.right > frame.right + 1 || box.top < frame.top - 1
-      || box.bottom > frame.bottom + 1;
-  }).map(text => text.textContent);
-})"""
-SMALLEST_TEXT = """() => Math.min(...[...document.querySelectorAll(".rl-explorer svg")].flatMap(
-  svg => [...svg.querySelectorAll("text")].map(text =>
-    parseFloat(getComputedStyle(text).fontSize) * svg.getScreenCTM().a)))"""
 RADII, WIDTHS = [0.1, 0.2, 0.4], [64, 256]
 
 
@@ -64,108 +57,19 @@ def page_of(*bodies: str) -> str:
     )
 
 
-@contextmanager
-def visiting(
-    browser: Browser, theme: str = "light", width: int = 1400, *, scripts: bool = True
-) -> Iterator[tuple[Page, list[str]]]:
-    """A page with no network, and the list of all that went wrong on it."""
-    context = browser.new_context(
-        color_scheme="dark" if theme == "dark" else "light",
-        viewport={"width": width, "height": 844},
-        java_script_enabled=scripts,
-    )
-    faults: list[str] = []
-
-    def police(route: Route) -> None:
-        if route.request.url.startswith(("file:", "data:", "blob:", "http://127.0.0.1:")):
-            route.continue_()
-        else:
-            faults.append(f"asked for {route.request.url}")
-            route.abort()
-
-    context.route("**/*", police)
-    page = context.new_page()
-    page.on("console", lambda m: faults.append(m.text) if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    yield page, faults
-    context.close()
-
-
 def open_file(page: Page, folder: Path, *bodies: str) -> None:
     target = folder / "page.html"
     target.write_text(page_of(*bodies), encoding="utf-8")
     page.goto(target.as_uri())
 
 
-def state_of(root: Locator) -> tuple[str, str]:
-    """The picture and the sentence that are shown."""
-    return root.locator(".rl-picture").inner_html(), root.locator("figcaption").inner_text()
-
-
-def walk(root: Locator) -> dict[tuple[int, ...], tuple[str, str]]:
-    """What is shown in every state, reached with the keyboard alone."""
-    sliders = root.get_by_role("slider").all()
-    counts = [int(slider.get_attribute("max") or 0) + 1 for slider in sliders]
-    shown = {}
-    position = [0] * len(sliders)
-    for slider in sliders:
-        slider.focus()
-        slider.press("Home")
-    for state in itertools.product(*map(range, counts)):
-        for k, (now, wanted) in enumerate(zip(position, state, strict=True)):
-            if now != wanted:
-                sliders[k].focus()
-                sliders[k].press("Home" if wanted == 0 else "ArrowRight")
-        position = list(state)
-        assert [int(slider.input_value()) for slider in sliders] == position
-        shown[state] = state_of(root)
-    return shown
-
-
-def check_mouse(root: Locator, expected: list[str]) -> None:
-    """Each slider, clicked at its right end, goes there: picture and sentence follow."""
-    sliders = root.get_by_role("slider").all()
-    for slider in sliders:
-        slider.press("Home")
-    before = state_of(root)
-    assert before[1] == expected[0]
-    counts = [int(slider.get_attribute("max") or 0) + 1 for slider in sliders]
-    stride = len(expected)
-    for slider, count in zip(sliders, counts, strict=True):
-        stride //= count
-        box = slider.bounding_box()
-        assert box is not None
-        assert box["height"] >= 24  # a finger's width
-        slider.click(position={"x": box["width"] - 3, "y": box["height"] / 2})
-        assert int(slider.input_value()) == count - 1
-        assert state_of(root)[1] == expected[stride * (count - 1)]
-        slider.press("Home")
-        assert state_of(root) == before
-
-
-def check_names(root: Locator) -> None:
-    """Every slider has a label, and says its value in words."""
-    (text,) = root.locator("script.rl-states").all_text_contents()
-    for slider, parameter in zip(
-        root.get_by_role("slider").all(), json.loads(text)["parameters"], strict=True
-    ):
-        name, values = parameter["name"], parameter["values"]
-        assert root.get_by_role("slider", name=name, exact=True).count() == 1
-        for key, value in (("End", values[-1]), ("Home", values[0])):
-            slider.press(key)
-            assert slider.get_attribute("aria-valuetext") == value
-            assert root.locator(f"output[for='{slider.get_attribute('id')}']").inner_text() == value
-    caption = root.locator("figcaption")
-    assert caption.get_attribute("aria-live") == "polite"
-    assert root.locator("svg").get_attribute("aria-labelledby") == caption.get_attribute("id")
-
-
-@pytest.mark.parametrize("width", [390, 1400])
+@pytest.mark.parametrize("window", [PHONE, DESKTOP], ids=["phone", "desktop"])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_state_is_reached_and_says_what_python_computes(
-    browser: Browser, tmp_path: Path, explorer: Explorer, theme: str, width: int
+    browser: Browser, tmp_path: Path, explorer: Explorer, theme: str, window: dict[str, int]
 ) -> None:
-    with visiting(browser, theme, width) as (page, faults):
+    with visiting(browser, theme, window) as visit:
+        page = visit.page
         open_file(page, tmp_path, explorer.html)
         root = page.locator(".rl-explorer")
         shown = walk(root)
@@ -178,14 +82,15 @@ def test_every_state_is_reached_and_says_what_python_computes(
         assert page.evaluate(VIOLATIONS) == []
         assert page.evaluate(TEXT_OUTSIDE) == []
         assert page.evaluate(SMALLEST_TEXT) >= 9.5
-        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-        assert faults == []
+        assert page.evaluate(WIDER_THAN_WINDOW) <= 0
+        assert visit.faults + visit.strangers == []
 
 
 def test_dragging_shows_the_states_on_the_way(
     browser: Browser, tmp_path: Path, explorer: Explorer
 ) -> None:
-    with visiting(browser) as (page, faults):
+    with visiting(browser) as visit:
+        page = visit.page
         open_file(page, tmp_path, explorer.html)
         box = page.get_by_role("slider", name="radius").bounding_box()
         assert box is not None
@@ -197,7 +102,7 @@ def test_dragging_shows_the_states_on_the_way(
             shown = page.locator("figcaption").inner_text()
             assert shown == explorer.sentences[radius, 64]
         page.mouse.up()
-        assert faults == []
+        assert visit.faults + visit.strangers == []
 
 
 def test_colours_follow_the_page_while_it_is_open(
@@ -209,7 +114,8 @@ def test_colours_follow_the_page_while_it_is_open(
         )
         return colour
 
-    with visiting(browser) as (page, faults):
+    with visiting(browser) as visit:
+        page = visit.page
         open_file(page, tmp_path, explorer.html)
         light = stroke(page)
         red, green, blue = (int(PALETTE["blue"][i : i + 2], 16) for i in (1, 3, 5))
@@ -223,14 +129,15 @@ def test_colours_follow_the_page_while_it_is_open(
         # a switch of the page's own, as themes have them
         page.evaluate("document.documentElement.style.colorScheme = 'dark'")
         page.wait_for_selector(".rl-explorer.rl-dark")
-        assert faults == []
+        assert visit.faults + visit.strangers == []
 
 
 def test_two_of_a_kind_on_a_page_do_not_disturb_each_other(
     browser: Browser, tmp_path: Path, explorer: Explorer
 ) -> None:
     other = explore(lambda radius: draw(radius, 128), radius=RADII)
-    with visiting(browser) as (page, faults):
+    with visiting(browser) as visit:
+        page = visit.page
         open_file(page, tmp_path, explorer.html, explorer.html, other.html)
         roots = page.locator(".rl-explorer").all()
         before = [state_of(root) for root in roots]
@@ -243,25 +150,27 @@ def test_two_of_a_kind_on_a_page_do_not_disturb_each_other(
         assert len(set(control_ids)) == len(control_ids) == 8
         page.evaluate(AXE)
         assert page.evaluate(VIOLATIONS) == []
-        assert faults == []
+        assert visit.faults + visit.strangers == []
 
 
 def test_without_scripts_the_first_state_is_a_figure_with_its_sentence(
     browser: Browser, tmp_path: Path, explorer: Explorer
 ) -> None:
-    with visiting(browser, scripts=False) as (page, faults):
+    with visiting(browser, scripts=False) as visit:
+        page = visit.page
         open_file(page, tmp_path, explorer.html)
         assert page.get_by_role("img", name=explorer.sentences[0.1, 64]).is_visible()
         assert page.get_by_text(explorer.sentences[0.1, 64]).is_visible()
         assert page.get_by_text("moving it needs scripts").is_visible()
         assert page.get_by_role("slider").count() == 0
-        assert faults == []
+        assert visit.faults + visit.strangers == []
 
 
 def test_printed_are_figure_and_sentence_but_no_sliders(
     browser: Browser, tmp_path: Path, explorer: Explorer
 ) -> None:
-    with visiting(browser) as (page, faults):
+    with visiting(browser) as visit:
+        page = visit.page
         open_file(page, tmp_path, explorer.html)
         page.emulate_media(media="print")
         assert page.get_by_role("img").is_visible()
@@ -269,13 +178,14 @@ def test_printed_are_figure_and_sentence_but_no_sliders(
         assert not page.locator("input").first.is_visible()
         pdf = page.pdf(format="A4")
         assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == 1
-        assert faults == []
+        assert visit.faults + visit.strangers == []
 
 
 def test_keys_stay_inside_so_that_notebooks_do_not_take_them(
     browser: Browser, tmp_path: Path, explorer: Explorer
 ) -> None:
-    with visiting(browser) as (page, _):
+    with visiting(browser) as visit:
+        page = visit.page
         open_file(page, tmp_path, explorer.html)
         page.evaluate(
             "() => { window.seen = []; addEventListener('keydown', e => seen.push(e.key)); }"
@@ -289,7 +199,8 @@ def test_keys_stay_inside_so_that_notebooks_do_not_take_them(
 
 def test_html_put_in_later_starts_too(browser: Browser, tmp_path: Path, explorer: Explorer) -> None:
     """JupyterLab and VS Code set innerHTML, then replace each script by a copy that runs."""
-    with visiting(browser) as (page, faults):
+    with visiting(browser) as visit:
+        page = visit.page
         open_file(page, tmp_path, "<div id='output'></div>")
         page.evaluate(
             """html => {
@@ -306,65 +217,4 @@ def test_html_put_in_later_starts_too(browser: Browser, tmp_path: Path, explorer
         )
         page.get_by_role("slider", name="radius").press("End")
         assert state_of(page.locator(".rl-explorer"))[1] == explorer.sentences[0.4, 64]
-        assert faults == []
-
-
-# --- the built book ----------------------------------------------------------------------------
-
-
-def explorers_of(notebook: Path) -> list[str]:
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    outputs = [output for cell in cells for output in cell.get("outputs", [])]
-    pages = ["".join(output.get("data", {}).get("text/html", "")) for output in outputs]
-    return [page for page in pages if 'class="rl-explorer"' in page]
-
-
-NOTEBOOKS = [n for n in sorted((ROOT / "chapters").glob("*.ipynb")) if explorers_of(n)]
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_explorers_of_the_book_move(
-    browser: Browser, address: str, site: Path, notebook: Path, theme: str
-) -> None:
-    """Every slider of the page, in every state, says what the kernel stored for that state.
-
-    That the stored sentences are those that the kernel computes today is compared when the
-    notebooks are executed anew.
-    """
-    name = f"chapters/{notebook.stem}.html"
-    stored = [
-        json.loads(re.findall(r'class="rl-states">\n(.*?)\n</script>', page, re.DOTALL)[0])
-        for page in explorers_of(notebook)
-    ]
-    with visiting(browser, theme) as (page, faults):
-        page.goto(f"{address}/{name}", wait_until="load")
-        roots = page.locator(".rl-explorer").all()
-        assert len(roots) == len(stored)
-        for root, states in zip(roots, stored, strict=True):
-            sentences = states["sentences"]
-            shown = walk(root)
-            assert [sentence for _, sentence in shown.values()] == sentences
-            assert len({picture for picture, _ in shown.values()}) > 1
-            check_mouse(root, sentences)
-            check_names(root)
-            assert ("rl-dark" in (root.get_attribute("class") or "")) == (theme == "dark")
-        page.evaluate(AXE)
-        for width in (1400, 390):
-            page.set_viewport_size({"width": width, "height": 844})
-            assert page.evaluate(TEXT_OUTSIDE) == []
-            assert page.evaluate(VIOLATIONS) == []
-            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-            for root in roots:
-                root.get_by_role("slider").first.press("End")
-                assert root.locator("svg").is_visible()
-        assert page.evaluate(SMALLEST_TEXT) >= 8
-        assert faults == []
-    if theme == "light":
-        with visiting(browser) as (page, faults):
-            page.goto((site / name).as_uri(), wait_until="load")
-            for root in page.locator(".rl-explorer").all():
-                before = state_of(root)
-                root.get_by_role("slider").first.press("End")
-                assert state_of(root) != before
-            assert faults == []
+        assert visit.faults + visit.strangers == []
