@@ -15,7 +15,7 @@ from .replay import replay
 
 
 @dataclass(frozen=True, repr=False)
-class Certificate:
+class RegretCertificate:
     """``lower_bound`` <= the robust loss of every W with |W - W_0| <= ``radius``, each layer.
 
     It is ``average`` - ``radius`` times ``slope`` - ``linearisation_error``: the mean over the
@@ -36,7 +36,7 @@ class Certificate:
         )
 
 
-def lower_bound(
+def ball_lower_bound(
     trajectory: Trajectory,
     sample: Labelled,
     *,
@@ -44,7 +44,7 @@ def lower_bound(
     radius: float,
     linearisation_error: float | None = None,
     after: int = 0,
-) -> Certificate:
+) -> RegretCertificate:
     """What the steps from ``after`` on prove about the ball of ``radius`` round the start.
 
     At the points that the attack found at W_t, the loss of a linearised net is convex in W and
@@ -89,4 +89,4 @@ def lower_bound(
     average, slope = total / steps, sum(float(held.norm()) for held in sums.values()) / steps
     error = loss.lipschitz * linearisation_error
     bound = average - radius * slope - error
-    return Certificate(bound, float(radius), average, slope, error, steps)
+    return RegretCertificate(bound, float(radius), average, slope, error, steps)

@@ -15,7 +15,7 @@ from ..losses import Loss, check_loss
 from ..networks import LinearizedNet
 from ..samples import Labelled, check_labelled
 from ..sets import Finite, Perturbation
-from ..solvers.interior_point import Program, solve
+from ..solvers.interior_point import MinMaxProgram, solve
 from .features import Features, Kernel, KernelFeatures, NetFeatures
 
 _RANK = 1e-14  # eigenvalues of a Gram matrix below this share of the largest are rounding
@@ -227,7 +227,7 @@ class _CuttingPlanes:
         ]
         # strictly inside: the last answer may be on the edge, to rounding
         inside = [v * min(1.0, 0.999 * self.radius / max(float(v.norm()), 1e-300)) for v in start]
-        program = Program(
+        program = MinMaxProgram(
             group=self.group,
             groups=len(self.y),
             base=self.base,

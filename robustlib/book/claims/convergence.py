@@ -12,7 +12,7 @@ from ...attacks import FGSM, PGD, Attack, GridMax, Identity, RandomNoise, Stale
 from ...losses import PseudoHuber
 from ...networks import LinearizedNet, Network, linearize
 from ...regret import Comparator, best_in_ball
-from ...samples import Sample, caps
+from ...samples import Sample, two_caps
 from ...sets import Finite
 from ...training import adversarial_training
 from ...training.trajectory import Trajectory
@@ -24,7 +24,7 @@ RHO = 0.2
 
 def easy(seed: int) -> tuple[Sample, Finite]:
     """Eight points of the circle, four in an arc and four outside it, far from one another."""
-    sample = caps(2, 1.2, 8, seed)
+    sample = two_caps(2, 1.2, 8, seed)
     return sample, candidates(sample, RHO, 8)
 
 

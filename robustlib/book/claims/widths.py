@@ -126,7 +126,7 @@ def standard_run(
 
 
 def two_layer(net: nn.Module) -> TwoLayerNet:
-    """The two-layer net of a finished run, inside its frame where it has one."""
+    """The two-layer net of a finished run, inside its ``MeanField`` where it has one."""
     found = net if isinstance(net, TwoLayerNet) else getattr(net, "net", None)
     if not isinstance(found, TwoLayerNet):
         raise TypeError(f"net must be or hold a TwoLayerNet, got {type(net).__name__}")
