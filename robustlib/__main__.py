@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verdicts: list[Verdict] = []
     for id in ids:
         verdict = check(id, budget=options.budget)
-        print(f"{verdict!r}\n  CPU seconds {verdict.seconds:.1f}\n", flush=True)
+        print(f"{verdict!r}\n  seconds   {verdict.seconds:.1f} of CPU time\n", flush=True)
         verdicts.append(verdict)
     if options.json:
         _write(options.json, json.dumps([_plain(verdict) for verdict in verdicts], indent=1) + "\n")
