@@ -268,25 +268,31 @@ REGRET: list[Row] = [
         ("float64", "torch.float32", "net.double()"),
     ),
     ("regret of no steps", lambda: regret(NO_STEPS, ball()), ValueError, ("at least one step",)),
-    ("no record", lambda: regret(RUN, ball()), ValueError, ("comparator.weights", "neither")),
+    ("no record", lambda: regret(RUN, ball()), ValueError, ("this comparator", "neither")),
     ("of a kernel", lambda: regret(RUN, ball(ntk)), ValueError, ("no weights", "linearize(net)")),
     (
         "certificate record",
-        lambda: ball_lower_bound(RUN, hexagon(), loss=LOSS, radius=1.0),
+        lambda: ball_lower_bound(RUN, radius=1.0),
         ValueError,
         ("record=('attacked', 'weights')",),
     ),
     (
         "certificate after",
-        lambda: ball_lower_bound(RUN, hexagon(), loss=LOSS, radius=1.0, after=2),
+        lambda: ball_lower_bound(RUN, radius=1.0, after=2),
         ValueError,
         ("after must be less than the 2 steps", "got 2"),
     ),
     (
-        "compare with a comparator",
-        lambda: compared(ball()),
+        "compare with a net",
+        lambda: compared(NET),
         TypeError,
-        ("comparator must be a tuple", "Comparator"),
+        ("comparator must be a Comparator or a tuple", "TwoLayerNet"),
+    ),
+    (
+        "compare with a kernel",
+        lambda: compared(ball(ntk)),
+        ValueError,
+        ("comparator has no weights", "linearize(net)"),
     ),
     (
         "compare shapes",
@@ -457,8 +463,8 @@ SCHEDULES = (
     ),
     lambda loss: projected_schedule(LINEAR, loss=loss, radius=1.0, steps=5),
     lambda loss: realisable_schedule(LINEAR, loss=loss, radius=1.0, steps=5),
-    lambda loss: regret(RECORDED, ball(), sample=HEXAGON, loss=loss),  # type: ignore[arg-type]
-    lambda loss: ball_lower_bound(RECORDED, HEXAGON, loss=loss, radius=1.0),  # type: ignore[arg-type]
+    lambda loss: regret(RECORDED, ball(), loss=loss),  # type: ignore[arg-type]
+    lambda loss: ball_lower_bound(RECORDED, loss=loss, radius=1.0),  # type: ignore[arg-type]
     lambda loss: ball(loss=loss),
     lambda loss: kernel_flow(ntk(X), Y, loss=loss, times=[1.0]),
     lambda loss: diagnose(NET, HEXAGON, perturbation=CAP, loss=loss),
@@ -518,15 +524,15 @@ OTHERS: list[Row] = [
     ("regret to text", lambda: regret(RUN, "best"), TypeError, ("comparator", "str")),  # type: ignore[arg-type]
     (
         "certificate of text",
-        lambda: ball_lower_bound("run", HEXAGON, loss=LOSS, radius=1.0),  # type: ignore[arg-type]
+        lambda: ball_lower_bound("run", radius=1.0),  # type: ignore[arg-type]
         TypeError,
         ("trajectory must be a Trajectory, got str",),
     ),
     (
         "another sample",
-        lambda: ball_lower_bound(RECORDED, sphere(6, 3), loss=LOSS, radius=1.0),  # type: ignore[arg-type]
+        lambda: ball_lower_bound(RECORDED, sample=sphere(6, 3), radius=1.0),
         ValueError,
-        ("sample must be that of the run", "(6, 2)", "(6, 3)"),
+        ("sample must be that of the run, 6 points with contents",),
     ),
     (
         "diagnose points",

@@ -1,7 +1,8 @@
 """Online learning: the robust comparator, regret and its terms, certificates, schedules."""
 
+from ..training.comparison import Comparator
 from .certificate import RegretCertificate, ball_lower_bound
-from .comparator import Comparator, best_in_ball
+from .comparator import best_in_ball
 from .decomposition import Regret, regret
 from .schedules import Schedule, projected_schedule, realisable_schedule, two_layer_schedule
 

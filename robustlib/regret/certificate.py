@@ -38,10 +38,10 @@ class RegretCertificate:
 
 def ball_lower_bound(
     trajectory: Trajectory,
-    sample: Labelled,
     *,
-    loss: Loss,
     radius: float,
+    sample: Labelled | None = None,
+    loss: Loss | None = None,
     linearisation_error: float | None = None,
     after: int = 0,
 ) -> RegretCertificate:
@@ -51,12 +51,14 @@ def ball_lower_bound(
     hence above its tangent at W_t; the robust loss is above it everywhere. This holds for every
     attack, and needs no solver. The better the attack and the closer the average of the weights to
     the best in the ball, the higher the bound. The run must have
-    ``record=("attacked", "weights")``; ``sample`` and ``loss`` are those of the run.
+    ``record=("attacked", "weights")``. It knows its sample and its loss; give ``sample`` and
+    ``loss`` where it was loaded from a file, which does not hold them.
 
     For a net that is not a ``LinearizedNet``, give ``linearisation_error``, a bound on
     |f(W') - f(W) - <grad f(W), W' - W>| over the points and weights in question; the loss's
     Lipschitz constant times it is subtracted. Raises ``ValueError`` without it, for runs without
-    these records, and for ``after`` beyond the last step.
+    these records, for ``after`` beyond the last step, and for another sample or loss than the
+    run's.
     """
     if not isinstance(trajectory, Trajectory):
         raise TypeError(f"trajectory must be a Trajectory, got {type(trajectory).__name__}")
@@ -74,6 +76,7 @@ def ball_lower_bound(
         raise ValueError(
             f"after must be less than the {trajectory.steps} steps of the run, got {after}"
         )
+    sample, loss = trajectory.setting.same_sample(sample), trajectory.setting.same_loss(loss)
     total, sums = 0.0, dict.fromkeys(trajectory.weights or {}, torch.zeros(()))
     for step in replay(trajectory, sample, loss):
         if step.t < after:

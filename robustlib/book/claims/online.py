@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -118,21 +119,21 @@ def worst_comparator(net: Network, gradients: Tensor, radius: float) -> Tensor:
     return weight
 
 
-class Inner(nn.Module):
-    """f(W, x) = <W, x> from W_0 = 0, with the projection onto a ball."""
+class Inner(Network):
+    """f(W, x) = <W, x> from W_0 = 0."""
 
     def __init__(self, d: int) -> None:
         super().__init__()
+        self.d, self.bias = d, False
         self.weight = nn.Parameter(torch.zeros(d, dtype=F64))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Outputs (n,) at points ``x`` (n, d)."""
-        return x @ self.weight
+    def start(self) -> tuple[Tensor, ...]:
+        """W_0, one tensor."""
+        return (torch.zeros_like(self.weight),)
 
-    def project(self, radius: float) -> None:
-        """Bring the weights back into the ball of ``radius`` around 0."""
-        with torch.no_grad():
-            self.weight.mul_(min(1.0, radius / max(float(self.weight.norm()), 1e-300)))
+    def evaluate(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
+        """Outputs (n,) at points ``x`` (n, d)."""
+        return x @ weights[0]
 
 
 def basis(d: int) -> tuple[Sample, Finite]:
