@@ -507,3 +507,4 @@ def test_a_broken_library_turns_the_claim_red(id: str, monkeypatch: pytest.Monke
     BREAKS[id](monkeypatch)
     verdict = check(id, budget="smoke")
     assert not verdict.holds, verdict
+    assert "CPU seconds" not in verdict.reason  # a break that is merely slow has not been caught

@@ -22,9 +22,8 @@ from robustlib.networks import DeepNet, TwoLayerNet, linearize
 from robustlib.numerics import generator
 from robustlib.samples import Sample, sphere
 from robustlib.sets import LinfBall, SphereCap
-from robustlib.training import adversarial_training
+from robustlib.training import adversarial_training, loop
 from robustlib.training import checkpoint as checkpoints
-from robustlib.training import loop
 from robustlib.training.trajectory import Trajectory
 
 SAMPLE = sphere(n=12, d=5, seed=1)
@@ -462,7 +461,7 @@ def test_a_failed_write_leaves_the_old_file(
 
 
 KILLED = """
-import os, random, signal, sys, time, traceback
+import os, random, signal, sys, traceback
 import torch
 from robustlib.training import checkpoint, loop
 sys.path.insert(0, sys.argv[2])
@@ -470,37 +469,35 @@ import test_training as tests
 
 torch.set_num_threads(1)
 loop.CHECKPOINT_SECONDS, loop.CHECKPOINT_SHARE = 0.0, 0.5
-path, pause = sys.argv[1], random.Random(int(sys.argv[3]))
-begun, begin = os.pipe()
+path, draw = sys.argv[1], random.Random(int(sys.argv[3]))
 
-class Slow(tests.Noise):
-    told = False
+class Telling(tests.Noise):
     def _search(self, problem, generator):
-        if not self.told:
-            os.write(begin, b".")
-            self.told = True
-        time.sleep(0.002)
+        os.write(tell, b".")
         super()._search(problem, generator)
 
 kills = steps = 0
-while kills < 10:  # 400 steps last 0.8 s at least, ten pauses 0.6 s on a machine that is awake
+while kills < 10:  # a child is killed in one of its first steps, the second at the earliest
+    heard, tell = os.pipe()
     child = os.fork()
     if child == 0:
+        os.close(heard)
         try:
-            tests.train(attack=Slow(), steps=400, checkpoint=path, seed=9)
+            tests.train(attack=Telling(), steps=400, checkpoint=path, seed=9)
         except BaseException:
             traceback.print_exc()
-            os.write(begin, b".")
             os._exit(1)
         os._exit(0)
-    os.read(begun, 1)
-    time.sleep(0.06 * pause.random())
+    os.close(tell)
+    for _ in range(draw.randint(2, 30)):
+        os.read(heard, 1)
     os.kill(child, signal.SIGKILL)
+    os.close(heard)
     status = os.waitpid(child, 0)[1]
     assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
     if os.WIFSIGNALED(status):
         kills += 1
-    else:  # overslept: the run came to its end; begin again
+    else:  # the run came to its end before the kill; begin again
         kills = 0
         os.remove(path)
     if os.path.exists(path):
