@@ -14,8 +14,6 @@ from ...networks import LinearizedNet, Network, linearize
 from ...regret import Comparator, best_in_ball
 from ...samples import Sample, two_caps
 from ...sets import Finite
-from ...training import adversarial_training
-from ...training.trajectory import Trajectory
 from .hostile import Flatterer, Jumper, Saboteur, Sleeper
 from .tools import candidates
 
@@ -62,34 +60,6 @@ def every_attack(outputs: Callable[[Tensor], Tensor]) -> dict[str, Attack]:
         "sleeper": Sleeper(threshold=0.25),
         "jumper": Jumper(),
     }
-
-
-def train(
-    net: Network,
-    sample: Sample,
-    sets: Finite,
-    attack: Attack,
-    *,
-    step_size: float,
-    steps: int,
-    radius: float | None = None,
-    record: tuple[str, ...] = (),
-    comparator: tuple[Tensor, ...] | None = None,
-) -> Trajectory:
-    """A run with the pseudo-Huber loss."""
-    return adversarial_training(
-        net,
-        sample,
-        perturbation=sets,
-        attack=attack,
-        loss=PseudoHuber(),
-        step_size=step_size,
-        steps=steps,
-        radius=radius,
-        record=record,
-        comparator=comparator,
-        progress=False,
-    )
 
 
 def expansion_error(
