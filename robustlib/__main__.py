@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verdicts: list[Verdict] = []
     for id in ids:
         verdict = check(id, budget=options.budget)
-        print(f"{verdict!r}\n  seconds   {verdict.seconds:.1f}\n", flush=True)
+        print(f"{verdict!r}\n  seconds   {verdict.seconds:.1f} of CPU time\n", flush=True)
         verdicts.append(verdict)
     if options.json:
         _write(options.json, json.dumps([_plain(verdict) for verdict in verdicts], indent=1) + "\n")
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def without_seconds(page: str) -> str:
     """A ledger page without the seconds in it, which differ from run to run."""
-    return re.sub(r"\| [\d.]+ \|$|in \d+ s on", "", page, flags=re.MULTILINE)
+    return re.sub(r"\| [\d.]+ \|$|in \d+ s of", "", page, flags=re.MULTILINE)
 
 
 def _plain(verdict: Verdict) -> dict[str, object]:

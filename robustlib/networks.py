@@ -20,14 +20,10 @@ _WEIGHTS, _READOUT, _FIRST = 1001, 1002, 1003
 
 
 class Network(nn.Module):
-    """A net f(W, x) whose only parameters are the trained layers W, with their start W_0.
-
-    ``initial`` is a buffer with W_0; all layers are stacked along axis 0 where there are several.
-    """
+    """A net f(W, x) whose only parameters are the trained layers W, with their start W_0."""
 
     d: int
     bias: bool
-    initial: Tensor
 
     def evaluate(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
         """f(W, x) (n,) at other weights than the net's own: one tensor per trained layer."""
@@ -68,14 +64,18 @@ class Network(nn.Module):
                     over = (new.double() - w0.double()).abs() > delta.abs()
                     w.copy_(torch.where(over, torch.nextafter(new, w0), new))
 
-    def _lift(self, x: Tensor) -> Tensor:
-        """``x`` checked and, with ``bias``, lifted to (x, 1)/sqrt(2): norm 1 stays norm 1."""
+    def lift(self, x: Tensor) -> Tensor:
+        """What the first layer sees of points ``x`` (n, d): (x, 1)/sqrt(2) with ``bias``, else x.
+
+        Norm 1 stays norm 1. Raises ``TypeError`` or ``ValueError`` for other shapes and dtypes.
+        """
         if not isinstance(x, Tensor):
             raise TypeError(f"x must be a torch.Tensor, got {type(x).__name__}")
         if x.dim() != 2 or x.shape[1] != self.d:
             raise ValueError(f"x must have shape (n, {self.d}), got {tuple(x.shape)}")
-        if x.dtype != self.initial.dtype:
-            raise TypeError(f"x is {x.dtype} but the net is {self.initial.dtype}; use net.to(x)")
+        dtype = self.start()[0].dtype
+        if x.dtype != dtype:
+            raise TypeError(f"x is {x.dtype} but the net is {dtype}; use net.to(x)")
         return functional.pad(x, (0, 1), value=1.0) * math.sqrt(0.5) if self.bias else x
 
     def _layers(self, name: str, given: object) -> tuple[Tensor, ...]:
@@ -107,6 +107,7 @@ class TwoLayerNet(Network):
     """
 
     readout: Tensor
+    initial: Tensor  # W_0
 
     def __init__(
         self,
@@ -142,7 +143,7 @@ class TwoLayerNet(Network):
     def evaluate(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
         """f(W, x) (n,) at other weights than the net's own: one tensor per trained layer."""
         (weight,) = self._layers("weights", weights)
-        x, s = self._lift(x), self.activation.function
+        x, s = self.lift(x), self.activation.function
         if not self.symmetric:
             return s(x @ weight.T) @ self.readout / math.sqrt(self.width)
         # Two matrix products may round equal rows differently, so that s(z) - s(z') would not
@@ -156,7 +157,7 @@ class TwoLayerNet(Network):
     def expand(self, step: Sequence[Tensor], x: Tensor) -> Tensor:
         """f(W_0, x) + <grad_W f(W_0, x), step> (n,): one tensor of ``step`` per trained layer."""
         (delta,) = self._layers("step", step)
-        x, rows = self._lift(x), self.width
+        x, rows = self.lift(x), self.width
         if self.symmetric:  # units come in pairs with equal z and opposite signs
             rows //= 2
             delta = delta[:rows] - delta[rows:]
@@ -187,6 +188,7 @@ class DeepNet(Network):
 
     readout: Tensor
     first: Tensor
+    initial: Tensor  # W_0, the layers stacked along axis 0
 
     def __init__(
         self,
@@ -222,14 +224,14 @@ class DeepNet(Network):
 
     def evaluate(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
         """f(W, x) (n,) at other weights than the net's own: one tensor per trained layer."""
-        hidden, root = self._lift(x) @ self.first.T, math.sqrt(self.width)
+        hidden, root = self.lift(x) @ self.first.T, math.sqrt(self.width)
         for weight in self._layers("weights", weights):
             hidden = self.activation.function(hidden @ weight.T / root)
         return hidden @ self.readout / root
 
     def expand(self, step: Sequence[Tensor], x: Tensor) -> Tensor:
         """f(W_0, x) + <grad_W f(W_0, x), step> (n,): one tensor of ``step`` per trained layer."""
-        hidden, root = self._lift(x) @ self.first.T, math.sqrt(self.width)
+        hidden, root = self.lift(x) @ self.first.T, math.sqrt(self.width)
         tangent = torch.zeros_like(hidden)  # how the hidden values move, to first order
         for weight, delta in zip(self.initial, self._layers("step", step), strict=True):
             z = hidden @ weight.T / root
@@ -256,28 +258,28 @@ class LinearizedNet(Network):
         super().__init__()
         if not isinstance(net, Network) or isinstance(net, LinearizedNet):
             raise TypeError(f"net must be a TwoLayerNet or DeepNet, got {type(net).__name__}")
-        frame = copy.deepcopy(net)
+        base_net = copy.deepcopy(net)
         # The trained weights move here, under their own names; what stays is fixed.
-        for name in list(frame._parameters):
-            self.register_parameter(name, frame._parameters.pop(name))
-        for name in list(frame._modules):
-            self.add_module(name, frame._modules.pop(name))
-        self.frame = frame
-        self.d = net.d
+        for name in list(base_net._parameters):
+            self.register_parameter(name, base_net._parameters.pop(name))
+        for name in list(base_net._modules):
+            self.add_module(name, base_net._modules.pop(name))
+        self.base_net = base_net
+        self.d, self.bias = net.d, net.bias
 
     def start(self) -> tuple[Tensor, ...]:
         """W_0, one tensor per trained layer."""
-        return self.frame.start()
+        return self.base_net.start()
 
     def evaluate(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
         """The affine function at other weights than the net's own: one tensor per layer."""
         pairs = zip(self._layers("weights", weights), self.start(), strict=True)
         step = [w - w0 for w, w0 in pairs]
-        return self.frame.expand(step, x)
+        return self.base_net.expand(step, x)
 
     def extra_repr(self) -> str:
         """The net that was linearised."""
-        return repr(self.frame)
+        return repr(self.base_net)
 
 
 def linearize(net: Network) -> LinearizedNet:

@@ -199,8 +199,8 @@ def sphere(n: int, d: int, seed: int = 0) -> Sample:
     return Sample(x / row_norm(x)[:, None], y, f"sphere, d={d}, seed={seed}")
 
 
-def caps(d: int, gap: float, n: int, seed: int = 0) -> Sample:
-    """A cap against the rest of the unit sphere of R^d, with a gap between them (float64).
+def two_caps(d: int, gap: float, n: int, seed: int = 0) -> Sample:
+    """Two caps that share an axis and cover the unit sphere of R^d but for a gap (float64).
 
     With t the angle to the pole e_1: ``n // 2`` points, labelled +1, are uniform in the cap
     t <= pi/3 - gap/2; the others, labelled -1, are uniform in t >= pi/3 + gap/2. So ``gap``, in
@@ -227,7 +227,7 @@ def caps(d: int, gap: float, n: int, seed: int = 0) -> Sample:
     around = torch.randn(n, d - 1, dtype=torch.float64, generator=g)
     around *= (2 * (v * (1 - v)).sqrt() / row_norm(around))[:, None]
     x = torch.cat([(y * (1 - 2 * v))[:, None], around], dim=1)
-    return Sample(x / row_norm(x)[:, None], y, f"caps, d={d}, gap={gap:g}, seed={seed}")
+    return Sample(x / row_norm(x)[:, None], y, f"two caps, d={d}, gap={gap:g}, seed={seed}")
 
 
 def _check_choice_of(classes: Sequence[object], n: int | None, seed: int) -> None:

@@ -33,7 +33,7 @@ def test_modules_are_short_enough_to_read(path: Path) -> None:
 # Parameters with a default that may be passed by position, because that reads well.
 POSITIONAL = {
     "digits": {"classes", "n", "seed"},
-    "caps": {"seed"},
+    "two_caps": {"seed"},
     "sphere": {"seed"},
     "openml": {"name"},
     "Sample.split": {"seed"},

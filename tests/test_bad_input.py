@@ -30,23 +30,23 @@ from robustlib.kernels import (
     empirical_ntk,
     kernel_flow,
     kernel_regression,
+    kernel_spectrum,
     nngp,
     ntk,
     robust_gram,
-    spectrum,
 )
 from robustlib.losses import Hinge, LogCosh, Logistic, PseudoHuber
 from robustlib.networks import DeepNet, LinearizedNet, TwoLayerNet, linearize
 from robustlib.regret import (
     Comparator,
+    ball_lower_bound,
     best_in_ball,
-    lower_bound,
     projected_schedule,
     realisable_schedule,
     regret,
     two_layer_schedule,
 )
-from robustlib.samples import Sample, caps, digits, hexagon, openml, sphere
+from robustlib.samples import Sample, digits, hexagon, openml, sphere, two_caps
 from robustlib.sets import Finite, L2Ball, Perturbation, SphereCap, compatible
 from robustlib.training import adversarial_training
 from robustlib.training.trajectory import Trajectory
@@ -113,12 +113,12 @@ SAMPLES: list[Row] = [
     ("seed", lambda: digits(n=2, seed=-1), ValueError, ("seed must be at least 0, got -1",)),
     ("sphere n", lambda: sphere(0, 3), ValueError, ("n must be at least 1, got 0",)),
     ("sphere d", lambda: sphere(3, 0), ValueError, ("d must be at least 1, got 0",)),
-    ("caps d", lambda: caps(1, 0.1, 4), ValueError, ("d must be at least 2, got 1",)),
-    ("caps n", lambda: caps(3, 0.1, 1), ValueError, ("n must be at least 2, got 1",)),
-    ("caps gap", lambda: caps(3, -0.1, 4), ValueError, ("gap must be at least 0, got -0.1",)),
-    ("caps wide", lambda: caps(3, 2.1, 4), ValueError, ("gap must be less than 2 pi/3", "2.1")),
-    ("caps nan", lambda: caps(3, math.nan, 4), ValueError, ("gap must be finite, got nan",)),
-    ("caps deep", lambda: caps(9000, 0.1, 4), ValueError, ("gap=0.1", "d=9000")),
+    ("caps d", lambda: two_caps(1, 0.1, 4), ValueError, ("d must be at least 2, got 1",)),
+    ("caps n", lambda: two_caps(3, 0.1, 1), ValueError, ("n must be at least 2, got 1",)),
+    ("caps gap", lambda: two_caps(3, -0.1, 4), ValueError, ("gap must be at least 0, got -0.1",)),
+    ("caps wide", lambda: two_caps(3, 2.1, 4), ValueError, ("gap must be less than 2 pi/3", "2.1")),
+    ("caps nan", lambda: two_caps(3, math.nan, 4), ValueError, ("gap must be finite, got nan",)),
+    ("caps deep", lambda: two_caps(9000, 0.1, 4), ValueError, ("gap=0.1", "d=9000")),
     ("openml name", lambda: openml("../x", classes=(0, 1)), ValueError, ("name", "'../x'")),
 ]
 
@@ -179,8 +179,13 @@ KERNELS: list[Row] = [
     ),
     ("robust 1-d", lambda: robust_gram(NET, X[0]), ValueError, ("attacked", "(T, n, d)", "(2,)")),
     ("robust none", lambda: robust_gram(NET, X[:0]), ValueError, ("at least one", "(0, 2)")),
-    ("spectrum d", lambda: spectrum(0), ValueError, ("d must be at least 1, got 0",)),
-    ("spectrum degree", lambda: spectrum(3, max_degree=-1), ValueError, ("max_degree", "-1")),
+    ("spectrum d", lambda: kernel_spectrum(0), ValueError, ("d must be at least 1, got 0",)),
+    (
+        "spectrum degree",
+        lambda: kernel_spectrum(3, max_degree=-1),
+        ValueError,
+        ("max_degree", "-1"),
+    ),
     ("not square", lambda: kernel_regression(X, Y), ValueError, ("K must be square", "(6, 2)")),
     ("short labels", lambda: kernel_regression(ntk(X), Y[:5]), ValueError, ("y", "(6,)", "(5,)")),
     ("ridge", lambda: kernel_regression(ntk(X), Y, ridge=-1), ValueError, ("ridge", "-1")),
@@ -263,25 +268,31 @@ REGRET: list[Row] = [
         ("float64", "torch.float32", "net.double()"),
     ),
     ("regret of no steps", lambda: regret(NO_STEPS, ball()), ValueError, ("at least one step",)),
-    ("no record", lambda: regret(RUN, ball()), ValueError, ("comparator.weights", "neither")),
+    ("no record", lambda: regret(RUN, ball()), ValueError, ("this comparator", "neither")),
     ("of a kernel", lambda: regret(RUN, ball(ntk)), ValueError, ("no weights", "linearize(net)")),
     (
         "certificate record",
-        lambda: lower_bound(RUN, hexagon(), loss=LOSS, radius=1.0),
+        lambda: ball_lower_bound(RUN, radius=1.0),
         ValueError,
         ("record=('attacked', 'weights')",),
     ),
     (
         "certificate after",
-        lambda: lower_bound(RUN, hexagon(), loss=LOSS, radius=1.0, after=2),
+        lambda: ball_lower_bound(RUN, radius=1.0, after=2),
         ValueError,
         ("after must be less than the 2 steps", "got 2"),
     ),
     (
-        "compare with a comparator",
-        lambda: compared(ball()),
+        "compare with a net",
+        lambda: compared(NET),
         TypeError,
-        ("comparator must be a tuple", "Comparator"),
+        ("comparator must be a Comparator or a tuple", "TwoLayerNet"),
+    ),
+    (
+        "compare with a kernel",
+        lambda: compared(ball(ntk)),
+        ValueError,
+        ("comparator has no weights", "linearize(net)"),
     ),
     (
         "compare shapes",
@@ -427,7 +438,7 @@ LAYERS: list[Row] = [
     ("deep bias", lambda: DeepNet(2, 4, 1, bias=1), TypeError, ("bias", "True or False", "1")),  # type: ignore[arg-type]
     ("symmetric", lambda: TwoLayerNet(2, 4, symmetric="no"), TypeError, ("symmetric", "'no'")),  # type: ignore[arg-type]
     ("kernel bias", lambda: ntk(X, bias="no"), TypeError, ("bias must be True or False", "'no'")),  # type: ignore[arg-type]
-    ("spectrum bias", lambda: spectrum(3, bias="no"), TypeError, ("bias", "'no'")),  # type: ignore[arg-type]
+    ("spectrum bias", lambda: kernel_spectrum(3, bias="no"), TypeError, ("bias", "'no'")),  # type: ignore[arg-type]
     ("LinearizedNet", lambda: LinearizedNet(NET.weight), TypeError, ("net", "Parameter")),  # type: ignore[arg-type]
     ("sample dtype", lambda: hexagon().to(dtype="half"), TypeError, ("torch.float64", "'half'")),  # type: ignore[arg-type]
     ("no classes", lambda: digits(3), ValueError, ("classes must be a pair", "got 3")),  # type: ignore[arg-type]
@@ -452,8 +463,8 @@ SCHEDULES = (
     ),
     lambda loss: projected_schedule(LINEAR, loss=loss, radius=1.0, steps=5),
     lambda loss: realisable_schedule(LINEAR, loss=loss, radius=1.0, steps=5),
-    lambda loss: regret(RECORDED, ball(), sample=HEXAGON, loss=loss),  # type: ignore[arg-type]
-    lambda loss: lower_bound(RECORDED, HEXAGON, loss=loss, radius=1.0),  # type: ignore[arg-type]
+    lambda loss: regret(RECORDED, ball(), loss=loss),  # type: ignore[arg-type]
+    lambda loss: ball_lower_bound(RECORDED, loss=loss, radius=1.0),  # type: ignore[arg-type]
     lambda loss: ball(loss=loss),
     lambda loss: kernel_flow(ntk(X), Y, loss=loss, times=[1.0]),
     lambda loss: diagnose(NET, HEXAGON, perturbation=CAP, loss=loss),
@@ -513,15 +524,15 @@ OTHERS: list[Row] = [
     ("regret to text", lambda: regret(RUN, "best"), TypeError, ("comparator", "str")),  # type: ignore[arg-type]
     (
         "certificate of text",
-        lambda: lower_bound("run", HEXAGON, loss=LOSS, radius=1.0),  # type: ignore[arg-type]
+        lambda: ball_lower_bound("run", radius=1.0),  # type: ignore[arg-type]
         TypeError,
         ("trajectory must be a Trajectory, got str",),
     ),
     (
         "another sample",
-        lambda: lower_bound(RECORDED, sphere(6, 3), loss=LOSS, radius=1.0),  # type: ignore[arg-type]
+        lambda: ball_lower_bound(RECORDED, sample=sphere(6, 3), radius=1.0),
         ValueError,
-        ("sample must be that of the run", "(6, 2)", "(6, 3)"),
+        ("sample must be that of the run, 6 points with contents",),
     ),
     (
         "diagnose points",

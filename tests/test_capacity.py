@@ -10,7 +10,7 @@ import torch
 from scipy.special import comb
 from torch import Tensor
 
-from robustlib import Hinge, Sample, SphereCap, caps, hexagon, robust_loss, sphere
+from robustlib import Hinge, Sample, SphereCap, hexagon, robust_loss, sphere, two_caps
 from robustlib.capacity import (
     cap_net,
     check_shattering,
@@ -195,7 +195,7 @@ def test_nearest_centre_needs_both_labels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sample", "share"), [(hexagon(), 0.98), (sphere(12, 3), 0.9), (caps(3, 0.3, 20), 0.9)]
+    ("sample", "share"), [(hexagon(), 0.98), (sphere(12, 3), 0.9), (two_caps(3, 0.3, 20), 0.9)]
 )
 def test_cap_net_has_one_unit_for_each_rarer_point(sample: Sample, share: float) -> None:
     rho = share * sample.separation / 2

@@ -162,7 +162,7 @@ def test_large_data_are_refused() -> None:
 
 
 def test_out_of_time_is_not_a_proof() -> None:
-    found = narrowest_net(LINE, programs=0, max_width=2)
+    found = narrowest_net(LINE, linear_programs=0, max_width=2)
     assert not found.closed
     assert found.width is None
     assert found.lower == 0
@@ -178,7 +178,7 @@ def test_a_program_that_forgets_a_constraint_turns_it_red(monkeypatch: pytest.Mo
         return right(self, signs, replace(node, active=np.ones_like(node.active)))
 
     monkeypatch.setattr(module._Search, "_program", linear)
-    assert narrowest_net(XOR, max_width=2, programs=500).width != 2
+    assert narrowest_net(XOR, max_width=2, linear_programs=500).width != 2
 
 
 def test_round_balls_cost_a_unit_on_the_corners_of_a_square() -> None:
@@ -193,7 +193,7 @@ BAD = [
     ({"sample": XOR, "perturbation": LinfBall(0.5)}, "opposite labels and their sets meet"),
     ({"sample": points([[0.0]], [2.0])}, "-1 and \\+1"),
     ({"sample": XOR, "max_width": -1}, "max_width must be at least 0"),
-    ({"sample": XOR, "programs": -1}, "programs must be at least 0"),
+    ({"sample": XOR, "linear_programs": -1}, "linear_programs must be at least 0"),
 ]
 
 

@@ -16,7 +16,7 @@ from robustlib.book.claims.gaps import gap_norm, turned_kernel
 from robustlib.expressivity import RKHSFunction, min_norm_interpolant
 from robustlib.expressivity.zonal import ZonalKernel
 from robustlib.kernels import kernel_regression, ntk
-from robustlib.samples import Sample, caps, hexagon, sphere
+from robustlib.samples import Sample, hexagon, sphere, two_caps
 from robustlib.sets import Finite, SphereCap
 
 F64 = torch.float64
@@ -260,7 +260,7 @@ def test_the_reduced_kernel_is_a_mean_over_turns() -> None:
 
 
 def test_the_reduced_problem_has_the_norm_of_the_whole() -> None:
-    """On the circle, where both can be solved: the labels of ``caps``, as lists of points."""
+    """On the circle, where both can be solved: the labels of ``two_caps``, as lists of points."""
     gap, size = 0.5, 60
     share = np.linspace(0, 1, size) ** 3
     edge = math.pi / 3
@@ -282,5 +282,5 @@ def test_functions_read_as_sentences() -> None:
     listed = min_norm_interpolant(hexagon(), arcs(0.1), tolerance=0.1)
     assert "|g - y| <= 0.1" in repr(listed)
     assert "exactly" in repr(listed)
-    few = min_norm_interpolant(caps(3, 0.5, 2), SphereCap(0.0), margin=1.0)
+    few = min_norm_interpolant(two_caps(3, 0.5, 2), SphereCap(0.0), margin=1.0)
     assert few.norm > 0

@@ -9,7 +9,7 @@ import torch
 
 from robustlib.activations import ACTIVATIONS
 from robustlib.expressivity import expressiveness, min_norm_interpolant
-from robustlib.kernels import ntk, spectrum
+from robustlib.kernels import kernel_spectrum, ntk
 from robustlib.samples import Sample, hexagon, sphere
 from robustlib.sets import Finite, SphereCap
 
@@ -153,7 +153,7 @@ def test_deep_nets_and_the_sphere_of_two_points() -> None:
     line = sample([[1.0], [-1.0]], [1.0, 1.0])
     assert expressiveness(line, SphereCap(0.0), bias=False).fits
     assert expressiveness(line, SphereCap(0.0), bias=False, activation="erf").separates is False
-    assert spectrum(1, bias=False, activation="erf").missing_degrees == (0,)
+    assert kernel_spectrum(1, bias=False, activation="erf").missing_degrees == (0,)
 
 
 def test_sets_that_meet_are_named() -> None:

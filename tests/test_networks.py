@@ -362,6 +362,20 @@ def test_linearized_net_is_affine_in_its_weights(index: int) -> None:
         torch.testing.assert_close(lin.evaluate(mixed, x), expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("linear", [True, False])
+def test_lift_is_what_the_first_layer_sees(bias: bool, linear: bool) -> None:
+    net, x = TwoLayerNet(3, 4, bias=bias, symmetric=False).double(), points(5, 3)
+    seen = (linearize(net) if linear else net).lift(x)
+    half = math.sqrt(0.5)
+    by_hand = torch.cat([half * x, torch.full((5, 1), half, dtype=x.dtype)], 1) if bias else x
+    torch.testing.assert_close(seen, by_hand, rtol=1e-15, atol=0)
+    f = net.activation.function(seen @ net.weight.T) @ net.readout / 2
+    torch.testing.assert_close(f, net(x), rtol=1e-14, atol=1e-15)
+    with pytest.raises(ValueError, match=r"x must have shape \(n, 3\), got \(5, 2\)"):
+        net.lift(x[:, :2])
+
+
 @pytest.mark.parametrize("index", range(4))
 def test_linearize_copies_and_keeps_names_start_and_weights(index: int) -> None:
     net, x = moved(nets()[index], 2.0), points(4, 3)

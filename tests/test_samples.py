@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from robustlib.samples import Sample, caps, digits, hexagon, openml, sphere
+from robustlib.samples import Sample, digits, hexagon, openml, sphere, two_caps
 
-EVERY = [hexagon(), digits(), digits((0, 1), 7), caps(2, 0.1, 9), sphere(5, 1), sphere(8, 784)]
+EVERY = [hexagon(), digits(), digits((0, 1), 7), two_caps(2, 0.1, 9), sphere(5, 1), sphere(8, 784)]
 
 
 def brute_separation(x: Tensor, y: Tensor) -> float:
@@ -110,7 +110,7 @@ def test_samples_leave_the_global_randomness_alone_and_depend_on_the_seed() -> N
     state, old = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     for make in (
         lambda s: digits(n=20, seed=s),
-        lambda s: caps(3, 0.1, 20, s),
+        lambda s: two_caps(3, 0.1, 20, s),
         lambda s: sphere(20, 3, s),
     ):
         one, same, other = make(4), make(4), make(5)
@@ -156,7 +156,7 @@ def test_digits_subset_is_balanced_and_drawn_from_the_whole(n: int) -> None:
 @pytest.mark.parametrize("d", [2, 3, 50, 784])
 @pytest.mark.parametrize("gap", [0.0, 0.3, 0.8])
 def test_caps_keep_their_gap(d: int, gap: float) -> None:
-    sample = caps(d, gap, 201)
+    sample = two_caps(d, gap, 201)
     # twice the half angle: accurate near the pole, where acos is not
     angle = 2 * torch.atan2(
         (sample.x - torch.eye(d, dtype=torch.float64)[0]).norm(dim=1),
@@ -179,7 +179,7 @@ def uniform_distance(values: Tensor) -> float:
 
 def test_caps_are_uniform_in_area() -> None:
     """On S^2 area is linear in height (Archimedes), and the angle round the pole is uniform."""
-    sample = caps(3, 0.4, 4000, seed=1)
+    sample = two_caps(3, 0.4, 4000, seed=1)
     height, azimuth = sample.x[:, 0], torch.atan2(sample.x[:, 2], sample.x[:, 1])
     top = math.cos(math.pi / 3 - 0.2)
     low = math.cos(math.pi / 3 + 0.2)
@@ -196,7 +196,7 @@ def test_caps_are_uniform_in_area() -> None:
 
 
 def test_caps_on_the_circle_are_two_arcs() -> None:
-    sample = caps(2, 0.2, 4000)
+    sample = two_caps(2, 0.2, 4000)
     angle = torch.atan2(sample.x[:, 1], sample.x[:, 0])
     edge = math.pi / 3 - 0.1
     assert uniform_distance((angle[sample.y > 0] + edge) / (2 * edge)) < 2.0

@@ -31,14 +31,14 @@ class Narrowest:
 
     ``lower``: every smaller width is proved impossible (linear programs, to their tolerance 1e-7).
     ``width``: a net of this width, ``net``, was found and proved right on the sets; None where the
-    search ended before one was found. Closed where both are equal. ``programs`` counts the linear
-    programs.
+    search ended before one was found. Closed where both are equal.
+    ``linear_programs`` were solved.
     """
 
     lower: int
     width: int | None
     net: nn.Module | None
-    programs: int
+    linear_programs: int
     perturbation: Perturbation | None
 
     @property
@@ -48,10 +48,11 @@ class Narrowest:
 
     def __repr__(self) -> str:
         where = "the points" if self.perturbation is None else f"{self.perturbation!r}"
+        spent = f"({self.linear_programs} LPs)"
         if self.closed:
-            return f"Narrowest net on {where}: width {self.width}, proved ({self.programs} LPs)."
+            return f"Narrowest net on {where}: width {self.width}, proved {spent}."
         found = "none found" if self.width is None else f"width {self.width} found"
-        return f"Not closed on {where}: at least {self.lower}, {found} ({self.programs} LPs)."
+        return f"Not closed on {where}: at least {self.lower}, {found} {spent}."
 
 
 def narrowest_net(
@@ -59,7 +60,7 @@ def narrowest_net(
     *,
     perturbation: Perturbation | None = None,
     max_width: int = 6,
-    programs: int = 20_000,
+    linear_programs: int = 20_000,
 ) -> Narrowest:
     """The narrowest two-layer ReLU net with biases that is right on ``sample``: y f > 0.
 
@@ -69,7 +70,7 @@ def narrowest_net(
     that there is none. For sets it starts with the points, and those of each set nearest to the
     points of the other label; the net found is judged by :func:`robustlib.robust_loss`, and points
     where its margin is too small are added until it is proved right everywhere. Each width gets
-    ``programs`` linear programs of about 2 ms; a width that they do not decide is left for the
+    ``linear_programs`` of about 2 ms; a width that they do not decide is left for the
     next, and the answer may be "not closed".
 
     Raises ``ValueError`` where sets of opposite labels meet, one point has both labels, or the
@@ -78,7 +79,7 @@ def narrowest_net(
     check_labelled(sample)
     check_points(sample.x, sample.y)
     check_integer("max_width", max_width, minimum=0)
-    check_integer("programs", programs, minimum=0)
+    check_integer("linear_programs", linear_programs, minimum=0)
     x, y = sample.x.double(), sample.y.double()
     same = (torch.cdist(x, x) == 0) & (y[:, None] != y)
     if bool(same.any()):
@@ -98,7 +99,7 @@ def narrowest_net(
     search = _Search(x, y, perturbation)
     lower = None  # the first width that was neither found nor proved impossible
     for width in range(max_width + 1):
-        net, decided = search.at_width(width, programs)
+        net, decided = search.at_width(width, linear_programs)
         if net is not None:
             least = width if lower is None else lower
             return Narrowest(least, width, net, search.programs, perturbation)

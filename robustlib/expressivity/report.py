@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ..kernels import Spectrum, spectrum
+from ..kernels import Spectrum, kernel_spectrum
 from ..samples import Sample
 from ..sets import Perturbation, compatible
 from .parity import Lack, Pair, antipodes, lacking, possible
@@ -121,7 +121,7 @@ def remedy(kernel: ZonalKernel) -> tuple[str, ...]:
 
 
 def _spectrum(d: int, kernel: ZonalKernel) -> Spectrum:
-    return spectrum(
+    return kernel_spectrum(
         d,
         activation=kernel.activation,
         bias=kernel.bias,

@@ -3,7 +3,7 @@
 from .empirical import RobustGram, empirical_ntk, ntk_by_layer, robust_gram
 from .infinite import nngp, ntk
 from .regression import KernelFlow, KernelRegression, kernel_flow, kernel_regression
-from .spectrum import Spectrum, spectrum
+from .spectrum import Spectrum, kernel_spectrum
 from .store import Gram, load_gram, store_gram
 
 __all__ = [
@@ -15,11 +15,11 @@ __all__ = [
     "empirical_ntk",
     "kernel_flow",
     "kernel_regression",
+    "kernel_spectrum",
     "load_gram",
     "nngp",
     "ntk",
     "ntk_by_layer",
     "robust_gram",
-    "spectrum",
     "store_gram",
 ]

@@ -40,7 +40,7 @@ def empirical_ntk(net: nn.Module, x: Tensor, z: Tensor | None = None) -> Tensor:
     check_points(x, z)
     weights: tuple[Tensor, ...] = tuple(p.detach() for p in net.parameters())
     if isinstance(net, LinearizedNet):
-        net, weights = net.frame, net.start()
+        net, weights = net.base_net, net.start()
     check_alike("x", x, "the net", weights[0])
     if isinstance(net, TwoLayerNet):
         return _two_layer(net, weights[0], x, z)
@@ -52,16 +52,16 @@ def empirical_ntk(net: nn.Module, x: Tensor, z: Tensor | None = None) -> Tensor:
 @torch.no_grad()
 def ntk_by_layer(net: LinearizedNet, x: Tensor, z: Tensor | None = None) -> list[Tensor]:
     """The terms of ``empirical_ntk``, one (n, m) for every trained layer of a linearised net."""
-    if isinstance(net.frame, DeepNet):
+    if isinstance(net.base_net, DeepNet):
         check_points(x, z)
-        check_alike("x", x, "the net", net.frame.initial)
-        return list(_deep_layers(net.frame, net.start(), x, z))
+        check_alike("x", x, "the net", net.base_net.initial)
+        return list(_deep_layers(net.base_net, net.start(), x, z))
     return [empirical_ntk(net, x, z)]
 
 
 def _two_layer(net: TwoLayerNet, weight: Tensor, x: Tensor, z: Tensor | None) -> Tensor:
-    a = net._lift(x)
-    b = a if z is None else net._lift(z)
+    a = net.lift(x)
+    b = a if z is None else net.lift(z)
     gram = a.new_zeros(len(a), len(b))
     before = a.new_empty(max(len(a), len(b)) * min(_UNITS, len(weight)))  # used again and again
 
@@ -94,7 +94,7 @@ def _deep_layers(
     net: DeepNet, weights: tuple[Tensor, ...], x: Tensor, z: Tensor | None
 ) -> Iterator[Tensor]:
     """The part of the kernel that every trained layer contributes."""
-    sides = [_sweep(net, weights, net._lift(points)) for points in (x, z) if points is not None]
+    sides = [_sweep(net, weights, net.lift(points)) for points in (x, z) if points is not None]
     for (a, s), (b, t) in zip(sides[0], sides[-1], strict=True):
         gram = x.new_zeros(len(x), len(x if z is None else z))
         layer = torch.zeros_like(gram)

@@ -58,7 +58,7 @@ class Spectrum:
         return f"A spectrum on the unit sphere of R^{self.d} to degree {top}: {what}{speed}."
 
 
-def spectrum(
+def kernel_spectrum(
     d: int,
     *,
     activation: str = "relu",

@@ -1,17 +1,18 @@
 """Online learning: the robust comparator, regret and its terms, certificates, schedules."""
 
-from .certificate import Certificate, lower_bound
-from .comparator import Comparator, best_in_ball
+from ..training.comparison import Comparator
+from .certificate import RegretCertificate, ball_lower_bound
+from .comparator import best_in_ball
 from .decomposition import Regret, regret
 from .schedules import Schedule, projected_schedule, realisable_schedule, two_layer_schedule
 
 __all__ = [
-    "Certificate",
     "Comparator",
     "Regret",
+    "RegretCertificate",
     "Schedule",
+    "ball_lower_bound",
     "best_in_ball",
-    "lower_bound",
     "projected_schedule",
     "realisable_schedule",
     "regret",

@@ -15,7 +15,7 @@ from .replay import replay
 
 
 @dataclass(frozen=True, repr=False)
-class Certificate:
+class RegretCertificate:
     """``lower_bound`` <= the robust loss of every W with |W - W_0| <= ``radius``, each layer.
 
     It is ``average`` - ``radius`` times ``slope`` - ``linearisation_error``: the mean over the
@@ -36,27 +36,29 @@ class Certificate:
         )
 
 
-def lower_bound(
+def ball_lower_bound(
     trajectory: Trajectory,
-    sample: Labelled,
     *,
-    loss: Loss,
     radius: float,
+    sample: Labelled | None = None,
+    loss: Loss | None = None,
     linearisation_error: float | None = None,
     after: int = 0,
-) -> Certificate:
+) -> RegretCertificate:
     """What the steps from ``after`` on prove about the ball of ``radius`` round the start.
 
     At the points that the attack found at W_t, the loss of a linearised net is convex in W and
     hence above its tangent at W_t; the robust loss is above it everywhere. This holds for every
     attack, and needs no solver. The better the attack and the closer the average of the weights to
     the best in the ball, the higher the bound. The run must have
-    ``record=("attacked", "weights")``; ``sample`` and ``loss`` are those of the run.
+    ``record=("attacked", "weights")``. It knows its sample and its loss; give ``sample`` and
+    ``loss`` where it was loaded from a file, which does not hold them.
 
     For a net that is not a ``LinearizedNet``, give ``linearisation_error``, a bound on
     |f(W') - f(W) - <grad f(W), W' - W>| over the points and weights in question; the loss's
     Lipschitz constant times it is subtracted. Raises ``ValueError`` without it, for runs without
-    these records, and for ``after`` beyond the last step.
+    these records, for ``after`` beyond the last step, and for another sample or loss than the
+    run's.
     """
     if not isinstance(trajectory, Trajectory):
         raise TypeError(f"trajectory must be a Trajectory, got {type(trajectory).__name__}")
@@ -74,6 +76,7 @@ def lower_bound(
         raise ValueError(
             f"after must be less than the {trajectory.steps} steps of the run, got {after}"
         )
+    sample, loss = trajectory.setting.same_sample(sample), trajectory.setting.same_loss(loss)
     total, sums = 0.0, dict.fromkeys(trajectory.weights or {}, torch.zeros(()))
     for step in replay(trajectory, sample, loss):
         if step.t < after:
@@ -89,4 +92,4 @@ def lower_bound(
     average, slope = total / steps, sum(float(held.norm()) for held in sums.values()) / steps
     error = loss.lipschitz * linearisation_error
     bound = average - radius * slope - error
-    return Certificate(bound, float(radius), average, slope, error, steps)
+    return RegretCertificate(bound, float(radius), average, slope, error, steps)

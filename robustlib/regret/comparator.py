@@ -4,66 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from ..attacks import PGD, Attack, GridMax
 from ..checks import check_real
-from ..losses import Loss, check_loss
+from ..losses import Loss
 from ..networks import LinearizedNet
 from ..samples import Labelled, check_labelled
 from ..sets import Finite, Perturbation
-from ..solvers.interior_point import Program, solve
+from ..solvers.interior_point import MinMaxProgram, solve
+from ..training.comparison import Comparator
+from ..training.setting import Setting
 from .features import Features, Kernel, KernelFeatures, NetFeatures
 
 _RANK = 1e-14  # eigenvalues of a Gram matrix below this share of the largest are rounding
 _ROUNDS = 100  # of cutting planes
 _DROP = 1e-6  # elements with less than this share of the largest of their example are dropped
 _SMALL = 1e-3  # values below it are known with an absolute error
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Comparator:
-    """The function in the ball with the least robust loss, and how close it is known to be.
-
-    ``value`` is the robust loss of this function, as ``judge`` found it: an upper bound of the
-    minimum over the ball where the judge is exact. ``lower_bound`` is at most that minimum, by
-    duality, whoever judges. ``gap`` is their difference. ``radius`` is that of the ball, and
-    ``distance`` how far the function is from the ball's centre (Frobenius norm of the whole step
-    W - W_0, or norm in the RKHS). ``weights`` is one tensor per trained layer, like
-    ``net.start()``; None for a kernel. The function is the sum over ``points`` (N, d) of
-    ``coefficients`` (H, N) times features, one row for every layer; calling the comparator gives
-    its outputs (n,) at x.
-    """
-
-    weights: tuple[Tensor, ...] | None
-    value: float
-    lower_bound: float
-    radius: float
-    distance: float
-    judge: str
-    points: Tensor
-    coefficients: Tensor
-    function: Callable[[Tensor], Tensor] = field(repr=False)
-
-    @property
-    def gap(self) -> float:
-        """How far the value may be above the minimum."""
-        return self.value - self.lower_bound
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """Outputs (n,) at points ``x`` (n, d)."""
-        return self.function(x)
-
-    def __repr__(self) -> str:
-        relative = f"{self.gap / self.value:.1e}" if self.value > 0 else "undefined"
-        return (
-            f"Within {self.radius:g} of the start the least robust loss is between "
-            f"{self.lower_bound:.9g} and {self.value:.9g} (relative gap {relative}); reached at "
-            f"distance {self.distance:.6g}, judged by {self.judge}."
-        )
 
 
 def best_in_ball(
@@ -97,7 +56,7 @@ def best_in_ball(
     x, y = _checked(sample)
     check_real("radius", radius, minimum=0)
     check_real("tolerance", tolerance, above=0)
-    check_loss(loss)
+    setting = Setting.of(sample, perturbation, loss)
     if judge is not None and not isinstance(judge, Attack):
         raise TypeError(f"judge must be an attack such as GridMax(), got {judge!r}")
     if judge is None:
@@ -126,7 +85,7 @@ def best_in_ball(
         search.drop()
         if not fresh and search.value - search.lower_bound > 0.9 * gap:
             break  # neither new points nor more digits are to be had
-    return search.result(repr(judge))
+    return search.result(repr(judge), setting)
 
 
 def _features(model: LinearizedNet | Kernel) -> Features:
@@ -227,7 +186,7 @@ class _CuttingPlanes:
         ]
         # strictly inside: the last answer may be on the edge, to rounding
         inside = [v * min(1.0, 0.999 * self.radius / max(float(v.norm()), 1e-300)) for v in start]
-        program = Program(
+        program = MinMaxProgram(
             group=self.group,
             groups=len(self.y),
             base=self.base,
@@ -263,7 +222,7 @@ class _CuttingPlanes:
             (curve,) = torch.autograd.grad(slope.sum(), outputs)
         return self.loss(f, y), slope.detach(), curve
 
-    def result(self, judge: str) -> Comparator:
+    def result(self, judge: str, setting: Setting) -> Comparator:
         """The best function so far."""
         points, beta = self.best
         squared = sum(
@@ -276,6 +235,7 @@ class _CuttingPlanes:
             radius=self.radius,
             distance=math.sqrt(max(squared, 0.0)),
             judge=judge,
+            setting=setting,
             points=points,
             coefficients=beta,
             function=self.features.function(points, beta),

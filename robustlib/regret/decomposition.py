@@ -10,9 +10,8 @@ from torch import Tensor
 from ..checks import check_real
 from ..losses import Loss
 from ..samples import Labelled
-from ..training.comparison import Comparison
+from ..training.comparison import Comparator, Comparison
 from ..training.trajectory import Trajectory
-from .comparator import Comparator
 from .replay import replay
 
 _INNER = r"\langle g_t, W_t - W_*\rangle"
@@ -125,27 +124,28 @@ def regret(
 ) -> Regret:
     """The regret of a run against ``comparator``, with its terms; they add up to rounding.
 
-    The run must have been trained with ``comparator=comparator.weights``; or with
-    ``record=("attacked", "weights")``, which serves any comparator afterwards and needs the
-    ``sample`` (its labels) and the ``loss`` of the run. ``robust_loss`` is L_*(W_*) of the net that
-    was trained, at the comparator's weights: by default the comparator's own value, which is right
-    where that linearised net itself was trained.
+    The run must have been trained with this ``comparator``; or with
+    ``record=("attacked", "weights")``, which serves any comparator afterwards. It knows its sample
+    and its loss; give ``sample`` and ``loss`` where it was loaded from a file, which does not hold
+    them. ``robust_loss`` is L_*(W_*) of the net that was trained, at the comparator's weights: by
+    default the comparator's own value, which is right where that linearised net itself was trained.
 
-    Raises ``ValueError`` where the run holds neither record, or where the comparator has no
-    weights or those of another net, and for a run of no steps.
+    Raises ``ValueError`` where the run holds neither record, for a run of no steps, where the
+    comparator has no weights or those of another net, or is for another sample, set or loss than
+    the run's, and for another ``sample`` or ``loss``.
     """
     if not isinstance(trajectory, Trajectory):
         raise TypeError(f"trajectory must be a Trajectory, got {type(trajectory).__name__}")
     if not isinstance(comparator, Comparator):
         raise TypeError(f"comparator must be a Comparator, got {type(comparator).__name__}")
-    if comparator.weights is None:
-        raise ValueError(
-            "comparator has no weights: it is a function of a kernel; take best_in_ball of "
-            "linearize(net)"
-        )
     if not trajectory.steps:
         raise ValueError("trajectory must have at least one step, got none")
-    seen = _comparison(trajectory, comparator.weights, sample, loss)
+    weights = comparator.weights_for(trajectory.setting)
+    if sample is not None:
+        trajectory.setting.same_sample(sample)
+    if loss is not None:
+        trajectory.setting.same_loss(loss)
+    seen = _comparison(trajectory, weights, sample, loss)
     value = comparator.value if robust_loss is None else check_real("robust_loss", robust_loss)
     surrogate = trajectory.surrogate_loss.double()
     return Regret(
@@ -173,12 +173,11 @@ def _comparison(
         return known
     if trajectory.attacked is None or trajectory.weights is None:
         raise ValueError(
-            "trajectory must come from a run with comparator=comparator.weights, or with "
+            "trajectory must come from a run with this comparator, or with "
             f"record=('attacked', 'weights'); this one has "
             f"{'other weights to compare with' if known is not None else 'neither'}"
         )
-    if sample is None or loss is None:
-        raise ValueError("sample and loss are needed to compare with a run's recorded weights")
+    sample, loss = trajectory.setting.same_sample(sample), trajectory.setting.same_loss(loss)
     start = {k: w[0] for k, w in trajectory.weights.items()}
     seen = Comparison.start(weights, start, trajectory.steps)
     for step in replay(trajectory, sample, loss):

@@ -52,7 +52,7 @@ class NetFeatures:
         for h, beta in enumerate(coefficients):
             steps = [torch.zeros_like(w).requires_grad_(i == h) for i, w in enumerate(start)]
             with torch.enable_grad():
-                combined = self.net.frame.expand(steps, points) @ beta
+                combined = self.net.base_net.expand(steps, points) @ beta
             (step,) = torch.autograd.grad(combined, [steps[h]])
             found.append(start[h] + step)
         return tuple(found)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ..attacks.problem import outputs
-from ..losses import Loss, check_loss
-from ..samples import Labelled, check_labelled
+from ..losses import Loss
+from ..samples import Labelled
 from ..training.trajectory import Trajectory
 
 
@@ -30,17 +30,11 @@ class Step:
 def replay(trajectory: Trajectory, sample: Labelled, loss: Loss) -> Iterator[Step]:
     """Every step of a run that recorded both weights and attacked points, in turn.
 
-    After the last step the net is at W_T. Raises ``ValueError`` where the record is missing.
+    ``sample`` and ``loss`` are those of the run. After the last step the net is at W_T. Raises
+    ``ValueError`` where the record is missing.
     """
     if trajectory.attacked is None or trajectory.weights is None:
         raise ValueError("trajectory must come from a run with record=('attacked', 'weights')")
-    check_labelled(sample)
-    check_loss(loss)
-    if sample.x.shape != trajectory.attacked.shape[1:]:
-        raise ValueError(
-            f"sample must be that of the run, with points {tuple(trajectory.attacked.shape[1:])}, "
-            f"got {tuple(sample.x.shape)}"
-        )
     net = copy.deepcopy(trajectory.initial)
     trained: dict[str, Tensor] = {
         k: w for k, w in net.named_parameters() if k in trajectory.weights

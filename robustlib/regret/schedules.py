@@ -176,18 +176,18 @@ def realisable_schedule(
 
 def _ball(net: nn.Module, radius: float, gradient: float | None) -> tuple[float, float, int]:
     """D, G and the number of layers."""
-    frame = net.frame if isinstance(net, LinearizedNet) else net
-    if not isinstance(frame, TwoLayerNet | DeepNet):
+    base = net.base_net if isinstance(net, LinearizedNet) else net
+    if not isinstance(base, TwoLayerNet | DeepNet):
         raise TypeError(
             f"net must be a TwoLayerNet, a DeepNet or their linearisation, got {type(net).__name__}"
         )
     check_real("radius", radius, above=0)
-    layers = frame.depth if isinstance(frame, DeepNet) else 1
+    layers = base.depth if isinstance(base, DeepNet) else 1
     if gradient is None:
-        if not isinstance(frame, TwoLayerNet) or math.isinf(frame.activation.slope):
+        if not isinstance(base, TwoLayerNet) or math.isinf(base.activation.slope):
             raise ValueError(
                 "gradient must be given: no bound on the gradient is known for this net; at W_0 "
                 "it is empirical_ntk(net, x).diagonal().max().sqrt()"
             )
-        gradient = frame.activation.slope
+        gradient = base.activation.slope
     return math.sqrt(layers) * radius, check_real("gradient", gradient, above=0), layers

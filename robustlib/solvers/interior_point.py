@@ -17,7 +17,7 @@ _ROUNDING = 64 * torch.finfo(torch.float64).eps
 
 
 @dataclass(frozen=True)
-class Program:
+class MinMaxProgram:
     """min over |v_h| <= radius of the mean over groups i of the max over its elements e of psi_e.
 
     Element e belongs to group ``group[e]`` and has the output f_e = base_e + sum_h <L_h[e], v_h>,
@@ -102,7 +102,7 @@ class Solution:
 
 
 def solve(
-    program: Program,
+    program: MinMaxProgram,
     *,
     gap: float,
     start: Tensor | None = None,
@@ -141,7 +141,7 @@ def solve(
 class _State:
     """A point strictly inside, (v, t), with multipliers z > 0 of elements and y > 0 of balls."""
 
-    program: Program
+    program: MinMaxProgram
     v: Tensor
     t: Tensor
     z: Tensor
@@ -152,12 +152,12 @@ class _State:
     curve: Tensor
 
     @classmethod
-    def at(cls, program: Program, v: Tensor, t: Tensor, z: Tensor, y: Tensor) -> _State:
+    def at(cls, program: MinMaxProgram, v: Tensor, t: Tensor, z: Tensor, y: Tensor) -> _State:
         f = program.outputs(v)
         return cls(program, v, t, z, y, f, *program.functions(f))
 
     @classmethod
-    def begin(cls, program: Program, start: Tensor | None, shares: Tensor | None) -> _State:
+    def begin(cls, program: MinMaxProgram, start: Tensor | None, shares: Tensor | None) -> _State:
         base, group = program.base, program.group
         v = base.new_zeros(sum(f.shape[1] for f in program.factors)) if start is None else start
         shares = torch.ones_like(base) if shares is None else shares

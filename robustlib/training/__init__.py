@@ -1,6 +1,6 @@
 """Adversarial training, and the record of a run."""
 
-from .step import adversarial_training
+from .loop import adversarial_training
 from .trajectory import Trajectory
 
 __all__ = ["Trajectory", "adversarial_training"]

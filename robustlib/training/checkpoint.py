@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_HEADER = b"robustlib file 1\n"
+_HEADER = b"robustlib file 2\n"
 _DIGEST = hashlib.sha256().digest_size
 
 
@@ -62,6 +62,19 @@ def read(path: str | os.PathLike[str], device: torch.device) -> dict[str, Any]:
     return payload
 
 
+def resumed(
+    path: str | os.PathLike[str], device: torch.device, fingerprint: dict[str, str]
+) -> dict[str, Any]:
+    """The payload of the checkpoint at ``path``, if it is of the run with this ``fingerprint``."""
+    saved = read(path, device)
+    if "fingerprint" not in saved:
+        raise ValueError(f"{path} is not a checkpoint of a run; it is left as is")
+    differ = differences(saved["fingerprint"], fingerprint)
+    if differ:
+        raise ValueError(f"{path} belongs to another run: {differ}; it is left as is")
+    return saved
+
+
 def digest(tensors: Iterable[Tensor], text: str = "") -> str:
     """Twelve hexadecimal digits that stand for the bits, shapes and dtypes of ``tensors``."""
     total = hashlib.sha256(text.encode())
@@ -71,24 +84,28 @@ def digest(tensors: Iterable[Tensor], text: str = "") -> str:
     return total.hexdigest()[:12]
 
 
-def describe(name: str, value: object) -> str:
-    """``repr(value)``, with a digest of the tensors it holds: the same in every process.
+def describe(value: object) -> str:
+    """``repr(value)``, with a digest of the tensors that it holds as a dataclass.
 
-    Raises ``TypeError`` where the repr is only a memory address, which the next process will not
-    have again.
+    The same in every process, unless the repr is a memory address.
     """
     text = repr(value)
-    if " at 0x" in text:
-        raise TypeError(
-            f"{name} needs a repr that is the same in every process for a checkpoint to know it "
-            f"again (a dataclass has one), got {text}"
-        )
     if dataclasses.is_dataclass(value):
         fields = [getattr(value, field.name) for field in dataclasses.fields(value)]
         tensors = [field for field in fields if isinstance(field, Tensor)]
         if tensors:
             text += f" with contents {digest(tensors)}"
     return text
+
+
+def check_lasting(fingerprint: dict[str, str]) -> None:
+    """Raise where a part is known by a memory address, which the next process will not have."""
+    for name, text in fingerprint.items():
+        if " at 0x" in text:
+            raise TypeError(
+                f"{name} needs a repr that is the same in every process for a checkpoint to know "
+                f"it again (a dataclass has one), got {text}"
+            )
 
 
 def differences(old: dict[str, str], new: dict[str, str]) -> str:

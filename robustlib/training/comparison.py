@@ -1,10 +1,10 @@
-"""A run as fixed weights W_* see it: what regret, its terms and the potential are made of."""
+"""Fixed weights W_*, and a run as they see it: what regret and the potential are made of."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import torch
@@ -12,6 +12,64 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ..losses import Loss
+from .setting import Setting
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparator:
+    """The function in the ball with the least robust loss, and how close it is known to be.
+
+    ``value`` is the robust loss of this function, as ``judge`` found it: an upper bound of the
+    minimum over the ball where the judge is exact. ``lower_bound`` is at most that minimum, by
+    duality, whoever judges. ``gap`` is their difference. ``radius`` is that of the ball, and
+    ``distance`` how far the function is from the ball's centre (Frobenius norm of the whole step
+    W - W_0, or norm in the RKHS). ``weights`` is one tensor per trained layer, like
+    ``net.start()``; None for a kernel. The function is the sum over ``points`` (N, d) of
+    ``coefficients`` (H, N) times features, one row for every layer; calling the comparator gives
+    its outputs (n,) at x. ``setting`` holds the sample, the sets and the loss that it is best for.
+    """
+
+    weights: tuple[Tensor, ...] | None
+    value: float
+    lower_bound: float
+    radius: float
+    distance: float
+    judge: str
+    setting: Setting
+    points: Tensor
+    coefficients: Tensor
+    function: Callable[[Tensor], Tensor] = field(repr=False)
+
+    @property
+    def gap(self) -> float:
+        """How far the value may be above the minimum."""
+        return self.value - self.lower_bound
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Outputs (n,) at points ``x`` (n, d)."""
+        return self.function(x)
+
+    def __repr__(self) -> str:
+        relative = f"{self.gap / self.value:.1e}" if self.value > 0 else "undefined"
+        return (
+            f"Within {self.radius:g} of the start the least robust loss is between "
+            f"{self.lower_bound:.9g} and {self.value:.9g} (relative gap {relative}); reached at "
+            f"distance {self.distance:.6g}, judged by {self.judge}."
+        )
+
+    def weights_for(self, setting: Setting) -> tuple[Tensor, ...]:
+        """The weights, to compare a run in ``setting`` with.
+
+        Raises ``ValueError`` where the comparator is for another sample, set or loss, and where it
+        is a function of a kernel, which has no weights.
+        """
+        if self.weights is None:
+            raise ValueError(
+                "comparator has no weights: it is a function of a kernel; take best_in_ball of "
+                "linearize(net)"
+            )
+        setting.check_same("comparator", self.setting)
+        return self.weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +93,7 @@ class Comparison:
         """Room for ``steps`` steps from the ``trained`` weights, and the first distance."""
         if not isinstance(comparator, tuple | list):
             raise TypeError(
-                "comparator must be a tuple of tensors, such as the weights of a Comparator, got "
+                "comparator must be a Comparator or a tuple of tensors, such as its weights, got "
                 f"{type(comparator).__name__}"
             )
         weights = dict(zip(trained, comparator, strict=False))

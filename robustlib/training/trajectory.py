@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from . import checkpoint as checkpoints
 from .comparison import Comparison
+from .setting import Setting
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 class Trajectory:
     """A run of T steps, from the weights W_0 over W_1, ..., to W_T.
 
+    ``setting`` holds the sample, the perturbation sets, the loss and the attack of the run; where
+    the run was loaded from a file, it has descriptions of them and can tell others from them.
     ``surrogate_loss`` (T,): the mean loss at the points that the attack found at W_0 .. W_(T-1);
     the robust loss may be larger. ``drift`` (T+1,): the distance of all trained weights of
     W_0 .. W_T from the initialisation, the root of the sum of squares of ``drift_by_layer``, each
@@ -32,6 +35,7 @@ class Trajectory:
     ``comparison`` holds the run as given weights see it, where such were given.
     """
 
+    setting: Setting
     surrogate_loss: Tensor
     drift: Tensor
     drift_by_layer: dict[str, Tensor]
@@ -86,7 +90,10 @@ class Trajectory:
         return figure
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the run to one file, atomically; ``load`` gives it back bit by bit."""
+        """Write the run to one file, atomically; ``load`` gives it back bit by bit.
+
+        Of sample, sets, loss and attack the file holds descriptions, not the things themselves.
+        """
         checkpoints.write(path, {"trajectory": self.payload()})
 
     @classmethod
@@ -109,6 +116,7 @@ class Trajectory:
         """All numbers of the run, in plain containers."""
         nets = ("initial", "best", "final")
         numbers = {name: value for name, value in vars(self).items() if name not in nets}
+        numbers["setting"] = dict(self.setting.known)
         states = {name: dict(getattr(self, name).state_dict()) for name in nets}
         if self.comparison is not None:
             numbers["comparison"] = dict(vars(self.comparison))
@@ -130,6 +138,7 @@ class Trajectory:
                 raise ValueError(f"net must have weights {shapes[0]}, got {shapes[1]}")
             module.load_state_dict(state)
             fields[name] = module
+        fields["setting"] = Setting(fields["setting"])
         for name in ("surrogate_loss", "drift", "step_sizes"):
             fields[name] = fields[name].cpu()
         if fields.get("comparison") is not None:

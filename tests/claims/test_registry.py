@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import time
 
 import pytest
@@ -92,17 +93,54 @@ def test_a_check_that_raises_is_reported_with_its_error() -> None:
 
 
 @pytest.mark.usefixtures("empty")
-def test_a_check_that_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_that_computes_without_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.SECONDS, "smoke", 0.2)
 
     def run(size: str) -> Evidence:
-        time.sleep(60)
+        while time.process_time() < start + 60:
+            pass
         return evidence()
+
+    start = time.process_time()
 
     verdict = verdict_of(run)
     assert verdict.status == "COULD NOT BE CHECKED"
-    assert "longer than its 0.2 s" in verdict.reason
-    assert verdict.seconds < 30
+    assert "TimeoutError: took more than its 0.2 CPU seconds" in verdict.reason
+    assert verdict.evidence is None
+
+
+@pytest.mark.usefixtures("empty")
+def test_waiting_for_the_processor_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a check lasts longer and computes no more than on an idle one."""
+    monkeypatch.setitem(registry.SECONDS, "smoke", 0.2)
+
+    def run(size: str) -> Evidence:
+        time.sleep(0.5)
+        return evidence()
+
+    assert verdict_of(run).status == "HOLDS"
+
+
+@pytest.mark.usefixtures("empty")
+def test_every_thread_has_the_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.SECONDS, "smoke", 0.05)
+    monkeypatch.setattr(registry.torch, "get_num_threads", lambda: 1000)
+
+    def run(size: str) -> Evidence:
+        start = time.process_time()
+        while time.process_time() < start + 0.1:
+            pass
+        return evidence()
+
+    assert verdict_of(run).status == "HOLDS"
+
+
+@pytest.mark.usefixtures("empty")
+def test_the_timer_is_off_after_a_check() -> None:
+    before = signal.getsignal(signal.SIGPROF)
+    verdict_of(lambda size: evidence())
+    assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
+    assert signal.getsignal(signal.SIGPROF) is before
 
 
 @pytest.mark.usefixtures("empty")
@@ -113,12 +151,14 @@ def test_a_slow_check_counts_as_late_where_it_cannot_be_stopped(
     monkeypatch.delattr(registry.signal, "setitimer")
 
     def run(size: str) -> Evidence:
-        time.sleep(0.05)
+        start = time.process_time()
+        while time.process_time() < start + 0.05:
+            pass
         return evidence()
 
     verdict = verdict_of(run)
     assert verdict.status == "COULD NOT BE CHECKED"
-    assert "longer than its 0.01 s" in verdict.reason
+    assert "more than its 0.01 CPU seconds" in verdict.reason
 
 
 @pytest.mark.usefixtures("empty")

@@ -10,7 +10,7 @@ import torch
 from scipy import integrate, special
 
 from robustlib.activations import ACTIVATIONS
-from robustlib.kernels import ntk, spectrum
+from robustlib.kernels import kernel_spectrum, ntk
 
 DIGITS = {
     ("relu", 3): "0.0625 0.083333333333 0.02734375 0 0.0022786458333 0 0.00065612792969 0"
@@ -32,20 +32,20 @@ BIASED = {
 @pytest.mark.parametrize("kind", DIGITS, ids=str)
 def test_known_digits(kind: tuple[str, int]) -> None:
     expected = [float(text) for text in DIGITS[kind].split()]
-    found = spectrum(kind[1], activation=kind[0], bias=False, max_degree=len(expected) - 1)
+    found = kernel_spectrum(kind[1], activation=kind[0], bias=False, max_degree=len(expected) - 1)
     assert np.abs(found.eigenvalues.numpy() - expected).max() < 6e-12
     assert found.missing_degrees == tuple(k for k, v in enumerate(expected) if v == 0)
 
 
 @pytest.mark.parametrize("activation", BIASED)
 def test_known_digits_with_bias(activation: str) -> None:
-    found = spectrum(3, activation=activation, max_degree=5)
+    found = kernel_spectrum(3, activation=activation, max_degree=5)
     np.testing.assert_allclose(found.eigenvalues.numpy(), BIASED[activation], rtol=1.5e-4)
     assert found.universal
 
 
 def test_known_digits_of_a_deep_net() -> None:
-    found = spectrum(3, bias=False, layers="paper", depth=2, max_degree=5)
+    found = kernel_spectrum(3, bias=False, layers="paper", depth=2, max_degree=5)
     expected = [0.386123, 0.263292, 0.086281, 0.016403, 0.008348, 0.002894]
     assert np.abs(found.eigenvalues.numpy() - expected).max() < 6e-7
 
@@ -68,7 +68,7 @@ def test_relu_has_its_closed_form(d: int) -> None:
     expected = [
         ((k + d - 2) * arc(k + 1) + k * arc(k - 1)) / (2 * (2 * k + d - 2)) for k in range(31)
     ]
-    found = spectrum(d, bias=False, max_degree=30)
+    found = kernel_spectrum(d, bias=False, max_degree=30)
     error = np.abs(found.eigenvalues.numpy() - expected)
     assert (error <= 20 * found.rounding.numpy()).all()
 
@@ -134,7 +134,9 @@ def of_power(p: int, degree: int, d: int) -> float:
 @pytest.mark.parametrize("d", [3, 5, 8])
 @pytest.mark.parametrize("activation", ["relu", "quadratic_relu", "erf"])
 def test_three_ways_to_an_eigenvalue(activation: str, d: int) -> None:
-    found = spectrum(d, activation=activation, bias=False, max_degree=10).eigenvalues.tolist()
+    found = kernel_spectrum(
+        d, activation=activation, bias=False, max_degree=10
+    ).eigenvalues.tolist()
     for degree, value in enumerate(found):
         for other in (by_algebra, by_integration):
             assert value == pytest.approx(other(activation, d, degree), rel=1e-10, abs=1e-15)
@@ -142,7 +144,9 @@ def test_three_ways_to_an_eigenvalue(activation: str, d: int) -> None:
 
 def test_two_ways_on_the_circle() -> None:
     for activation in ("relu", "quadratic_relu", "erf"):
-        found = spectrum(2, activation=activation, bias=False, max_degree=10).eigenvalues.tolist()
+        found = kernel_spectrum(
+            2, activation=activation, bias=False, max_degree=10
+        ).eigenvalues.tolist()
         for degree, value in enumerate(found):
             other = by_integration(activation, 2, degree)
             assert value == pytest.approx(other, rel=1e-10, abs=1e-15)
@@ -157,7 +161,7 @@ def test_mercer_sum_with_its_tail() -> None:
 
     From degree 8 on, degree^2 times a term of even degree grows, to 1/pi; the odd terms are 0.
     """
-    found = spectrum(3, bias=False, max_degree=400)
+    found = kernel_spectrum(3, bias=False, max_degree=400)
     terms = found.eigenvalues.numpy() * np.array(found.multiplicities, dtype=float)
     closed = [(2 * k + 1) * by_algebra("relu", 3, k) for k in range(401)]
     np.testing.assert_allclose(terms, closed, atol=1e-13)
@@ -174,7 +178,7 @@ def test_mercer_sum_with_its_tail() -> None:
 @pytest.mark.parametrize("d", [2, 3, 5])
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
 def test_the_series_adds_up_to_the_kernel(activation: str, d: int) -> None:
-    found = spectrum(d, activation=activation, max_degree=600 if d == 2 else 150)
+    found = kernel_spectrum(d, activation=activation, max_degree=600 if d == 2 else 150)
     weights = found.eigenvalues.numpy() * np.array(found.multiplicities, dtype=float)
     tail = weights[len(weights) // 2 :].sum() * 2  # what lies beyond, for decay like 1/l^2
     for t in (1.0, 0.4, -0.9):
@@ -191,7 +195,7 @@ def test_the_series_adds_up_to_the_kernel(activation: str, d: int) -> None:
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_parity_says_what_is_missing(activation: str) -> None:
-    found = spectrum(4, activation=activation, bias=False, max_degree=12)
+    found = kernel_spectrum(4, activation=activation, bias=False, max_degree=12)
     odd, even = range(3, 13, 2), range(4, 13, 2)
     expected = {
         "quadratic_relu": tuple(even),
@@ -203,18 +207,18 @@ def test_parity_says_what_is_missing(activation: str) -> None:
     assert (found.eigenvalues[list(expected)] == 0).all()
     present = [k for k in range(9) if k not in expected]
     assert (found.eigenvalues[present] > 0).all()
-    lifted = spectrum(4, activation=activation, max_degree=12)
+    lifted = kernel_spectrum(4, activation=activation, max_degree=12)
     assert lifted.universal
     assert lifted.missing_degrees == ()
 
 
 def test_universality_is_not_a_matter_of_max_degree() -> None:
-    assert not spectrum(3, bias=False, max_degree=2).universal  # nothing is missing up to 2
-    assert spectrum(3, bias=False, max_degree=2).missing_degrees == ()
-    assert spectrum(3, bias=False, layers="paper", depth=2).universal
-    assert spectrum(3, bias=False, layers="all", depth=2).universal
-    assert not spectrum(3, bias=False, layers="paper", depth=1).universal
-    assert not spectrum(3, bias=False, activation="tanh", layers="all", depth=3).universal
+    assert not kernel_spectrum(3, bias=False, max_degree=2).universal  # nothing is missing up to 2
+    assert kernel_spectrum(3, bias=False, max_degree=2).missing_degrees == ()
+    assert kernel_spectrum(3, bias=False, layers="paper", depth=2).universal
+    assert kernel_spectrum(3, bias=False, layers="all", depth=2).universal
+    assert not kernel_spectrum(3, bias=False, layers="paper", depth=1).universal
+    assert not kernel_spectrum(3, bias=False, activation="tanh", layers="all", depth=3).universal
 
 
 @pytest.mark.parametrize(
@@ -225,40 +229,42 @@ def test_universality_is_not_a_matter_of_max_degree() -> None:
 def test_decay_exponents(d: int, activation: str, layers: str, depth: int, extra: int) -> None:
     options = {"activation": activation, "layers": layers, "depth": depth}
     for bias in (False, True):
-        found = spectrum(d, bias=bias, max_degree=60, **options)  # type: ignore[arg-type]
+        found = kernel_spectrum(d, bias=bias, max_degree=60, **options)  # type: ignore[arg-type]
         assert found.decay is not None
         assert abs(found.decay - d - extra) < 0.08
 
 
 def test_smooth_activations_decay_faster_than_any_power() -> None:
-    found = spectrum(3, activation="gelu")
+    found = kernel_spectrum(3, activation="gelu")
     assert found.decay == math.inf
     ratio = found.eigenvalues[8:12] / found.eigenvalues[7:11]
     assert (ratio < 0.4).all()  # for a power it would be (l/(l + 1))^3, above 0.6
 
 
 def test_multiplicities_count_harmonics() -> None:
-    assert spectrum(2, max_degree=4).multiplicities == (1, 2, 2, 2, 2)
-    assert spectrum(3, max_degree=4).multiplicities == (1, 3, 5, 7, 9)
+    assert kernel_spectrum(2, max_degree=4).multiplicities == (1, 2, 2, 2, 2)
+    assert kernel_spectrum(3, max_degree=4).multiplicities == (1, 3, 5, 7, 9)
     for d in (4, 6):
         # harmonics of degree up to k, restricted polynomials: C(k+d-1, d-1) + C(k+d-2, d-1)
-        total = sum(spectrum(d, max_degree=7).multiplicities)
+        total = sum(kernel_spectrum(d, max_degree=7).multiplicities)
         assert total == math.comb(7 + d - 1, d - 1) + math.comb(7 + d - 2, d - 1)
 
 
 def test_the_sphere_in_one_dimension_has_two_degrees() -> None:
-    found = spectrum(1, bias=False)
+    found = kernel_spectrum(1, bias=False)
     assert found.eigenvalues.tolist() == pytest.approx([0.25, 0.25], rel=1e-14)
     assert found.multiplicities == (1, 1)
     assert found.universal
-    odd = spectrum(1, activation="erf", bias=False)
+    odd = kernel_spectrum(1, activation="erf", bias=False)
     assert odd.missing_degrees == (0,)
     assert not odd.universal
     assert odd.decay is None
 
 
 def test_spectra_read_as_sentences() -> None:
-    text = repr(spectrum(3, bias=False))
+    text = repr(kernel_spectrum(3, bias=False))
     assert "R^3" in text
     assert "degrees 3, 5, 7, 9, ... are missing" in text
-    assert repr(spectrum(3)).startswith("A spectrum on the unit sphere of R^3 to degree 20: univ")
+    assert repr(kernel_spectrum(3)).startswith(
+        "A spectrum on the unit sphere of R^3 to degree 20: univ"
+    )

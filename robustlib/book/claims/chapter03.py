@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ...activations import ACTIVATIONS
-from ...networks import DeepNet, TwoLayerNet
+from ...networks import DeepNet, Network, TwoLayerNet
 from ...numerics import generator
 from ...samples import sphere
 from .registry import Control, Evidence, claim, interval_over_seeds
@@ -21,27 +22,31 @@ SHARPEST = {"gelu": 0.0, "softplus": 0.0, "silu": 0.0, "erf": math.sqrt(0.5)}
 SHARPEST["tanh"] = math.atanh(math.sqrt(1 / 3))
 
 
-class NoFactors(nn.Module):
+class NoFactors(Network):
     """The weights of ``net`` divided by sqrt(m), and no factor 1/sqrt(m) in the formula."""
 
     def __init__(self, net: DeepNet) -> None:
         super().__init__()
         root = math.sqrt(net.width)
         self.first, self.readout, self.function = net.first / root, net.readout, net.activation
-        self.start = [w / root for w in net.start()]
-        self.layers = nn.ParameterList(nn.Parameter(v.clone()) for v in self.start)
+        self.begun = tuple(w / root for w in net.start())
+        self.layers = nn.ParameterList(nn.Parameter(v.clone()) for v in self.begun)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def start(self) -> tuple[Tensor, ...]:
+        """The divided weights at the start."""
+        return self.begun
+
+    def evaluate(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
         """Outputs (n,) at points x (n, d)."""
         hidden = lift(x) @ self.first.T
-        for v in self.layers:
+        for v in weights:
             hidden = self.function.function(hidden @ v.T)
         return hidden @ self.readout
 
     def project(self, radius: float) -> None:
-        """Bring every layer back into the ball of ``radius`` around its start."""
+        """Bring every layer back into its ball: not by the library's own projection."""
         with torch.no_grad():
-            for v, v0 in zip(self.layers, self.start, strict=True):
+            for v, v0 in zip(self.layers, self.begun, strict=True):
                 v.copy_(v0 + (v - v0) * min(1.0, radius / float((v - v0).norm())))
 
 

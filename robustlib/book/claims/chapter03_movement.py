@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from ...activations import ACTIVATIONS
 from ...attacks import PGD, Identity, RandomNoise
-from ...networks import TwoLayerNet
 from .registry import Control, Evidence, claim
 from .widths import (
     LENGTH,
@@ -17,6 +16,7 @@ from .widths import (
     SEEDS,
     STEP,
     WIDTHS,
+    MeanField,
     agrees,
     circle,
     gradient_change,
@@ -32,19 +32,6 @@ from .widths import (
 # sup |s'''| of the GELU s(z) = z Phi(z): s''' = (z^3 - 4z) phi, largest where z^4 - 7z^2 + 4 = 0
 _PEAK = math.sqrt((7 - math.sqrt(33)) / 2)
 GELU_THIRD = (4 * _PEAK - _PEAK**3) * math.exp(-(_PEAK**2) / 2) / math.sqrt(2 * math.pi)
-
-
-class MeanField(nn.Module):
-    """``net`` with the factor 1/m in place of 1/sqrt(m)."""
-
-    def __init__(self, net: TwoLayerNet) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Outputs (n,) at points x (n, d)."""
-        outputs: Tensor = self.net(x) / math.sqrt(self.net.width)
-        return outputs
 
 
 def rows_moved(net: nn.Module) -> Tensor:

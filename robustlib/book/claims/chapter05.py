@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from ...kernels import empirical_ntk, ntk, spectrum
+from ...kernels import empirical_ntk, kernel_spectrum, ntk
 from .depths import deep_net, gradient_norms, sweep
 from .registry import Control, Evidence, claim, interval_over_seeds
 from .widths import SEEDS, agrees, circle, lift, rms, slope
@@ -137,10 +137,10 @@ def depth_degrees(size: str) -> Evidence:
     least, complete = math.inf, True
     for d in dimensions:
         for depth in (2, 3, 5):
-            found = spectrum(d, bias=False, layers="paper", depth=depth, max_degree=8)
+            found = kernel_spectrum(d, bias=False, layers="paper", depth=depth, max_degree=8)
             least = min(least, float((found.eigenvalues / found.rounding).min()))
             complete = complete and found.universal and not found.missing_degrees
-    single = spectrum(3, bias=False, layers="paper", depth=1, max_degree=8)
+    single = kernel_spectrum(3, bias=False, layers="paper", depth=1, max_degree=8)
     return Evidence(
         predicted="depth 2 and more: every eigenvalue > 0",
         measured=f"{'none' if complete and least > 10 else 'some'} missing to degree 8",

@@ -21,13 +21,13 @@ from .depths import (
     deep_error,
     deep_net,
     deep_run,
-    over_depths,
+    distances,
     relu_and_gelu,
     stability_bound,
 )
 from .registry import Control, Evidence, claim
 from .tools import F64
-from .widths import RADIUS, SEEDS, circle, rms
+from .widths import RADIUS, SEEDS, circle, rms, slopes_of
 
 
 @claim(
@@ -44,7 +44,7 @@ def deep_linearisation(size: str) -> Evidence:
         nonlocal share
         net = deep_net(width, DEPTH, seed, activation)
         weights = deep_run(net)
-        far = [float((w - w0).norm()) for w, w0 in zip(weights, net.start(), strict=True)]
+        far = distances(net, weights)
         error = deep_error(net, weights, x)
         if width <= 256:
             bound = DEPTH * max(far) * stability_bound(net, x, max(far))
@@ -60,7 +60,7 @@ def deep_linearisation(size: str) -> Evidence:
             share = max(share, error / (2 * stability_bound(net, point, 1.0)))
         return [error]
 
-    (adversary,) = over_depths(DEEP_WIDTHS[size], 4 * SEEDS[size], worst)
+    (adversary,) = slopes_of(DEEP_WIDTHS[size], 4 * SEEDS[size], worst)
     kink, smooth = relu_and_gelu(size, trained)
     return Evidence(
         predicted="below H R E; trained: slope at most -1/6 (ReLU), at most -1/2 (GELU)",

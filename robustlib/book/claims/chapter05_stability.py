@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...networks import DeepNet
 from ...numerics import generator
@@ -18,9 +18,9 @@ from .depths import (
     deep_error,
     deep_net,
     deep_run,
+    distances,
     gradient_changes,
     gradient_norms,
-    over_depths,
     relu_and_gelu,
     stability_bound,
     sweep,
@@ -28,7 +28,7 @@ from .depths import (
 )
 from .registry import Control, Evidence, claim
 from .tools import F64
-from .widths import SEEDS, agrees, circle, rms, standard_run
+from .widths import SEEDS, MeanField, agrees, circle, rms, slopes_of, standard_run
 
 DEPTH = 3
 # Limit of m^(1/6) times the largest change of the last layer's gradient in the ball of radius 1.
@@ -46,19 +46,6 @@ def ran(size: str, activation: str = "ReLU") -> str:
     )
 
 
-class MeanField(nn.Module):
-    """``net`` with one more factor 1/sqrt(m)."""
-
-    def __init__(self, net: DeepNet) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Outputs (n,) at points x (n, d)."""
-        outputs: Tensor = self.net(x) / math.sqrt(self.net.width)
-        return outputs
-
-
 @claim(
     "deep-movement",
     statement="prop-deep-movement",
@@ -74,7 +61,7 @@ def deep_movement(size: str) -> Evidence:
         net = deep_net(width, DEPTH, seed)
         weights = deep_run(net)
         norms = gradient_norms(sweep(net, weights, circle()))
-        far = [float((w - w0).norm()) for w, w0 in zip(weights, net.start(), strict=True)]
+        far = distances(net, weights)
         most = torch.maximum(norms, gradient_norms(sweep(net, net.start(), circle()))).amax(1)
         share = max(
             share,
@@ -88,8 +75,8 @@ def deep_movement(size: str) -> Evidence:
         assert isinstance(final, MeanField)
         return [max(final.net.drift().values())]
 
-    layers = over_depths(DEEP_WIDTHS[size], SEEDS[size], moved)
-    (broken,) = over_depths(DEEP_WIDTHS[size], SEEDS[size], free)
+    layers = slopes_of(DEEP_WIDTHS[size], SEEDS[size], moved)
+    (broken,) = slopes_of(DEEP_WIDTHS[size], SEEDS[size], free)
     return Evidence(
         predicted="slope 0 for every layer; none beyond alpha T L G",
         measured="slopes " + ", ".join(map(str, layers)) + f"; at most {share:.0%} of the bound",
@@ -131,8 +118,8 @@ def deep_worst_case(size: str) -> Evidence:
         change = gradient_changes(sweep(net, net.start(), x), sweep(net, step, x))
         return [float(change[1])]
 
-    (found,) = over_depths(widths, 8 * SEEDS[size], changed)
-    (flat,) = over_depths(widths, 4 * SEEDS[size], smooth)
+    (found,) = slopes_of(widths, 8 * SEEDS[size], changed)
+    (flat,) = slopes_of(widths, 4 * SEEDS[size], smooth)
     means = [sum(values) / len(values) for values in (last, errors)]
     right = agrees(last, LAST, among=2) and agrees(errors, ERROR, among=2)
     return Evidence(
@@ -169,9 +156,7 @@ def deep_stability(size: str) -> Evidence:
         far = math.sqrt(sum(float((w - w0).square().sum()) for w, w0 in pairs))
         change = gradient_changes(start, sweep(net, weights, x))
         if width <= bounded:
-            largest = max(
-                float((w - w0).norm()) for w, w0 in zip(weights, net.start(), strict=True)
-            )
+            largest = max(distances(net, weights))
             share = max(share, float(change.max()) / stability_bound(net, x, largest))
             share = max(share, *_in_the_ball(net, x[:1], seed))
         # the bound grows like R (GELU) and R^(1/3) (ReLU): the distance is divided out

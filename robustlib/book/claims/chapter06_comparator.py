@@ -9,7 +9,7 @@ import torch
 from ...attacks import Attack, GridMax, Identity, Stale
 from ...losses import Hinge, PseudoHuber
 from ...networks import LinearizedNet
-from ...regret import Comparator, best_in_ball, lower_bound
+from ...regret import Comparator, ball_lower_bound, best_in_ball
 from ...samples import Sample, hexagon
 from ...sets import Finite
 from .chapter06_rates import exponents
@@ -95,7 +95,7 @@ def _tuned(
 )
 def free_certificate(size: str) -> Evidence:
     """The certificate against the solver's value, and how far the averaged weights are above."""
-    sets, steps, loss = arcs(), 2 * STEPS[size], PseudoHuber()
+    sets, steps = arcs(), 2 * STEPS[size]
     nets = {"smoke": 1, "laptop": 1, "gpu": 10}[size]
     above, most, control = -math.inf, 0.0, -math.inf
     for seed in range(nets):
@@ -106,7 +106,7 @@ def free_certificate(size: str) -> Evidence:
             bound = radius * top / math.sqrt(steps)
             for attack in ATTACKS:
                 run = play(net, attack, sets, steps=steps, step_size=bound / top**2, radius=radius)
-                low = lower_bound(run, hexagon(), loss=loss, radius=radius).lower_bound
+                low = ball_lower_bound(run, radius=radius).lower_bound
                 above = max(above, low - best.value)
                 most = max(most, (float(run.surrogate_loss.mean()) - low) / bound)
                 if attack == GridMax():
@@ -114,7 +114,7 @@ def free_certificate(size: str) -> Evidence:
                     mean = robust(net, weights[:-1].mean(0), sets)
                     above = max(above, best.lower_bound - mean)
                     most = max(most, (mean - low) / bound)
-                    small = lower_bound(run, hexagon(), loss=loss, radius=radius / 2)
+                    small = ball_lower_bound(run, radius=radius / 2)
                     control = max(control, small.lower_bound - best.value)
     holds = above <= 1e-9 and most <= 1
     return Evidence(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...activations import ACTIVATIONS
-from ...kernels import ntk, spectrum
+from ...kernels import kernel_spectrum, ntk
 from ...numerics import generator
 from ...samples import sphere
 from ...solvers.shortest_vector import Infeasible, shortest
@@ -80,7 +80,7 @@ def funk_hecke(size: str) -> Evidence:
     z, weights = _sphere_rule(40)
     x = sphere(5, 3, seed=7).x
     for name in names:
-        found = spectrum(3, activation=name, max_degree=6).eigenvalues.tolist()
+        found = kernel_spectrum(3, activation=name, max_degree=6).eigenvalues.tolist()
         K = ntk(x, z, activation=name)
         for degree in range(1, 6):
             image = K @ (weights * _harmonic(z, degree))
@@ -89,7 +89,7 @@ def funk_hecke(size: str) -> Evidence:
             if degree > 1:  # a power of a coordinate is no harmonic
                 other = max(other, float((image - found[degree] * power).abs().max()))
     for d in (2, 3, 5):
-        terms = spectrum(d, activation="gelu", max_degree=60)
+        terms = kernel_spectrum(d, activation="gelu", max_degree=60)
         total = float(np.dot(terms.eigenvalues.numpy(), terms.multiplicities))
         one = sphere(1, d).x
         short = max(short, abs(total - float(ntk(one, activation="gelu"))))
@@ -139,12 +139,12 @@ def universality(size: str) -> Evidence:
     wrong, deep, tried = 0, 0, 0
     for name in NAMES:
         for bias in (False, True):
-            missing = spectrum(2, activation=name, bias=bias, max_degree=4).missing_degrees
+            missing = kernel_spectrum(2, activation=name, bias=bias, max_degree=4).missing_degrees
             for degree in range(5):
                 tried += 1
                 wrong += (_norm_for(degree, name, bias) is None) != (degree in missing)
     for degree in range(5):
-        gone = degree in spectrum(2, bias=False, max_degree=4).missing_degrees
+        gone = degree in kernel_spectrum(2, bias=False, max_degree=4).missing_degrees
         deep += (_norm_for(degree, "relu", False, layers="paper", depth=2) is None) != gone
     return Evidence(
         predicted="within 0.7 of a harmonic in the sup norm: some function, unless its degree is "

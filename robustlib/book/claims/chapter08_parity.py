@@ -10,7 +10,7 @@ from torch import Tensor
 from ...activations import ACTIVATIONS
 from ...attacks import GridMax
 from ...expressivity import expressiveness, min_norm_interpolant
-from ...kernels import spectrum
+from ...kernels import kernel_spectrum
 from ...losses import PseudoHuber
 from ...networks import TwoLayerNet
 from ...numerics import generator, row_norm
@@ -63,7 +63,10 @@ def parity(size: str) -> Evidence:
     lifted = min(parity_rest(random_net(name, True, seed), x) for name, seed in pairs)
     for d in (2, 3, 6):
         for name, degrees in MISSING.items():
-            if spectrum(d, activation=name, bias=False, max_degree=8).missing_degrees != degrees:
+            if (
+                kernel_spectrum(d, activation=name, bias=False, max_degree=8).missing_degrees
+                != degrees
+            ):
                 wrong.append(name)
     return Evidence(
         predicted="f(x) - f(-x) linear, f(x) + f(-x) a quadratic form, or 0; spectra lack the rest",
@@ -92,7 +95,7 @@ def bias_lift(size: str) -> Evidence:
     for d in (2, 3, 6):
         for name in ACTIVATIONS:
             for bias in (True, False):
-                found = spectrum(d, activation=name, bias=bias, max_degree=top)
+                found = kernel_spectrum(d, activation=name, bias=bias, max_degree=top)
                 share = float((found.eigenvalues / found.rounding).min())
                 if bias:
                     least = min(least, share)

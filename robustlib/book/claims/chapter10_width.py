@@ -21,7 +21,7 @@ from ...capacity.bounds import sauer
 from ...capacity.patterns import activity_patterns
 from ...losses import Hinge
 from ...numerics import generator
-from ...samples import Sample, caps, digits, hexagon, sphere
+from ...samples import Sample, digits, hexagon, sphere, two_caps
 from ...sets import L2Ball, LinfBall, SphereCap
 from ...verification.robust_loss import robust_loss
 from .registry import Control, Evidence, claim
@@ -90,7 +90,7 @@ def nearest_centre_net(size: str) -> Evidence:
 )
 def cap_units(size: str) -> Evidence:
     """Each unit's range over every cap, in closed form, and the exact robust loss in the plane."""
-    samples = [hexagon(), sphere(12, 3), sphere(40, 10), caps(3, 0.3, 20)]
+    samples = [hexagon(), sphere(12, 3), sphere(40, 10), two_caps(3, 0.3, 20)]
     if size != "smoke":
         samples += [digits(classes=(3, 8), n=60), sphere(100, 30)]
     least, right = math.inf, True
@@ -185,8 +185,8 @@ def line(size: str) -> Evidence:
     rows = []
     for s in range(4) if size == "smoke" else range(5):
         points = alternating(s)
-        plain = narrowest_net(points, programs=3000)
-        robust = narrowest_net(points, perturbation=LinfBall(0.45), programs=3000)
+        plain = narrowest_net(points, linear_programs=3000)
+        robust = narrowest_net(points, perturbation=LinfBall(0.45), linear_programs=3000)
         rows.append((plain.width, robust.width, plain.closed and robust.closed, plain.lower))
     explicit = [line_net(alternating(s).x, alternating(s).y, 0.49) for s in range(30)]
     formula = [0, 1, 2, 3, *range(3, 29)]
@@ -241,9 +241,11 @@ def zigzag_width(size: str) -> Evidence:
     sets = zigzag(4, 0.7)
     # a little more than what just reaches the axis: there rounding would decide
     ball = L2Ball((1 + 1e-6) * 0.7 * half_separation(sets))
-    found = [narrowest_net(sets, perturbation=p, programs=3000) for p in (None, ball)]
+    found = [narrowest_net(sets, perturbation=p, linear_programs=3000) for p in (None, ball)]
     good &= found[0].width == 1 and found[1].lower == 3
-    small = narrowest_net(sets, perturbation=L2Ball(0.5 * half_separation(sets)), programs=300)
+    small = narrowest_net(
+        sets, perturbation=L2Ball(0.5 * half_separation(sets)), linear_programs=300
+    )
     return Evidence(
         predicted="1 unit for the points; for the balls n - 2 (n > 4), n - 1 (n <= 4)",
         measured=f"n = 4 by search {found[0].width} and {found[1].lower}; others to {factor:.0f}",

@@ -12,10 +12,8 @@ from ...attacks import FGSM, PGD, Attack, GridMax, Identity, RandomNoise, Stale
 from ...losses import PseudoHuber
 from ...networks import LinearizedNet, Network, linearize
 from ...regret import Comparator, best_in_ball
-from ...samples import Sample, caps
+from ...samples import Sample, two_caps
 from ...sets import Finite
-from ...training import adversarial_training
-from ...training.trajectory import Trajectory
 from .hostile import Flatterer, Jumper, Saboteur, Sleeper
 from .tools import candidates
 
@@ -24,7 +22,7 @@ RHO = 0.2
 
 def easy(seed: int) -> tuple[Sample, Finite]:
     """Eight points of the circle, four in an arc and four outside it, far from one another."""
-    sample = caps(2, 1.2, 8, seed)
+    sample = two_caps(2, 1.2, 8, seed)
     return sample, candidates(sample, RHO, 8)
 
 
@@ -62,34 +60,6 @@ def every_attack(outputs: Callable[[Tensor], Tensor]) -> dict[str, Attack]:
         "sleeper": Sleeper(threshold=0.25),
         "jumper": Jumper(),
     }
-
-
-def train(
-    net: Network,
-    sample: Sample,
-    sets: Finite,
-    attack: Attack,
-    *,
-    step_size: float,
-    steps: int,
-    radius: float | None = None,
-    record: tuple[str, ...] = (),
-    comparator: tuple[Tensor, ...] | None = None,
-) -> Trajectory:
-    """A run with the pseudo-Huber loss."""
-    return adversarial_training(
-        net,
-        sample,
-        perturbation=sets,
-        attack=attack,
-        loss=PseudoHuber(),
-        step_size=step_size,
-        steps=steps,
-        radius=radius,
-        record=record,
-        comparator=comparator,
-        progress=False,
-    )
 
 
 def expansion_error(

@@ -12,7 +12,7 @@ from torch import Tensor
 from ...networks import DeepNet
 from .chapter03_relu import shifted
 from .tools import F64
-from .widths import SEEDS, Slope, lift, slope, standard_run
+from .widths import SEEDS, Slope, lift, slopes_of, standard_run
 
 # Deep nets store m^2 weights a layer, and slopes need several widths.
 DEEP_WIDTHS = {
@@ -158,12 +158,9 @@ def deep_error(net: DeepNet, weights: Sequence[Tensor], x: Tensor) -> Tensor:
         return (net.evaluate(weights, x) - net.expand(step, x)).abs()
 
 
-def over_depths(
-    widths: Sequence[int], seeds: int, measure: Callable[[int, int], Sequence[float]]
-) -> list[Slope]:
-    """The slopes of every number that ``measure(width, seed)`` returns, in its order."""
-    seen = [[measure(m, seed) for m in widths] for seed in range(seeds)]
-    return [slope(widths, [[at[k] for at in row] for row in seen]) for k in range(len(seen[0][0]))]
+def distances(net: DeepNet, weights: Sequence[Tensor]) -> list[float]:
+    """How far every layer is from its start."""
+    return [float((w - w0).norm()) for w, w0 in zip(weights, net.start(), strict=True)]
 
 
 def relu_and_gelu(size: str, measure: Callable[[int, int, str], list[float]]) -> list[Slope]:
@@ -172,4 +169,4 @@ def relu_and_gelu(size: str, measure: Callable[[int, int, str], list[float]]) ->
     def both(width: int, seed: int) -> list[float]:
         return measure(width, seed, "relu") + measure(width, seed, "gelu")
 
-    return over_depths(DEEP_WIDTHS[size], SEEDS[size], both)
+    return slopes_of(DEEP_WIDTHS[size], SEEDS[size], both)

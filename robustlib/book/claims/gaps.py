@@ -1,7 +1,7 @@
 """Two caps with a gap between them: how the least norm grows as the gap closes.
 
 The labels are +1 at angles up to pi/3 - gap/2 from a pole and -1 from pi/3 + gap/2 on, as in
-``caps``. Sets and kernel do not change when the sphere turns about the axis, and the shortest
+``two_caps``. Sets and kernel do not change when the sphere turns about the axis, and the shortest
 function is unique, so it does not change either: it is a function of the angle alone, in the space
 whose kernel is the mean of K over turns of one of its points. One dimension is left.
 """

@@ -29,7 +29,7 @@ def ledger_page(verdicts: Sequence[Verdict], unchecked: dict[str, str] | None = 
     held = sum(verdict.status == HOLDS for verdict in verdicts)
     intro = INTRO + (QUOTED if unchecked else "")
     lines = [intro, f"**{held} of {len(verdicts)} claims hold**, {_how(verdicts)}.", ""]
-    lines += ["| statement | claim | verdict | seconds |", "| --- | --- | --- | --- |"]
+    lines += ["| statement | claim | verdict | CPU seconds |", "| --- | --- | --- | --- |"]
     for verdict in verdicts:
         found = verdict.claim
         lines.append(
@@ -51,7 +51,7 @@ def ledger_page(verdicts: Sequence[Verdict], unchecked: dict[str, str] | None = 
 
 def _how(verdicts: Sequence[Verdict]) -> str:
     seconds = sum(verdict.seconds for verdict in verdicts)
-    return f"run with the {verdicts[0].budget} budget in {seconds:.0f} s on one machine"
+    return f"run with the {verdicts[0].budget} budget in {seconds:.0f} s of CPU time"
 
 
 def _escape(text: str) -> str:

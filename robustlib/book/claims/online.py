@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ...attacks import FGSM, Attack, GridMax, RandomNoise, Stale
 from ...kernels import empirical_ntk
-from ...losses import Loss, PseudoHuber
+from ...losses import PseudoHuber
 from ...networks import LinearizedNet, Network, TwoLayerNet, linearize
-from ...samples import Labelled, Sample, hexagon
+from ...samples import Sample, hexagon
 from ...sets import Finite
-from ...training import adversarial_training
 from ...training.trajectory import Trajectory
-from .tools import F64, attacked_losses, candidates
+from .tools import F64, attacked_losses, candidates, train
 
 ANGLE = 0.2  # radians to either side of each point of the hexagon
 WIDTH = 256
@@ -39,33 +40,10 @@ def gradient_bound(net: nn.Module, sets: Finite) -> float:
     return math.sqrt(float(empirical_ntk(net, points).diagonal().max()))
 
 
-def play(
-    net: nn.Module,
-    attack: Attack,
-    sets: Finite,
-    *,
-    steps: int,
-    step_size: float,
-    radius: float | None = None,
-    record: tuple[str, ...] = ("attacked", "weights"),
-    sample: Labelled | None = None,
-    loss: Loss | None = None,
-    seed: int = 0,
-) -> Trajectory:
-    """Adversarial training on the hexagon, in the ball of ``radius`` where one is given."""
-    return adversarial_training(
-        net,
-        hexagon() if sample is None else sample,
-        perturbation=sets,
-        attack=attack,
-        loss=PseudoHuber() if loss is None else loss,
-        step_size=step_size,
-        steps=steps,
-        radius=radius,
-        record=record,
-        progress=False,
-        seed=seed,
-    )
+def play(net: nn.Module, attack: Attack, sets: Finite, **options: Any) -> Trajectory:
+    """Adversarial training on the hexagon, all recorded, where ``options`` say nothing else."""
+    plain: dict[str, Any] = {"sample": hexagon(), "record": ("attacked", "weights")}
+    return train(net, perturbation=sets, attack=attack, **(plain | options))
 
 
 def history(run: Trajectory) -> tuple[Tensor, Tensor]:
@@ -118,21 +96,21 @@ def worst_comparator(net: Network, gradients: Tensor, radius: float) -> Tensor:
     return weight
 
 
-class Inner(nn.Module):
-    """f(W, x) = <W, x> from W_0 = 0, with the projection onto a ball."""
+class Inner(Network):
+    """f(W, x) = <W, x> from W_0 = 0."""
 
     def __init__(self, d: int) -> None:
         super().__init__()
+        self.d, self.bias = d, False
         self.weight = nn.Parameter(torch.zeros(d, dtype=F64))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Outputs (n,) at points ``x`` (n, d)."""
-        return x @ self.weight
+    def start(self) -> tuple[Tensor, ...]:
+        """W_0, one tensor."""
+        return (torch.zeros_like(self.weight),)
 
-    def project(self, radius: float) -> None:
-        """Bring the weights back into the ball of ``radius`` around 0."""
-        with torch.no_grad():
-            self.weight.mul_(min(1.0, radius / max(float(self.weight.norm()), 1e-300)))
+    def evaluate(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
+        """Outputs (n,) at points ``x`` (n, d)."""
+        return x @ weights[0]
 
 
 def basis(d: int) -> tuple[Sample, Finite]:

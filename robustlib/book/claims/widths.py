@@ -14,13 +14,12 @@ from torch.nn import functional
 
 from ...attacks import FGSM, Attack
 from ...losses import PseudoHuber
-from ...networks import TwoLayerNet
+from ...networks import DeepNet, TwoLayerNet
 from ...samples import hexagon
 from ...sets import SphereCap
-from ...training import adversarial_training
 from ...training.trajectory import Trajectory
 from .registry import interval_over_seeds
-from .tools import F64
+from .tools import F64, train
 
 # Below 512 units a row's movement is not small beside the row, and slopes mean little.
 WIDTHS = {
@@ -80,11 +79,17 @@ def agrees(values: Sequence[float], expected: float, *, among: int) -> bool:
     return bool(abs(float(np.mean(values)) - expected) <= error)
 
 
-def over_widths(size: str, measure: Callable[[int, int], Sequence[float]]) -> list[Slope]:
+def slopes_of(
+    widths: Sequence[int], seeds: int, measure: Callable[[int, int], Sequence[float]]
+) -> list[Slope]:
     """The slopes of every number that ``measure(width, seed)`` returns, in its order."""
-    seen = [[measure(m, seed) for m in WIDTHS[size]] for seed in range(SEEDS[size])]
-    columns = range(len(seen[0][0]))
-    return [slope(WIDTHS[size], [[at[k] for at in row] for row in seen]) for k in columns]
+    seen = [[measure(m, seed) for m in widths] for seed in range(seeds)]
+    return [slope(widths, [[at[k] for at in row] for row in seen]) for k in range(len(seen[0][0]))]
+
+
+def over_widths(size: str, measure: Callable[[int, int], Sequence[float]]) -> list[Slope]:
+    """The same over the widths and seeds of the standard run."""
+    return slopes_of(WIDTHS[size], SEEDS[size], measure)
 
 
 def lift(x: Tensor) -> Tensor:
@@ -112,22 +117,33 @@ def standard_run(
     radius: float | None = None,
 ) -> Trajectory:
     """Adversarial training of ``net`` on the hexagon against ``attack`` (default: FGSM)."""
-    return adversarial_training(
+    return train(
         net,
         hexagon(),
         perturbation=SphereCap(RADIUS),
         attack=FGSM() if attack is None else attack,
-        loss=PseudoHuber(),
         step_size=step_size,
         steps=steps,
         radius=radius,
-        progress=False,
     )
 
 
+class MeanField(nn.Module):
+    """``net`` with one more factor 1/sqrt(m): 1/m in place of 1/sqrt(m)."""
+
+    def __init__(self, net: TwoLayerNet | DeepNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs (n,) at points x (n, d)."""
+        outputs: Tensor = self.net(x) / math.sqrt(self.net.width)
+        return outputs
+
+
 def two_layer(net: nn.Module) -> TwoLayerNet:
-    """The two-layer net of a finished run, inside its frame where it has one."""
-    found = net if isinstance(net, TwoLayerNet) else getattr(net, "net", None)
+    """The two-layer net of a finished run, inside its ``MeanField`` where it has one."""
+    found = net.net if isinstance(net, MeanField) else net
     if not isinstance(found, TwoLayerNet):
         raise TypeError(f"net must be or hold a TwoLayerNet, got {type(net).__name__}")
     return found

@@ -21,8 +21,8 @@ from robustlib.networks import DeepNet, LinearizedNet, Network, TwoLayerNet, lin
 from robustlib.numerics import generator
 from robustlib.regret import (
     Comparator,
+    ball_lower_bound,
     best_in_ball,
-    lower_bound,
     projected_schedule,
     realisable_schedule,
     regret,
@@ -132,7 +132,7 @@ def test_two_records_of_one_run_give_the_same_regret(make: Any) -> None:
     at_once = train(net, FGSM(), steps=9, record=record, comparator=known.weights)
     later = dataclasses.replace(at_once, comparison=None)
     one = regret(at_once, known, robust_loss=0.5)
-    two = regret(later, known, sample=hexagon(), loss=LOSS, robust_loss=0.5)
+    two = regret(later, known, robust_loss=0.5)
     for name in ("online", "linearisation", "attack", "distance", "gradient", "surrogate_loss"):
         assert torch.allclose(getattr(one, name), getattr(two, name), rtol=0, atol=1e-13), name
 
@@ -254,7 +254,7 @@ def test_a_constant_step_has_losses_with_a_finite_sum_where_none_is_needed() -> 
 def test_the_free_certificate_is_below_the_best_in_the_ball(attack: Attack, radius: float) -> None:
     run = train(linear(), attack, step_size=0.3, record=("attacked", "weights"))
     for after in (0, 40):
-        found = lower_bound(run, hexagon(), loss=LOSS, radius=radius, after=after)
+        found = ball_lower_bound(run, radius=radius, after=after)
         assert found.lower_bound <= best(radius).value
         assert found.steps == 60 - after
 
@@ -269,7 +269,7 @@ def test_the_certificate_closes_with_the_exact_attack() -> None:
         radius=2.0,
         record=("attacked", "weights"),
     )
-    found = lower_bound(run, hexagon(), loss=LOSS, radius=2.0, after=450)
+    found = ball_lower_bound(run, radius=2.0, after=450)
     assert known.value - 1e-3 <= found.lower_bound <= known.value
     assert f"robust loss below {found.lower_bound:.9g}" in repr(found)
 
@@ -277,15 +277,14 @@ def test_the_certificate_closes_with_the_exact_attack() -> None:
 def test_a_nets_certificate_pays_for_its_curvature() -> None:
     net = TwoLayerNet(2, 64, activation="gelu", seed=0).double()
     run = train(net, FGSM(), steps=5, record=("attacked", "weights"))
-    ball = {"loss": LOSS, "radius": 1.0}
-    free = lower_bound(run, hexagon(), linearisation_error=0.0, **ball)  # type: ignore[arg-type]
-    paid = lower_bound(run, hexagon(), linearisation_error=0.25, **ball)  # type: ignore[arg-type]
+    free = ball_lower_bound(run, radius=1.0, linearisation_error=0.0)
+    paid = ball_lower_bound(run, radius=1.0, linearisation_error=0.25)
     assert free.lower_bound - paid.lower_bound == pytest.approx(0.25)
 
 
 def test_the_certificate_of_one_step_in_closed_form() -> None:
     run = train(linear(), Identity(), steps=1, record=("attacked", "weights"))
-    found = lower_bound(run, hexagon(), loss=LOSS, radius=0.5)
+    found = ball_lower_bound(run, radius=0.5)
     x = hexagon().x
     slope = LOSS.derivative(torch.zeros(6, dtype=F64), hexagon().y) / 6
     norm = float(slope @ empirical_ntk(linear(), x) @ slope) ** 0.5

@@ -16,13 +16,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from robustlib import training
 from robustlib.attacks import FGSM, PGD, Attack, Identity, Problem, RandomNoise, Stale
 from robustlib.losses import Logistic, PseudoHuber
 from robustlib.networks import DeepNet, TwoLayerNet, linearize
+from robustlib.numerics import generator
 from robustlib.samples import Sample, sphere
 from robustlib.sets import LinfBall, SphereCap
-from robustlib.training import adversarial_training
+from robustlib.training import adversarial_training, loop
 from robustlib.training import checkpoint as checkpoints
 from robustlib.training.trajectory import Trajectory
 
@@ -82,7 +82,7 @@ def test_the_run_is_the_recursion_written_out(device: torch.device, dtype: torch
             sample.y,
             perturbation=CAP,
             loss=loss,
-            generator=training.generator(3, t),
+            generator=generator(3, t),
         )
         # the gradient from its definition: (1/n) sum_i ell'(f_i, y_i) grad_W f(W, x'_i)
         z = torch.cat([attacked, torch.ones_like(attacked[:, :1])], 1) / math.sqrt(2)
@@ -306,8 +306,8 @@ class Tripwire(Attack):
 def test_a_run_cut_off_at_any_step_goes_on_with_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(training, "CHECKPOINT_SHARE", 1e9)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "CHECKPOINT_SHARE", 1e9)
     wire = Tripwire(-1)
     run = train(attack=wire, step_size=12.0)
     assert wire.calls == 0  # a copy of it was used
@@ -349,8 +349,8 @@ class Cut(Attack):
 def test_a_run_with_a_stale_attack_goes_on_with_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(training, "CHECKPOINT_SHARE", 1e9)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "CHECKPOINT_SHARE", 1e9)
     whole = bits(train(attack=Cut(99), step_size=2.0))
     assert whole == bits(train(attack=Stale(PGD(steps=3), every=3), step_size=2.0))
     assert whole != bits(train(attack=PGD(steps=3), step_size=2.0))  # staleness shows
@@ -461,49 +461,47 @@ def test_a_failed_write_leaves_the_old_file(
 
 
 KILLED = """
-import os, random, signal, sys, time, traceback
+import os, random, signal, sys, traceback
 import torch
-from robustlib import training
+from robustlib.training import checkpoint, loop
 sys.path.insert(0, sys.argv[2])
 import test_training as tests
 
 torch.set_num_threads(1)
-training.CHECKPOINT_SECONDS, training.CHECKPOINT_SHARE = 0.0, 0.5
-path, pause = sys.argv[1], random.Random(int(sys.argv[3]))
-begun, begin = os.pipe()
+loop.CHECKPOINT_SECONDS, loop.CHECKPOINT_SHARE = 0.0, 0.5
+path, draw = sys.argv[1], random.Random(int(sys.argv[3]))
 
-class Slow(tests.Noise):
-    told = False
+class Telling(tests.Noise):
     def _search(self, problem, generator):
-        if not self.told:
-            os.write(begin, b".")
-            self.told = True
-        time.sleep(0.002)
+        os.write(tell, b".")
         super()._search(problem, generator)
 
 kills = steps = 0
-while kills < 10:  # 400 steps last 0.8 s at least, ten pauses 0.6 s on a machine that is awake
+while kills < 10:  # a child is killed in one of its first steps, the second at the earliest
+    heard, tell = os.pipe()
     child = os.fork()
     if child == 0:
+        os.close(heard)
         try:
-            tests.train(attack=Slow(), steps=400, checkpoint=path, seed=9)
+            tests.train(attack=Telling(), steps=400, checkpoint=path, seed=9)
         except BaseException:
             traceback.print_exc()
-            os.write(begin, b".")
             os._exit(1)
         os._exit(0)
-    os.read(begun, 1)
-    time.sleep(0.06 * pause.random())
+    os.close(tell)
+    for _ in range(draw.randint(2, 30)):
+        os.read(heard, 1)
     os.kill(child, signal.SIGKILL)
+    os.close(heard)
     status = os.waitpid(child, 0)[1]
     assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
     if os.WIFSIGNALED(status):
         kills += 1
-    else:  # overslept: the run came to its end; begin again
+    else:  # the run came to its end before the kill; begin again
         kills = 0
         os.remove(path)
     if os.path.exists(path):
-        saved = training.checkpoints.read(path, torch.device("cpu"))["trajectory"]
+        saved = checkpoint.read(path, torch.device("cpu"))["trajectory"]
         steps = len(saved["surrogate_loss"])
 print(kills, steps)
 """
@@ -527,7 +525,7 @@ def test_a_run_killed_ten_times_ends_with_the_bits_of_one_never_killed(tmp_path:
         [sys.executable, "-c", KILLED, str(path), str(here), str(seed)],
         capture_output=True,
         text=True,
-        cwd=here.parent,
+        cwd=here.parents[1],
     )
     assert done.returncode == 0, (seed, done.stderr)
     kills, steps = map(int, done.stdout.split())
@@ -543,8 +541,8 @@ def test_a_run_killed_ten_times_ends_with_the_bits_of_one_never_killed(tmp_path:
 def test_divergence_names_the_step_and_leaves_the_last_good_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(training, "CHECKPOINT_SHARE", 1e9)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "CHECKPOINT_SHARE", 1e9)
     path = tmp_path / "run"
     with pytest.raises(
         ValueError, match=r"diverged at step 3, with step_size 1e\+308.*try a smaller step_size"

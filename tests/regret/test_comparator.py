@@ -18,7 +18,7 @@ from robustlib.numerics import generator
 from robustlib.regret import Comparator, best_in_ball
 from robustlib.samples import Sample, digits, hexagon, sphere
 from robustlib.sets import Finite, SphereCap
-from robustlib.solvers.interior_point import Program
+from robustlib.solvers.interior_point import MinMaxProgram
 
 F64 = torch.float64
 LOSSES = [PseudoHuber(), LogCosh(), Logistic(), Hinge()]
@@ -287,7 +287,7 @@ def test_the_lower_bound_holds_for_any_multipliers() -> None:
         return loss(f, y), loss.derivative(f, y), torch.zeros_like(f)
 
     group = torch.arange(8) // 2
-    program = Program(group, 4, torch.zeros(8, dtype=F64), (factor,), 0.7, functions)
+    program = MinMaxProgram(group, 4, torch.zeros(8, dtype=F64), (factor,), 0.7, functions)
     least = math.inf
     for _ in range(2000):
         v = torch.randn(5, dtype=F64, generator=draw)

@@ -1,0 +1,120 @@
+"""Adversarial training: gradient descent on the loss at whatever points the attack finds."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from ..attacks.base import Attack, undisturbed
+from ..checks import check_choice, check_integer, check_real
+from ..losses import Loss
+from ..numerics import generator
+from ..samples import Labelled
+from ..sets import Perturbation
+from . import checkpoint as checkpoints
+from .comparison import Comparator
+from .setting import Setting
+from .step import Run
+from .trajectory import Trajectory
+
+RECORDS = ("attacked", "weights")
+CHECKPOINT_SECONDS = 1.0  # at most one checkpoint in so many seconds ...
+CHECKPOINT_SHARE = 0.05  # ... and at most this share of the time spent on writing them
+
+
+def adversarial_training(
+    net: nn.Module,
+    sample: Labelled,
+    *,
+    perturbation: Perturbation,
+    attack: Attack,
+    loss: Loss,
+    step_size: float | Callable[[int], float],
+    steps: int,
+    radius: float | None = None,
+    record: Iterable[str] = (),
+    comparator: Comparator | Sequence[Tensor] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: bool | None = None,
+    seed: int = 0,
+) -> Trajectory:
+    """Train a copy of ``net`` by ``steps`` full-batch steps against ``attack``; returns the run.
+
+    Step t attacks every example at W_t, takes the mean loss at the points found (the surrogate
+    loss) and moves by -``step_size`` times its gradient in the weights, with those points held
+    constant: no gradient flows through the attack. With ``radius``, a ``Network`` then projects
+    every layer back into that ball around its start (Theorem A; Theorem B needs none). A
+    ``step_size`` that is a function is called with t and must depend on nothing else.
+
+    ``net`` and ``attack`` are copied, never changed. The copy runs in evaluation mode throughout:
+    each output depends on its own input only. Only parameters that require a gradient are trained.
+    Step t draws its random numbers from a stream of ``seed`` that is its own.
+
+    ``record`` may name "attacked" (the points found at every step) and "weights" (the trained
+    weights before every step and at the end). ``comparator`` is a ``Comparator`` for this sample,
+    set and loss, or any fixed weights W_*, one tensor per trained layer as in ``net.start()``: the
+    run then records its distance from them and what its regret is made of
+    (``Trajectory.comparison``), without storing any weights. ``progress`` shows a bar of plain
+    text on stderr; by default only on a terminal, so never in a notebook.
+
+    ``checkpoint`` is a file written about once a second and at the end, whole or not at all. If it
+    exists, the run goes on from it and ends with the same bits as a run never stopped (on the same
+    machine and torch); ``steps`` may be larger than before. A file that is cut, foreign, or of a
+    run with other arguments raises ``ValueError`` saying what differs, and is left untouched.
+
+    Raises ``ValueError`` or ``TypeError`` for bad arguments, and ``ValueError`` naming the step
+    and its step size where the run diverges.
+    """
+    if not isinstance(net, nn.Module):
+        raise TypeError(f"net must be a torch module, got {type(net).__name__}")
+    if not isinstance(attack, Attack):
+        raise TypeError(f"attack must be an attack such as PGD(), got {attack!r}")
+    if not callable(step_size):
+        check_real("step_size", step_size, above=0)
+    if isinstance(record, str) or not isinstance(record, Iterable):
+        raise TypeError(f"record must be a collection such as ('weights',), got {record!r}")
+    kept = sorted(check_choice("record", name, RECORDS) for name in set(record))
+    check_integer("steps", steps, minimum=0)
+    check_integer("seed", seed, minimum=0)
+    setting = Setting.of(sample, perturbation, loss, attack)
+    if isinstance(comparator, Comparator):
+        comparator = comparator.weights_for(setting)
+    run = Run(net, setting, steps, radius, kept, comparator)
+
+    def alpha(t: int) -> float:
+        value = step_size(t) if callable(step_size) else step_size
+        return check_real(f"step_size at step {t}", value, above=0)
+
+    path = None if checkpoint is None else Path(checkpoint)
+    fingerprint: dict[str, str] = {}
+    if path is not None:
+        fingerprint = run.fingerprint(radius=repr(radius), record=repr(kept), seed=repr(seed))
+        checkpoints.check_lasting(fingerprint)
+        if not path.parent.is_dir():
+            raise ValueError(
+                f"checkpoint must be in a directory that exists, got {str(checkpoint)!r}"
+            )
+        if path.exists():
+            run.resume(checkpoints.resumed(path, sample.x.device, fingerprint), path, alpha)
+    hidden = None if progress is None else not progress  # tqdm: None hides it off a terminal
+    due = time.monotonic() + CHECKPOINT_SECONDS
+    with (
+        undisturbed(run.net, sample.x.device),
+        tqdm(total=steps, initial=run.t, disable=hidden, ascii=True, unit="step") as bar,
+    ):
+        while run.t < steps:
+            run.step(alpha(run.t), generator(seed, run.t))
+            bar.update()
+            if path is not None and time.monotonic() >= due:
+                begun = time.monotonic()
+                checkpoints.write(path, run.payload(fingerprint))
+                cost = time.monotonic() - begun
+                due = begun + cost + max(CHECKPOINT_SECONDS, cost / CHECKPOINT_SHARE)
+    if path is not None:
+        checkpoints.write(path, run.payload(fingerprint))
+    return run.trajectory()
