@@ -21,7 +21,7 @@ from robustlib.sets import Finite, L1Ball, L2Ball, LinfBall, Perturbation, Spher
 from robustlib.verification import output_bounds
 from robustlib.verification.layers import Layers, read_layers, simplified
 from robustlib.verification.margin import MarginBound, tangents
-from robustlib.verification.relaxation import Lines, allowance, lines
+from robustlib.verification.relaxation import LinearRelaxation, lines, rounding_error
 from robustlib.verification.supports import UNIT, Support, support_of
 
 OPEN = [
@@ -172,14 +172,14 @@ def test_the_nearest_point_of_the_hull(p: float | None) -> None:
         torch.testing.assert_close(support.nearest(near), near, rtol=0, atol=1e-14)
 
 
-def round_the_middle(s: Activation | None, low: Tensor, high: Tensor) -> Lines:
+def round_the_middle(s: Activation | None, low: Tensor, high: Tensor) -> LinearRelaxation:
     return tangents(s, (low + high) / 2, (high - low) / 2)
 
 
 @pytest.mark.parametrize("rule", [lines, round_the_middle])
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_lines_stay_on_their_side_of_the_activation(
-    name: str, rule: Callable[[Activation | None, Tensor, Tensor], Lines]
+    name: str, rule: Callable[[Activation | None, Tensor, Tensor], LinearRelaxation]
 ) -> None:
     g = generator(7)
     size = 10 ** (6 * torch.rand(4000, generator=g, dtype=torch.float64) - 4)
@@ -426,7 +426,8 @@ def test_rounding_in_float32_is_allowed_for(
     for allowed in (True, False):
         if not allowed:
             monkeypatch.setattr(
-                "robustlib.verification.output.allowance", lambda layers, support: torch.zeros(1)
+                "robustlib.verification.output.rounding_error",
+                lambda layers, support: torch.zeros(1),
             )
         for seed in range(20):
             net = sequential(784, seed=seed).float()
@@ -463,7 +464,7 @@ def test_rounding_is_allowed_for_where_sums_cancel(symmetric: bool) -> None:
         layers, support = read_layers(net), support_of(L2Ball(0.0), x[:1])
         assert layers is not None
         assert support is not None
-        allowed = float(allowance(layers, replace(support, slack=torch.zeros(1).double())))
+        allowed = float(rounding_error(layers, replace(support, slack=torch.zeros(1).double())))
         error = float((f - net.double()(x[:1].double()).detach()).abs())
         assert error <= allowed
         closest = max(closest, error / allowed)

@@ -138,7 +138,7 @@ def test_no_conflict_in_an_open_half_space() -> None:
 
 
 def test_deep_nets_and_the_sphere_of_two_points() -> None:
-    deep = expressiveness(hexagon(), SphereCap(0.1), bias=False, layers="paper", depth=2)
+    deep = expressiveness(hexagon(), SphereCap(0.1), bias=False, trained="hidden", depth=2)
     assert deep.fits
     assert "hidden layers trained in depth 2" in repr(deep)
     tanh = expressiveness(
@@ -146,7 +146,7 @@ def test_deep_nets_and_the_sphere_of_two_points() -> None:
         SphereCap(0.1),
         activation="tanh",
         bias=False,
-        layers="all",
+        trained="all",
         depth=2,
     )
     assert not tanh.fits

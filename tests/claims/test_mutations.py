@@ -107,7 +107,7 @@ def low_chords(patch: pytest.MonkeyPatch) -> None:
     """The chords above the units do not reach their right ends."""
     right = linear.lines
 
-    def low(activation: Activation | None, low: Tensor, high: Tensor) -> linear.Lines:
+    def low(activation: Activation | None, low: Tensor, high: Tensor) -> linear.LinearRelaxation:
         found = right(activation, low, high)
         slope, offset = found.above
         return replace(found, above=(0.7 * slope, 0.7 * offset))
