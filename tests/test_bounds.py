@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tables import NETS as BY_ACTIVATION
 from torch import Tensor, nn
 
 from robustlib.activations import ACTIVATIONS, Activation
@@ -54,18 +55,7 @@ def sequential(
 
 NETS: dict[str, Callable[[int], nn.Module]] = {
     "affine": lambda seed: sequential(5, seed=seed),
-    **{
-        f"two-layer {name}": lambda seed, name=name: TwoLayerNet(  # type: ignore[misc]
-            5, 12, activation=name, symmetric=bool(seed % 2), bias=seed % 3 > 0, seed=seed
-        )
-        for name in ACTIVATIONS
-    },
-    **{
-        f"deep {name}": lambda seed, name=name: DeepNet(  # type: ignore[misc]
-            5, 8, 1 + seed % 3, activation=name, bias=seed % 3 > 0, seed=seed
-        )
-        for name in ACTIVATIONS
-    },
+    **BY_ACTIVATION,
     "sequential": lambda seed: sequential(5, 9, 7, seed=seed),
     "sequential gelu": lambda seed: sequential(5, 9, seed=seed, activation=nn.GELU),
 }

@@ -7,15 +7,16 @@ import math
 import pytest
 import torch
 
-from robustlib.activations import ACTIVATIONS
+from robustlib.activations import ACTIVATIONS, Parity
 from robustlib.expressivity import expressiveness, min_norm_interpolant
 from robustlib.kernels import ntk, spectrum
 from robustlib.samples import Sample, hexagon, sphere
 from robustlib.sets import Finite, SphereCap
 
 F64 = torch.float64
-ODD = ("erf", "tanh")  # their spaces hold odd functions only
-EVEN = ("relu", "softplus", "gelu", "silu")  # even functions and linear ones
+# Whose spaces hold odd functions only; even functions and linear ones.
+ODD = [name for name, s in ACTIVATIONS.items() if s.parity == Parity("odd")]
+EVEN = [name for name, s in ACTIVATIONS.items() if s.parity == Parity("even", 1)]
 
 
 def sample(points: list[list[float]], labels: list[float]) -> Sample:

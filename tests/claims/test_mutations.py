@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from robustlib import networks
 from robustlib.activations import ACTIVATIONS, Activation
 from robustlib.attacks import GridMax, LinearMax, Stale
 from robustlib.book.claims import (
@@ -217,7 +218,7 @@ def half_speed(patch: pytest.MonkeyPatch) -> None:
 
 def small_start(patch: pytest.MonkeyPatch) -> None:
     """ReLU nets start with entries N(0, 1)."""
-    patch.setitem(ACTIVATIONS, "relu", replace(ACTIVATIONS["relu"], homogeneous=False))
+    patch.setattr(networks, "activation_of", lambda name: replace(ACTIVATIONS[name], degree=None))
 
 
 def shallow_spectrum(patch: pytest.MonkeyPatch) -> None:
