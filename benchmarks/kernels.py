@@ -199,8 +199,8 @@ def near_pairs(peer: Peer | None, folder: Path) -> None:
         u /= u.norm(dim=1, keepdim=True)
         z = x + r * x.norm(dim=1, keepdim=True) * u
         both = torch.cat([x, z])
-        exact = ntk(both.double(), layers="all", depth=3, bias=False)
-        single = ntk(both, layers="all", depth=3, bias=False).double()
+        exact = ntk(both.double(), trained="all", depth=3, bias=False)
+        single = ntk(both, trained="all", depth=3, bias=False).double()
         pairs = torch.arange(64), torch.arange(64) + 64
         error = f"{float((single / exact - 1)[pairs].abs().max()):.0e}"
         theirs = "-"
@@ -308,7 +308,7 @@ def extra(call):
     result = call(x)
     return (status("VmHWM") - before) / (result.element_size() * result.numel())
 x, net = torch.randn(4096, 64), TwoLayerNet(64, 4096)
-print(extra(lambda x: ntk(x, layers="all", depth=3)), extra(lambda x: empirical_ntk(net, x)))
+print(extra(lambda x: ntk(x, trained="all", depth=3)), extra(lambda x: empirical_ntk(net, x)))
 """
 
 

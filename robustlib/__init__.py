@@ -3,6 +3,8 @@
 Shapes throughout: points x are (n, d), labels y are (n,) in {-1, +1}, outputs of models are (n,).
 """
 
+from .activations import Activation as Activation
+from .activations import Parity as Parity
 from .attacks import APGD as APGD
 from .attacks import FGSM as FGSM
 from .attacks import PGD as PGD

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .activations import ACTIVATIONS
-from .checks import check_choice, check_flag, check_integer, check_real
+from .activations import Activation, activation_of
+from .checks import check_flag, check_integer, check_real
 from .numerics import generator
 
 # Streams of the seed, apart from those of the samples: a net and a sample made with the same
@@ -102,8 +102,9 @@ class TwoLayerNet(Network):
     ``bias`` lifts the input inside to (x, 1)/sqrt(2). ``symmetric`` makes the second half of the
     units a copy of the first with opposite signs: f(W_0, x) is then exactly 0 for every x, bit by
     bit, in every dtype and on every device. Weights are drawn on the CPU in float64 and rounded
-    to torch's default dtype. The net of Theorem B (smooth s). Raises ``ValueError`` for an odd
-    width with ``symmetric`` and for an unknown activation.
+    to torch's default dtype. The net of Theorem B (smooth s). ``activation`` is a name or an
+    ``Activation`` of one's own. Raises ``ValueError`` for an odd width with ``symmetric``, for an
+    unknown name and for facts that an activation's function contradicts.
     """
 
     readout: Tensor
@@ -114,7 +115,7 @@ class TwoLayerNet(Network):
         d: int,
         width: int,
         *,
-        activation: str = "relu",
+        activation: str | Activation = "relu",
         bias: bool = True,
         symmetric: bool = True,
         seed: int = 0,
@@ -124,7 +125,7 @@ class TwoLayerNet(Network):
         self.width = check_integer("width", width, minimum=1)
         if check_flag("symmetric", symmetric) and width % 2:
             raise ValueError(f"width must be even with symmetric=True, got {width}")
-        self.activation = ACTIVATIONS[check_choice("activation", activation, ACTIVATIONS)]
+        self.activation = activation_of(activation)
         self.bias, self.symmetric, self.seed = check_flag("bias", bias), symmetric, seed
         rows = width // 2 if symmetric else width
         w = torch.randn(rows, d + bias, dtype=torch.float64, generator=generator(seed, _WEIGHTS))
@@ -179,11 +180,12 @@ class DeepNet(Network):
     """x_0 = A x, x_h = s(W_h x_(h-1) / sqrt m) for h = 1..depth, f(W, x) = <a, x_depth> / sqrt m.
 
     Only the ``depth`` square matrices ``layers`` (m, m), m = ``width``, are trained; ``first`` (A)
-    and ``readout`` (a, entries N(0, 1)) stay fixed. A and W_0 have entries N(0, 2) for ReLU, which
-    keeps |x_h|^2/m near 2, and N(0, 1) for smooth activations. For ReLU this is the function with
-    entries N(0, 2/m) and no factors, but here each layer's gradient has norm about 1, the ball of
-    Theorem A is a ball of radius R, and smooth activations see inputs of order 1. Raises
-    ``ValueError`` for d, width or depth < 1 and for an unknown activation.
+    and ``readout`` (a, entries N(0, 1)) stay fixed. A and W_0 have entries N(0, ``gain``): 2 for
+    ReLU, which keeps |x_h|^2/m near 2, likewise for others of degree 1, and 1 for all the rest. For
+    ReLU this is the function with entries N(0, 2/m) and no factors, but here each layer's gradient
+    has norm about 1, the ball of Theorem A is a ball of radius R, and smooth activations see inputs
+    of order 1. Raises ``ValueError`` for d, width or depth < 1, and as ``TwoLayerNet`` does for
+    ``activation``.
     """
 
     readout: Tensor
@@ -196,7 +198,7 @@ class DeepNet(Network):
         width: int,
         depth: int,
         *,
-        activation: str = "relu",
+        activation: str | Activation = "relu",
         bias: bool = True,
         seed: int = 0,
     ) -> None:
@@ -204,9 +206,9 @@ class DeepNet(Network):
         self.d = check_integer("d", d, minimum=1)
         self.width = check_integer("width", width, minimum=1)
         self.depth = check_integer("depth", depth, minimum=1)
-        self.activation = ACTIVATIONS[check_choice("activation", activation, ACTIVATIONS)]
+        self.activation = activation_of(activation)
         self.bias, self.seed = check_flag("bias", bias), seed
-        scale = math.sqrt(2) if self.activation.homogeneous else 1.0
+        scale = math.sqrt(self.activation.gain)
         dtype = torch.get_default_dtype()
 
         def normal(stream: int, *shape: int) -> Tensor:

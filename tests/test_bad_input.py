@@ -158,10 +158,10 @@ KERNELS: list[Row] = [
     ("ntk dtypes", lambda: ntk(X, X.float()), TypeError, ("z is torch.float32", "x is")),
     ("ntk columns", lambda: ntk(X, X[:, :1]), ValueError, ("as many columns", "(6, 1)", "(6, 2)")),
     ("ntk devices", lambda: nngp(X, torch.ones(1, 2).double().to("meta")), ValueError, ("meta",)),
-    ("ntk layers", lambda: ntk(X, layers="frist"), ValueError, ("layers", "mean 'first'?")),
+    ("ntk layers", lambda: ntk(X, trained="frist"), ValueError, ("trained", "mean 'first'?")),
     ("ntk name", lambda: nngp(X, activation="rleu"), ValueError, ("mean 'relu'?",)),
-    ("ntk depth", lambda: ntk(X, depth=0, layers="all"), ValueError, ("depth", "at least 1")),
-    ("ntk deep first", lambda: ntk(X, depth=2), ValueError, ("two-layer", "depth=2", "paper")),
+    ("ntk depth", lambda: ntk(X, depth=0, trained="all"), ValueError, ("depth", "at least 1")),
+    ("ntk deep first", lambda: ntk(X, depth=2), ValueError, ("two-layer", "depth=2", "hidden")),
     ("net", lambda: empirical_ntk(len, X), TypeError, ("net must be a torch.nn.Module", "builtin")),  # type: ignore[arg-type]
     ("net float32", lambda: empirical_ntk(NET, X.float()), TypeError, ("float32", "the net")),
     ("net columns", lambda: empirical_ntk(DEEP, X[:, :1]), ValueError, ("(n, 2)", "(6, 1)")),
@@ -385,9 +385,9 @@ EXPRESSIVITY: list[Row] = [
     ),
     (
         "deep net",
-        lambda: norm_of(margin=1, layers="all").to_network(4),  # type: ignore[attr-defined]
+        lambda: norm_of(margin=1, trained="all").to_network(4),  # type: ignore[attr-defined]
         ValueError,
-        ('layers="first"', "all layers"),
+        ('trained="first"', "all layers"),
     ),
     (
         "odd net",

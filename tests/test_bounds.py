@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tables import NETS as BY_ACTIVATION
 from torch import Tensor, nn
 
 from robustlib.activations import ACTIVATIONS, Activation
@@ -21,7 +22,7 @@ from robustlib.sets import Finite, L1Ball, L2Ball, LinfBall, Perturbation, Spher
 from robustlib.verification import output_bounds
 from robustlib.verification.layers import Layers, read_layers, simplified
 from robustlib.verification.margin import MarginBound, tangents
-from robustlib.verification.relaxation import Lines, allowance, lines
+from robustlib.verification.relaxation import LinearRelaxation, lines, rounding_error
 from robustlib.verification.supports import UNIT, Support, support_of
 
 OPEN = [
@@ -54,18 +55,7 @@ def sequential(
 
 NETS: dict[str, Callable[[int], nn.Module]] = {
     "affine": lambda seed: sequential(5, seed=seed),
-    **{
-        f"two-layer {name}": lambda seed, name=name: TwoLayerNet(  # type: ignore[misc]
-            5, 12, activation=name, symmetric=bool(seed % 2), bias=seed % 3 > 0, seed=seed
-        )
-        for name in ACTIVATIONS
-    },
-    **{
-        f"deep {name}": lambda seed, name=name: DeepNet(  # type: ignore[misc]
-            5, 8, 1 + seed % 3, activation=name, bias=seed % 3 > 0, seed=seed
-        )
-        for name in ACTIVATIONS
-    },
+    **BY_ACTIVATION,
     "sequential": lambda seed: sequential(5, 9, 7, seed=seed),
     "sequential gelu": lambda seed: sequential(5, 9, seed=seed, activation=nn.GELU),
 }
@@ -172,14 +162,14 @@ def test_the_nearest_point_of_the_hull(p: float | None) -> None:
         torch.testing.assert_close(support.nearest(near), near, rtol=0, atol=1e-14)
 
 
-def round_the_middle(s: Activation | None, low: Tensor, high: Tensor) -> Lines:
+def round_the_middle(s: Activation | None, low: Tensor, high: Tensor) -> LinearRelaxation:
     return tangents(s, (low + high) / 2, (high - low) / 2)
 
 
 @pytest.mark.parametrize("rule", [lines, round_the_middle])
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_lines_stay_on_their_side_of_the_activation(
-    name: str, rule: Callable[[Activation | None, Tensor, Tensor], Lines]
+    name: str, rule: Callable[[Activation | None, Tensor, Tensor], LinearRelaxation]
 ) -> None:
     g = generator(7)
     size = 10 ** (6 * torch.rand(4000, generator=g, dtype=torch.float64) - 4)
@@ -426,7 +416,8 @@ def test_rounding_in_float32_is_allowed_for(
     for allowed in (True, False):
         if not allowed:
             monkeypatch.setattr(
-                "robustlib.verification.output.allowance", lambda layers, support: torch.zeros(1)
+                "robustlib.verification.output.rounding_error",
+                lambda layers, support: torch.zeros(1),
             )
         for seed in range(20):
             net = sequential(784, seed=seed).float()
@@ -463,7 +454,7 @@ def test_rounding_is_allowed_for_where_sums_cancel(symmetric: bool) -> None:
         layers, support = read_layers(net), support_of(L2Ball(0.0), x[:1])
         assert layers is not None
         assert support is not None
-        allowed = float(allowance(layers, replace(support, slack=torch.zeros(1).double())))
+        allowed = float(rounding_error(layers, replace(support, slack=torch.zeros(1).double())))
         error = float((f - net.double()(x[:1].double()).detach()).abs())
         assert error <= allowed
         closest = max(closest, error / allowed)

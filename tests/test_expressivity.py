@@ -206,16 +206,16 @@ def test_two_close_points_have_a_closed_form() -> None:
 @given(
     st.sampled_from(sorted(ACTIVATIONS)),
     st.booleans(),
-    st.sampled_from([("first", 1), ("paper", 2), ("all", 1)]),
+    st.sampled_from([("first", 1), ("hidden", 2), ("all", 1)]),
     st.floats(1e-3, 3.0),
     st.floats(0, math.pi),
     st.floats(0, 1),
 )
 @settings(max_examples=25, deadline=None)
 def test_changes_stay_below_their_bounds(
-    activation: str, bias: bool, layers: tuple[str, int], step: float, start: float, part: float
+    activation: str, bias: bool, trained: tuple[str, int], step: float, start: float, part: float
 ) -> None:
-    kernel = ZonalKernel(activation, bias, *layers)
+    kernel = ZonalKernel(activation, bias, *trained)
     end = min(math.pi, start + part * step)
     a, b, zero, apart = kernel.at(torch.tensor([start, end, 0.0, end - start], dtype=F64)).tolist()
     assert abs(a - b) <= kernel.variation(step) * (1 + 1e-9)

@@ -7,15 +7,16 @@ import math
 import pytest
 import torch
 
-from robustlib.activations import ACTIVATIONS
+from robustlib.activations import ACTIVATIONS, Parity
 from robustlib.expressivity import expressiveness, min_norm_interpolant
 from robustlib.kernels import kernel_spectrum, ntk
 from robustlib.samples import Sample, hexagon, sphere
 from robustlib.sets import Finite, SphereCap
 
 F64 = torch.float64
-ODD = ("erf", "tanh")  # their spaces hold odd functions only
-EVEN = ("relu", "softplus", "gelu", "silu")  # even functions and linear ones
+# Whose spaces hold odd functions only; even functions and linear ones.
+ODD = [name for name, s in ACTIVATIONS.items() if s.parity == Parity("odd")]
+EVEN = [name for name, s in ACTIVATIONS.items() if s.parity == Parity("even", 1)]
 
 
 def sample(points: list[list[float]], labels: list[float]) -> Sample:
@@ -138,7 +139,7 @@ def test_no_conflict_in_an_open_half_space() -> None:
 
 
 def test_deep_nets_and_the_sphere_of_two_points() -> None:
-    deep = expressiveness(hexagon(), SphereCap(0.1), bias=False, layers="paper", depth=2)
+    deep = expressiveness(hexagon(), SphereCap(0.1), bias=False, trained="hidden", depth=2)
     assert deep.fits
     assert "hidden layers trained in depth 2" in repr(deep)
     tanh = expressiveness(
@@ -146,7 +147,7 @@ def test_deep_nets_and_the_sphere_of_two_points() -> None:
         SphereCap(0.1),
         activation="tanh",
         bias=False,
-        layers="all",
+        trained="all",
         depth=2,
     )
     assert not tanh.fits

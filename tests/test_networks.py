@@ -44,54 +44,6 @@ def nets(activation: str = "gelu") -> list[Network]:
     ]
 
 
-# --- activations -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_activation_derivatives_agree_with_autograd(name: str) -> None:
-    a = ACTIVATIONS[name]
-    z = torch.linspace(-45, 45, 9001, dtype=torch.float64).add(1e-3).requires_grad_()
-    (slope,) = torch.autograd.grad(a.function(z).sum(), z, create_graph=True)
-    torch.testing.assert_close(a.derivative(z), slope, rtol=1e-13, atol=1e-13)
-    if name != "relu":  # attacks on linearised nets need the second derivative as well
-        (curve,) = torch.autograd.grad(slope.sum(), z)
-        (other,) = torch.autograd.grad(a.derivative(z).sum(), z)
-        torch.testing.assert_close(other, curve, rtol=1e-12, atol=1e-12)
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_activation_constants_are_the_suprema(name: str) -> None:
-    a = ACTIVATIONS[name]
-    z = torch.linspace(-40, 40, 800_001, dtype=torch.float64).add(1e-9).requires_grad_()
-    slope = a.derivative(z)
-    if math.isfinite(a.slope):
-        reached = float(slope.detach().abs().max())
-        assert a.slope - 1e-8 <= reached <= a.slope * (1 + 1e-12)
-    else:
-        assert float(slope.detach().abs().max()) == pytest.approx(40)
-    if math.isfinite(a.curvature):
-        (curve,) = torch.autograd.grad(slope.sum(), z)
-        reached = float(curve.detach().abs().max())
-        assert a.curvature - 1e-8 <= reached <= a.curvature * (1 + 1e-12)
-    else:
-        assert name == "relu"
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_only_relu_among_them_is_homogeneous(name: str) -> None:
-    a = ACTIVATIONS[name]
-    z = torch.linspace(-3, 3, 41, dtype=torch.float64)
-    same = torch.allclose(a.function(2 * z), 2 * a.function(z), rtol=1e-14, atol=0)
-    assert same == a.homogeneous
-
-
-def test_softplus_has_all_digits_where_torch_switches_to_the_identity() -> None:
-    for z in (19.0, 20.5, 30.0, 39.9, 40.1, 700.0):
-        exact = z + math.log1p(math.exp(-z))
-        value = float(ACTIVATIONS["softplus"].function(torch.tensor(z, dtype=torch.float64)))
-        assert value == pytest.approx(exact, rel=2e-16)
-
-
 # --- two layers --------------------------------------------------------------------------------
 
 
@@ -162,7 +114,7 @@ def test_start_is_standard_normal() -> None:
     assert abs(float((w**4).mean()) - 3) < 4 * math.sqrt(96 / count)
 
 
-@pytest.mark.parametrize("activation", [a for a in ALL if a != "quadratic_relu"])
+@pytest.mark.parametrize("activation", [a for a in ALL if math.isfinite(ACTIVATIONS[a].slope)])
 def test_weight_gradient_is_at_most_the_slope_constant(activation: str) -> None:
     net = moved(TwoLayerNet(6, 200, activation=activation), 30.0)
     for row in points(5, 6).split(1):

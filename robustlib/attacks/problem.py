@@ -187,7 +187,7 @@ class Problem:
         from ..verification.supports import support_of
 
         layers, sets = read_layers(self.model), support_of(self.perturbation, self.x)
-        if layers is None or sets is None:
+        if layers is None or sets is None or layers.unbounded is not None:
             return
         bound = MarginBound(layers, sets)
         proved = torch.zeros_like(self.y, dtype=torch.bool)

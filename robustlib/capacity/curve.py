@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 
 import torch
 
+from ..activations import Activation
 from ..attacks import Attack
 from ..checks import check_choice, check_integer, check_real
 from ..losses import Loss
@@ -120,7 +121,7 @@ def width_curve(
     steps: int,
     target: float,
     seeds: int = 5,
-    activation: str = "relu",
+    activation: str | Activation = "relu",
     effort: str = "medium",
 ) -> WidthCurve:
     """Train two-layer nets of every width, ``seeds`` of each, and judge their robust losses.

@@ -63,9 +63,10 @@ class RKHSFunction:
         net starts from ``seed`` as ``TwoLayerNet`` does, in float64. Raises ``ValueError`` for an
         odd width, and for kernels of other nets than the one with its first layer trained.
         """
-        if self.kernel.layers != "first":
+        if self.kernel.trained != "first":
             raise ValueError(
-                f'to_network needs the kernel of a two-layer net, layers="first", got {self.kernel}'
+                'to_network needs the kernel of a two-layer net, trained="first", '
+                f"got {self.kernel}"
             )
         return explicit_network(
             self, self.points, self.coefficients, self.kernel, self.norm, self.sets, width, seed

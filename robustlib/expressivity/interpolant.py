@@ -8,6 +8,7 @@ import math
 import numpy as np
 import torch
 
+from ..activations import Activation
 from ..checks import check_real
 from ..samples import Sample
 from ..sets import Perturbation, compatible
@@ -29,9 +30,9 @@ def min_norm_interpolant(
     *,
     tolerance: float | None = None,
     margin: float | None = None,
-    activation: str = "relu",
+    activation: str | Activation = "relu",
     bias: bool = True,
-    layers: str = "first",
+    trained: str = "first",
     depth: int = 1,
 ) -> RKHSFunction:
     """The g of least norm with |g - y| <= ``tolerance``, or y g >= ``margin``, on every B(x_i).
@@ -46,7 +47,7 @@ def min_norm_interpolant(
     harmonics that the labels need are missing, or the norm is beyond float64.
     """
     low, high = _band(tolerance, margin)
-    kernel = ZonalKernel(activation, bias, layers, depth)
+    kernel = ZonalKernel(activation, bias, trained, depth)
     sets = SphereSets(sample, perturbation)
     apart = compatible(sample, perturbation)
     if apart.pair is not None:

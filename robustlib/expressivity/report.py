@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from ..activations import Activation
 from ..kernels import Spectrum, kernel_spectrum
 from ..samples import Sample
 from ..sets import Perturbation, compatible
@@ -40,9 +41,9 @@ def expressiveness(
     sample: Sample,
     perturbation: Perturbation,
     *,
-    activation: str = "relu",
+    activation: str | Activation = "relu",
     bias: bool = True,
-    layers: str = "first",
+    trained: str = "first",
     depth: int = 1,
 ) -> Expressiveness:
     """Whether the kernel ``ntk`` with these options can hold the labels on all sets B(x_i).
@@ -53,7 +54,7 @@ def expressiveness(
     the low degrees may still help, which a linear program decides, for finite sets exactly.
     Raises ``ValueError`` or ``TypeError`` for sets off the sphere and for options of no kernel.
     """
-    kernel = ZonalKernel(activation, bias, layers, depth)
+    kernel = ZonalKernel(activation, bias, trained, depth)
     sets = SphereSets(sample, perturbation)
     found = _spectrum(sample.d, kernel)
     lack = lacking(found)
@@ -125,7 +126,7 @@ def _spectrum(d: int, kernel: ZonalKernel) -> Spectrum:
         d,
         activation=kernel.activation,
         bias=kernel.bias,
-        layers=kernel.layers,
+        trained=kernel.trained,
         depth=kernel.depth,
         max_degree=_DEGREES,
     )

@@ -8,25 +8,26 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..activations import Activation, activation_of
 from ..kernels import ntk
-from ..kernels.infinite import check_kind
+from ..kernels.kind import check_kind
 
 _FINE = 8  # steps of the table per angle asked for: the bound is at most 1/8 above the truth
 _MOST = 2**20  # steps of the table at most
-_TRAINED = {"first": "first layer", "all": "all layers", "paper": "hidden layers"}
+_TRAINED = {"first": "first layer", "all": "all layers", "hidden": "hidden layers"}
 
 
 @dataclass(frozen=True)
 class ZonalKernel:
     """The kernel ``ntk`` with these options: k(<x, z>) at points of the unit sphere."""
 
-    activation: str
+    activation: str | Activation
     bias: bool
-    layers: str
+    trained: str
     depth: int
 
     def __post_init__(self) -> None:
-        check_kind(self.activation, self.depth, self.layers, self.bias)
+        check_kind(self.activation, self.depth, self.trained, self.bias)
 
     def __call__(self, x: Tensor, z: Tensor | None = None) -> Tensor:
         """The kernel (n, m) at ``x`` (n, d) and ``z`` (m, d), in float64."""
@@ -35,14 +36,15 @@ class ZonalKernel:
             None if z is None else z.double(),
             activation=self.activation,
             depth=self.depth,
-            layers=self.layers,
+            trained=self.trained,
             bias=self.bias,
         )
 
     def __str__(self) -> str:
         bias = "" if self.bias else " without bias"
         depth = f" in depth {self.depth}" if self.depth > 1 else ""
-        return f"{self.activation}{bias}, {_TRAINED[self.layers]} trained{depth}"
+        name = activation_of(self.activation).name
+        return f"{name}{bias}, {_TRAINED[self.trained]} trained{depth}"
 
     def at(self, angles: Tensor) -> Tensor:
         """k(cos angle) (n,) at ``angles`` (n,)."""

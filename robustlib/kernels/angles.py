@@ -36,8 +36,8 @@ class Angles:
     """Cosines and angles of all pairs between two blocks of unit rows, in memory used again.
 
     After ``between(u, v)``: ``cosine`` and ``sine2`` = sin^2 in float64 and, in the dtype asked
-    for, ``cos`` and z = ``tilt`` = 1 - 2 angle/pi, and with ``ends`` also ``psi`` = pi - angle,
-    relatively exact down to 0. ``spare`` and ``result`` are scratch blocks.
+    for, ``cos`` and z = ``scaled`` = 1 - 2 angle/pi, and with ``ends`` also ``coangle`` =
+    pi - angle, relatively exact down to 0. ``spare`` and ``result`` are scratch blocks.
     """
 
     def __init__(
@@ -54,19 +54,19 @@ class Angles:
         """Fill the blocks for unit rows ``u`` (n, d) and ``v`` (m, d), both float64."""
         n, m = len(u), len(v)
         self.cosine, self.sine2 = self._wide[:, : n * m].reshape(2, n, m)
-        self.cos, self.tilt, self.psi, self.spare, self.result = (
+        self.cos, self.scaled, self.coangle, self.spare, self.result = (
             self._own[:, : n * m].reshape(5, n, m).unbind()
         )
         torch.mm(u, v.T, out=self.cosine)
         torch.addcmul(self._one, self.cosine, self.cosine, value=-1, out=self.sine2)
         sine = self.spare.copy_(self.sine2).clamp_(min=0).sqrt_()
         self.cos.copy_(self.cosine)
-        torch.atan2(self.cos, sine, out=self.tilt)
+        torch.atan2(self.cos, sine, out=self.scaled)
         if self._ends:
-            torch.atan2(sine, torch.neg(self.cos, out=self.psi), out=self.psi)
+            torch.atan2(sine, torch.neg(self.cos, out=self.coangle), out=self.coangle)
         if self._has_close_pairs():
             self._correct(u, v)
-        self.tilt.mul_(2 / math.pi)
+        self.scaled.mul_(2 / math.pi)
 
     def _has_close_pairs(self) -> bool:
         if self._antipodal_only:
@@ -82,7 +82,7 @@ class Angles:
         for i, j in zip(rows.split(step), columns.split(step), strict=True):
             distance = torch.linalg.vector_norm(u[i] - v[j], dim=1)
             opposite = torch.linalg.vector_norm(u[i] + v[j], dim=1)
-            half = torch.atan2(opposite, distance)  # of psi
-            self.psi[i, j] = (2 * half).to(self.psi.dtype)
-            self.tilt[i, j] = (2 * half - math.pi / 2).to(self.tilt.dtype)
+            half = torch.atan2(opposite, distance)  # of the coangle
+            self.coangle[i, j] = (2 * half).to(self.coangle.dtype)
+            self.scaled[i, j] = (2 * half - math.pi / 2).to(self.scaled.dtype)
             self.sine2[i, j] = (distance * opposite / 2) ** 2

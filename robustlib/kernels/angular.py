@@ -1,9 +1,10 @@
 """Kernels of homogeneous activations: one scalar function of the angle, whatever the depth.
 
-A net with ReLU (degree 1) or quadratic ReLU (degree 2) satisfies f(W, cx) = c^p f(W, x) for c > 0,
-so that its kernels are (|x||z|)^p f(angle) with f analytic on [0, pi]. Here f is computed by the
-depth's recursion at Chebyshev nodes once, and becomes one polynomial. What vanishes is kept as a
-factor, so that values near a zero of f are relatively exact too.
+A net whose activation has degree 1 (ReLU, say) or 2 (quadratic ReLU) satisfies
+f(W, cx) = c^p f(W, x) for c > 0, so that its kernels are (|x||z|)^p f(angle) with f analytic on
+[0, pi]. Here f is computed by the depth's recursion at Chebyshev nodes once, and becomes one
+polynomial. What vanishes is kept as a factor, so that values near a zero of f are relatively exact
+too.
 """
 
 from __future__ import annotations
@@ -11,18 +12,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, ClassVar
+from functools import lru_cache, partial
+from typing import ClassVar
 
 import numpy as np
 import torch
 from numpy.polynomial import chebyshev, polynomial
-from numpy.typing import NDArray
 from torch import Tensor
 
+from ..activations import Activation
 from .angles import Angles
-
-Array = NDArray[Any]
+from .chebyshev import Array, clenshaw, coefficients
+from .kind import Kind
 
 _TERMS = 18  # of the series below, which are used for arguments up to 1.5
 _NODES = range(64, 80, 2)
@@ -51,92 +52,94 @@ def _either(y: Array, small: Array, large: Array) -> Array:
     return np.where(np.abs(y) < 1.5, small, large)
 
 
-def kappa1(theta: Array, psi: Array) -> tuple[Array, Array]:
-    """The arc-cosine kernel of degree 1 and 1 minus it; ``psi`` is pi - ``theta``.
+def kappa1(theta: Array, coangle: Array) -> tuple[Array, Array]:
+    """The arc-cosine kernel of degree 1 and 1 minus it; ``coangle`` is pi - ``theta``.
 
-    The kernel is relatively exact down to psi = 0, 1 minus it absolutely.
+    The kernel is relatively exact down to coangle = 0, 1 minus it absolutely.
     """
-    large = np.sin(psi) - psi * np.cos(psi)
-    value = _either(psi, _series(np.minimum(psi, 1.5), lambda j: 2.0 * j), large) / math.pi
-    return value, (2 * psi * np.sin(theta / 2) ** 2 + theta - np.sin(theta)) / math.pi
+    large = np.sin(coangle) - coangle * np.cos(coangle)
+    value = _either(coangle, _series(np.minimum(coangle, 1.5), lambda j: 2.0 * j), large) / math.pi
+    return value, (2 * coangle * np.sin(theta / 2) ** 2 + theta - np.sin(theta)) / math.pi
 
 
-def kappa2(theta: Array, psi: Array) -> tuple[Array, Array]:
-    """The arc-cosine kernel of degree 2 and 1 minus it; ``psi`` is pi - ``theta``."""
-    y = 2 * psi
+def kappa2(theta: Array, coangle: Array) -> tuple[Array, Array]:
+    """The arc-cosine kernel of degree 2 and 1 minus it; ``coangle`` is pi - ``theta``."""
+    y = 2 * coangle
     large = y / 2 * (2 + np.cos(y)) - 1.5 * np.sin(y)
     small = _series(np.minimum(y, 1.5), lambda j: float(1 - j))
-    one_minus = (1.5 * (2 * theta - np.sin(2 * theta)) + 2 * psi * np.sin(theta) ** 2) / (
+    one_minus = (1.5 * (2 * theta - np.sin(2 * theta)) + 2 * coangle * np.sin(theta) ** 2) / (
         3 * math.pi
     )
     return _either(y, small, large) / (3 * math.pi), one_minus
 
 
-@dataclass(frozen=True)
-class _Angular:
-    """E[s s] and E[s' s'] of Gaussians with variance q and angle theta, for homogeneous s."""
+class _Sides:
+    """E[s s] and E[s' s'] of Gaussians of variance q at angle theta, for homogeneous s.
 
-    degree: int
-    gain: float  # of the weights' variance in a net of the paper's kind
+    s is a multiple of z^p for z > 0 and another of |z|^p for z < 0. Pairs of one sign are at the
+    angle, pairs of opposite signs at the coangle.
+    """
 
-    def second(self, q: float, theta: Array, psi: Array) -> tuple[float, Array, Array]:
+    def __init__(self, activation: Activation) -> None:
+        assert activation.sides is not None
+        left, right = activation.sides
+        self.degree = activation.degree
+        self.size, self.mixed = left * left + right * right, 2 * left * right
+        self.kappa = kappa1 if self.degree == 1 else kappa2
+
+    def second(self, q: float, theta: Array, coangle: Array) -> tuple[float, Array, Array]:
         """E[s(u)^2], E[s(u)s(v)] over it, and 1 minus that."""
-        if self.degree == 1:
-            return (q / 2, *kappa1(theta, psi))
-        return (3 * q * q / 8, *kappa2(theta, psi))
+        square = self.size * q / 2 if self.degree == 1 else self.size * 3 * q * q / 2
+        same, gap = self.kappa(theta, coangle)
+        if not self.mixed:
+            return square, same, gap
+        share = self.mixed / self.size
+        across, beyond = self.kappa(coangle, theta)
+        near, far = gap - share * across, 1 - share + share * beyond - same
+        return square, same + share * across, np.where(theta < coangle, near, far)
 
-    def slope(self, q: float, theta: Array, psi: Array) -> Array:
+    def slope(self, q: float, theta: Array, coangle: Array) -> Array:
         """E[s'(u)s'(v)]."""
-        return psi / (2 * math.pi) if self.degree == 1 else q * kappa1(theta, psi)[0] / 2
+        if self.degree == 1:
+            total = self.size * coangle
+            return (total - self.mixed * theta if self.mixed else total) / (2 * math.pi)
+        total = 4 * self.size * q * kappa1(theta, coangle)[0]
+        if self.mixed:
+            total = total - 4 * self.mixed * q * kappa1(coangle, theta)[0]
+        return total / 2
 
 
-_KINDS = {"relu": _Angular(1, 2.0), "quadratic_relu": _Angular(2, 1.0)}
-
-
-def is_angular(activation: str) -> bool:
-    """Whether the activation's kernels are functions of the angle alone, up to the norms."""
-    return activation in _KINDS
-
-
-def homogeneity(activation: str, depth: int) -> int:
-    """The p in K(cx, z) = c^p K(x, z) for c > 0."""
-    degree: int = _KINDS[activation].degree ** depth
-    return degree
-
-
-def profile(
-    activation: str, depth: int, layers: str, tangent: bool, theta: Array, psi: Array
-) -> Array:
-    """f(theta), the kernel of unit vectors at angle ``theta`` = pi - ``psi``, by recursion."""
-    kind = _KINDS[activation]
-    cosine = np.where(theta < psi, np.cos(theta), -np.cos(psi))
-    if layers == "first":
-        q, value, _ = kind.second(1.0, theta, psi)
-        return cosine * kind.slope(1.0, theta, psi) if tangent else q * value
-    gain = 2.0 if layers == "all" else kind.gain
+def by_recursion(kind: Kind, theta: Array, coangle: Array) -> Array:
+    """f at angles ``theta`` = pi - ``coangle`` of unit vectors, layer by layer."""
+    s, trained = _Sides(kind.activation), kind.trained
+    cosine = np.where(theta < coangle, np.cos(theta), -np.cos(coangle))
+    if trained == "first":
+        q, value, _ = s.second(1.0, theta, coangle)
+        return cosine * s.slope(1.0, theta, coangle) if kind.tangent else q * value
+    gain = 2.0 if trained == "all" else kind.activation.gain
     # q cosine: covariance of the layer's values, normalised per unit; tangent kernel so far
     q = gain
-    total = q * cosine if layers == "all" else np.zeros_like(cosine)
-    for _ in range(depth):
-        if layers == "all":
-            slope, before = kind.slope(q, theta, psi), total
-            q, cosine, gap = kind.second(q, theta, psi)
+    total = q * cosine if trained == "all" else np.zeros_like(cosine)
+    for _ in range(kind.depth):
+        if trained == "all":
+            slope, before = s.slope(q, theta, coangle), total
+            q, cosine, gap = s.second(q, theta, coangle)
             q *= gain
             total = q * cosine + gain * slope * before
         else:
-            slope = kind.slope(gain * q, theta, psi)
+            slope = s.slope(gain * q, theta, coangle)
             total = slope * (q * cosine + gain * total)
-            q, cosine, gap = kind.second(gain * q, theta, psi)
+            q, cosine, gap = s.second(gain * q, theta, coangle)
         theta = 2 * np.arcsin(np.sqrt(np.clip(gap, 0, 2) / 2))
-        psi = math.pi - theta
-    return total if tangent else q * cosine
+        coangle = math.pi - theta
+    return total if kind.tangent else q * cosine
 
 
 @dataclass(frozen=True)
-class Profile:
-    """f = psi^order (shift + sign psi)^power prod(cosine - zero) g(z).
+class AngleFunction:
+    """f = coangle^order (shift + sign coangle)^power prod(cosine - zero) g(z).
 
-    z = 2 psi/pi - 1; psi is pi minus the angle.
+    z = 2 coangle/pi - 1; coangle is pi minus the angle.
     """
 
     order: int
@@ -149,7 +152,7 @@ class Profile:
 
     def evaluate(self, angles: Angles) -> Tensor:
         """f at all pairs of ``angles``, in its scratch memory."""
-        z, spare, out = angles.tilt, angles.spare, angles.result
+        z, spare, out = angles.scaled, angles.spare, angles.result
         terms = torch.tensor(self.coefficients, dtype=z.dtype, device=z.device).unbind()
         out.copy_(terms[-1].expand_as(out))
         for a in reversed(terms[:-1]):
@@ -163,7 +166,7 @@ class Profile:
         for _ in range(self.power):
             out.mul_(spare)
         for _ in range(self.order):
-            out.mul_(angles.psi)
+            out.mul_(angles.coangle)
         return out
 
     @property
@@ -176,25 +179,15 @@ class Profile:
 class Recursion:
     """f where layers are so many that its polynomial would be too long: layer by layer."""
 
-    kind: tuple[str, int, str, bool]
+    kind: Kind
     order: ClassVar[int] = 0
     errors: ClassVar[float] = math.inf  # asks for float64 angles
 
     def evaluate(self, angles: Angles) -> Tensor:
         """f at all pairs of ``angles``, which are float64."""
-        theta = (1 - angles.tilt.cpu().numpy()) * (math.pi / 2)
-        values = profile(*self.kind, theta, math.pi - theta)
+        theta = (1 - angles.scaled.cpu().numpy()) * (math.pi / 2)
+        values = by_recursion(self.kind, theta, math.pi - theta)
         return angles.result.copy_(torch.from_numpy(np.asarray(values)))
-
-
-def _chebyshev(values: Array) -> Array:
-    """Chebyshev coefficients of the polynomial through ``values`` at the first-kind nodes."""
-    n = len(values)
-    # k (2j + 1) is reduced as an integer: cosines of large arguments would lose digits
-    turns = np.outer(np.arange(n), 2 * np.arange(n) + 1) % (4 * n)
-    coefficients = 2 / n * np.cos(turns * (math.pi / (2 * n))) @ values
-    coefficients[0] /= 2
-    return np.asarray(coefficients)
 
 
 def _resolved(c: Array) -> int:
@@ -206,51 +199,49 @@ def _resolved(c: Array) -> int:
 
 def _polynomial(g: Array, dtype: torch.dtype) -> tuple[Array, float]:
     """Monomial coefficients of g from its values at the nodes, and Horner's growth."""
-    c = _chebyshev(g)
+    c = coefficients(g)
     if dtype == torch.float32:
         tails = np.cumsum(np.abs(c[::-1]))[::-1]
         keep = int((tails > _TAIL * np.abs(g).min()).sum())
     else:
         keep = _resolved(c)
-    coefficients = np.asarray(chebyshev.cheb2poly(c[: max(1, keep)]))
+    terms = np.asarray(chebyshev.cheb2poly(c[: max(1, keep)]))
     z = np.linspace(-1, 1, 401)
-    largest = polynomial.polyval(np.abs(z), np.abs(coefficients))
-    return coefficients, float((largest / np.abs(polynomial.polyval(z, coefficients))).max())
+    largest = polynomial.polyval(np.abs(z), np.abs(terms))
+    return terms, float((largest / np.abs(polynomial.polyval(z, terms))).max())
 
 
 @lru_cache(maxsize=256)
-def fit(
-    activation: str, depth: int, layers: str, tangent: bool, dtype: torch.dtype
-) -> Profile | Recursion:
-    """``profile`` in a form that is quick and right to the rounding of ``dtype``."""
-    if depth > _DEEP:
-        return Recursion((activation, depth, layers, tangent))
+def fit(kind: Kind, dtype: torch.dtype) -> AngleFunction | Recursion:
+    """``by_recursion`` in a form that is quick and right to the rounding of ``dtype``."""
+    if kind.depth > _DEEP:
+        return Recursion(kind)
 
-    def f(psi: Array) -> Array:
-        return profile(activation, depth, layers, tangent, math.pi - psi, psi)
+    def f(coangle: Array) -> Array:
+        return by_recursion(kind, math.pi - coangle, coangle)
 
     order, zeros = _order_at_pi(f), _zeros(f)
-    psi = max((_nodes(n) for n in _NODES), key=lambda nodes: _distance(nodes, zeros))
-    g = f(psi) / psi**order
+    coangle = max((_coangles(n) for n in _NODES), key=lambda at: _distance(at, zeros))
+    g = f(coangle) / coangle**order
     for zero in zeros:
-        g = g / (-np.cos(psi) - zero)
+        g = g / (-np.cos(coangle) - zero)
     # f may change tenfold between 0 and pi: a factor that does too keeps errors relative
-    found: list[tuple[float, int, Profile]] = []
+    found: list[tuple[float, int, AngleFunction]] = []
     for sign, shift, power in _FACTORS:
-        coefficients, growth = _polynomial(g / (shift + sign * psi) ** power, dtype)
-        terms = tuple(map(float, coefficients))
-        candidate = Profile(order, sign, shift, power, zeros, terms, round(growth, 2))
+        found_, growth = _polynomial(g / (shift + sign * coangle) ** power, dtype)
+        terms = tuple(map(float, found_))
+        candidate = AngleFunction(order, sign, shift, power, zeros, terms, round(growth, 2))
         found.append((max(growth, _CALM), len(terms) + power, candidate))
     return min(found, key=lambda item: item[:2])[2]
 
 
-def _nodes(n: int) -> Array:
+def _coangles(n: int) -> Array:
     return np.asarray(math.pi / 2 * (1 + np.cos((np.arange(n) + 0.5) * math.pi / n)))
 
 
-def _distance(nodes: Array, zeros: tuple[float, ...]) -> float:
+def _distance(at: Array, zeros: tuple[float, ...]) -> float:
     """How far the nodes keep from the zeros of f: there g is 0/0."""
-    return min((float(np.abs(np.cos(nodes) + c).min()) for c in zeros), default=1.0)
+    return min((float(np.abs(np.cos(at) + c).min()) for c in zeros), default=1.0)
 
 
 def _order_at_pi(f: Callable[[Array], Array]) -> int:
@@ -275,25 +266,16 @@ def _zeros(f: Callable[[Array], Array]) -> tuple[float, ...]:
 
 
 @lru_cache(maxsize=256)
-def _slope_coefficients(
-    activation: str, depth: int, layers: str, tangent: bool
-) -> tuple[float, ...]:
-    psi = _nodes(max(_NODES))
-    values = profile(activation, depth, layers, tangent, math.pi - psi, psi)
-    c = _chebyshev(values)
+def _slope_coefficients(kind: Kind) -> tuple[float, ...]:
+    coangle = _coangles(max(_NODES))
+    c = coefficients(by_recursion(kind, math.pi - coangle, coangle))
     return tuple(map(float, chebyshev.chebder(c[: _resolved(c)], scl=2 / math.pi)))
 
 
-def slope(activation: str, depth: int, layers: str, tangent: bool) -> Callable[[Tensor], Tensor]:
-    """The derivative of f in psi, as a function of float64 z = 2 psi/pi - 1."""
-    if depth > _DEEP:
-        raise ValueError(f"depth must be at most {_DEEP} for gradients of a kernel, got {depth}")
-    coefficients = _slope_coefficients(activation, depth, layers, tangent)
-
-    def derivative(z: Tensor) -> Tensor:
-        later, last = torch.zeros_like(z), torch.zeros_like(z)
-        for a in reversed(coefficients[1:]):  # Clenshaw's rule
-            later, last = last, 2 * z * last - later + a
-        return z * last - later + coefficients[0]
-
-    return derivative
+def slope(kind: Kind) -> Callable[[Tensor], Tensor]:
+    """The derivative of f in coangle, as a function of float64 z = 2 coangle/pi - 1."""
+    if kind.depth > _DEEP:
+        raise ValueError(
+            f"depth must be at most {_DEEP} for gradients of a kernel, got {kind.depth}"
+        )
+    return partial(clenshaw, _slope_coefficients(kind))

@@ -28,7 +28,7 @@ def empirical_ntk(net: nn.Module, x: Tensor, z: Tensor | None = None) -> Tensor:
     Without ``z``, the Gram matrix (n, n) of ``x``, exactly symmetric. For ``TwoLayerNet`` and
     ``DeepNet`` it is a sum over layers of entrywise products of Gram matrices, of inputs and of
     back-propagated slopes: no Jacobian is formed. As the width grows it tends to ``ntk`` with
-    layers "first" and "paper". A linearised net has the kernel of its expansion point. For other
+    trained "first" and "hidden". A linearised net has the kernel of its expansion point. For other
     modules with outputs (n,) or (n, 1) the gradients in all trainable parameters are taken with
     ``torch.func``, in chunks. Not differentiable. Raises ``TypeError`` or ``ValueError`` for bad
     input.

@@ -11,9 +11,8 @@ from torch.autograd.function import once_differentiable
 
 from . import angular
 from .angles import Angles, unit_rows
+from .kind import Kind
 from .tiles import place, tile_size, tiles
-
-Kind = tuple[str, int, str, bool]
 
 
 def by_angle(
@@ -28,10 +27,10 @@ def by_angle(
 
 
 def _gram(x: Tensor, z: Tensor | None, kind: Kind, dtype: torch.dtype) -> Tensor:
-    profile, work = angular.fit(*kind, dtype), dtype
-    if dtype == torch.float32 and profile.errors > angular.FLOAT32_ERRORS:
-        profile, work = angular.fit(*kind, torch.float64), torch.float64
-    degree = angular.homogeneity(kind[0], kind[1])
+    f, work = angular.fit(kind, dtype), dtype
+    if dtype == torch.float32 and f.errors > angular.FLOAT32_ERRORS:
+        f, work = angular.fit(kind, torch.float64), torch.float64
+    degree = kind.degree
     u, length = unit_rows(x)
     v, other = (u, length) if z is None else unit_rows(z)
     _check_range(length, other, degree, dtype)
@@ -39,11 +38,11 @@ def _gram(x: Tensor, z: Tensor | None, kind: Kind, dtype: torch.dtype) -> Tensor
     gram = torch.empty(len(u), len(v), dtype=dtype, device=x.device)
     size = tile_size(x.device)
     angles = Angles(
-        min(size, len(u)), min(size, len(v)), dtype=work, device=x.device, ends=profile.order > 0
+        min(size, len(u)), min(size, len(v)), dtype=work, device=x.device, ends=f.order > 0
     )
     for r, c in tiles(len(u), len(v), size, symmetric=z is None):
         angles.between(u[r], v[c])
-        block = profile.evaluate(angles)
+        block = f.evaluate(angles)
         block.mul_(row_scale[r]).mul_(column_scale[c])
         place(gram, block, r, c, symmetric=z is None)
     return gram
@@ -75,8 +74,8 @@ class _AngleKernel(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         x, z, gram = ctx.saved_tensors
-        slope = angular.slope(*ctx.kind)
-        degree = angular.homogeneity(ctx.kind[0], ctx.kind[1])
+        slope = angular.slope(ctx.kind)
+        degree = ctx.kind.degree
         (u, length), (v, other) = unit_rows(x), unit_rows(z)
         grad_x, grad_z = torch.zeros_like(x), torch.zeros_like(z)
         size = tile_size(x.device)
@@ -86,11 +85,11 @@ class _AngleKernel(torch.autograd.Function):
             angles.between(u[r], v[c])
             weight = upstream[r, c].double()
             radial = weight * gram[r, c] * degree
-            # By the cosine: f'(psi)/sin(psi). Points that coincide have no direction between
-            # them, and the mean over all directions is 0.
+            # By the cosine: f'(coangle)/sin(coangle). Points that coincide have no direction
+            # between them, and the mean over all directions is 0.
             sine = angles.sine2.clamp(min=0).sqrt()
             turn = weight * (length[r] ** degree)[:, None] * other[c] ** degree
-            turn *= torch.where(sine > 1e-14, slope(angles.tilt) / sine.clamp(min=1e-14), 0)
+            turn *= torch.where(sine > 1e-14, slope(angles.scaled) / sine.clamp(min=1e-14), 0)
             along = turn * angles.cosine
             grad_x[r] += turn @ v[c] + (radial - along).sum(1, keepdim=True) * u[r]
             grad_z[c] += turn.T @ u[r] + (radial - along).sum(0)[:, None] * v[c]

@@ -5,47 +5,47 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..activations import ACTIVATIONS
-from ..checks import check_alike, check_choice, check_flag, check_floats, check_integer
+from ..activations import Activation
+from ..checks import check_alike, check_floats
 from .angles import lift
-from .angular import is_angular
 from .homogeneous import by_angle
+from .kind import Kind, check_kind
 from .smooth import by_moments
-
-LAYERS = ("first", "all", "paper")
 
 
 def ntk(
     x: Tensor,
     z: Tensor | None = None,
     *,
-    activation: str = "relu",
+    activation: str | Activation = "relu",
     depth: int = 1,
-    layers: str = "first",
+    trained: str = "first",
     bias: bool = True,
 ) -> Tensor:
     """The neural tangent kernel (n, m) of infinitely wide nets at ``x`` (n, d) and ``z`` (m, d).
 
-    Without ``z``, the Gram matrix (n, n) of ``x``, exactly symmetric. ``layers`` says which net:
-    "first" is ``TwoLayerNet`` (only the first layer trained, depth 1); "paper" is ``DeepNet`` (the
+    Without ``z``, the Gram matrix (n, n) of ``x``, exactly symmetric. ``trained`` says which net:
+    "first" is ``TwoLayerNet`` (only the first layer trained, depth 1); "hidden" is ``DeepNet`` (the
     ``depth`` square matrices trained); "all" is a net with ``depth`` hidden layers, weights N(0, 2)
-    and all layers trained, no bias terms. ``bias`` lifts inputs to (x, 1)/sqrt(2) first. float32
-    inputs are taken as exact and give entries within 5e-7 relatively, at any angle for ReLU and
-    quadratic ReLU; float64 entries are within 1e-13 of sqrt(K(x,x) K(z,z)). Differentiable once in
-    both inputs, to depth 20 for ReLU; at kinks (equal or antipodal points, zero rows) the symmetric
-    subgradient. Raises ``ValueError``/``TypeError`` for bad input and for rows too long for a
-    Hermite series.
+    and all layers trained, no bias terms. ``activation`` is a name or an ``Activation`` of one's
+    own that gives its degree (1 or 2), its ``dual`` or its ``strip``. ``bias`` lifts inputs to
+    (x, 1)/sqrt(2) first. float32 inputs are taken as exact and give entries within 5e-7 relatively,
+    at any angle for ReLU and quadratic ReLU; float64 entries are within 1e-13 of
+    sqrt(K(x,x) K(z,z)). Differentiable once in both inputs, to depth 20 for ReLU; at kinks (equal
+    or antipodal points, zero rows) the symmetric subgradient. Raises ``ValueError``/``TypeError``
+    for bad input, for an activation without these facts, and for rows too long for a Hermite
+    series.
     """
-    return _kernel(x, z, activation, depth, layers, bias, tangent=True)
+    return _kernel(x, z, check_kind(activation, depth, trained, bias), bias)
 
 
 def nngp(
     x: Tensor,
     z: Tensor | None = None,
     *,
-    activation: str = "relu",
+    activation: str | Activation = "relu",
     depth: int = 1,
-    layers: str = "first",
+    trained: str = "first",
     bias: bool = True,
 ) -> Tensor:
     """The covariance (n, m) of the outputs at initialisation of the nets of ``ntk``.
@@ -53,20 +53,7 @@ def nngp(
     Arguments, accuracy and errors are those of ``ntk``. For "first" the net is the one without
     symmetric initialisation: the symmetric one has output 0.
     """
-    return _kernel(x, z, activation, depth, layers, bias, tangent=False)
-
-
-def check_kind(activation: str, depth: int, layers: str, bias: bool) -> None:
-    """Raise where no net belongs to these arguments."""
-    check_choice("activation", activation, ACTIVATIONS)
-    check_choice("layers", layers, LAYERS)
-    check_integer("depth", depth, minimum=1)
-    check_flag("bias", bias)
-    if layers == "first" and depth != 1:
-        raise ValueError(
-            f'layers="first" is the two-layer net and has depth 1, got depth={depth}; '
-            'use layers="paper" or layers="all"'
-        )
+    return _kernel(x, z, check_kind(activation, depth, trained, bias, tangent=False), bias)
 
 
 def check_points(x: Tensor, z: Tensor | None) -> None:
@@ -85,21 +72,11 @@ def check_points(x: Tensor, z: Tensor | None) -> None:
         )
 
 
-def _kernel(
-    x: Tensor,
-    z: Tensor | None,
-    activation: str,
-    depth: int,
-    layers: str,
-    bias: bool,
-    tangent: bool,
-) -> Tensor:
-    check_kind(activation, depth, layers, bias)
+def _kernel(x: Tensor, z: Tensor | None, kind: Kind, bias: bool) -> Tensor:
     check_points(x, z)
-    kind = (activation, depth, layers, tangent)
     differentiable = torch.is_grad_enabled() and any(
         points is not None and points.requires_grad for points in (x, z)
     )
-    by = by_angle if is_angular(activation) else by_moments
+    by = by_angle if kind.by_angle else by_moments
     lifted = None if z is None else lift(z, bias)
     return by(lift(x, bias), lifted, kind, dtype=x.dtype, differentiable=differentiable)

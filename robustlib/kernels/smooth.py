@@ -10,10 +10,10 @@ from itertools import zip_longest
 import torch
 from torch import Tensor
 
-from .moments import Moments, moments
+from .chebyshev import clenshaw, coefficients
+from .dual import DualActivation, dual_of
+from .kind import Kind
 from .tiles import place, tile_size, tiles
-
-Kind = tuple[str, int, str, bool]
 
 _EQUAL = 8e-15  # relative spread of squared norms that is rounding in float64
 _NEARLY = 5e-7  # and in float32: first-order corrections then leave 1e-13
@@ -24,7 +24,7 @@ _MAX_NODES = 4096
 def by_moments(
     x: Tensor, z: Tensor | None, kind: Kind, *, dtype: torch.dtype, differentiable: bool
 ) -> Tensor:
-    """The kernel of lifted float64 points, in ``dtype``; ``kind`` as for ``angular.fit``."""
+    """The kernel of lifted float64 points, in ``dtype``."""
     other = x if z is None else z
     if not x.numel() or not other.numel():
         return torch.empty(len(x), len(other), dtype=dtype, device=x.device)
@@ -44,13 +44,13 @@ class _Layers:
     """The recursion over layers, with the numbers of rows and columns computed once."""
 
     def __init__(self, kind: Kind, q: Tensor, p: Tensor) -> None:
-        activation, self.depth, self.layers, self.tangent = kind
-        self.gain = 2.0 if self.layers == "all" else 1.0
-        self.source: Moments = moments(activation)
+        self.depth, self.trained, self.tangent = kind.depth, kind.trained, kind.tangent
+        self.gain = 2.0 if self.trained == "all" else kind.activation.gain
+        self.source: DualActivation = dual_of(kind.activation)
         self.features: list[tuple[Tensor, Tensor]] = []  # per layer: of s and of s'
         self.n, q = len(q), torch.cat([q, p])
         for layer in range(self.depth):
-            q = q if self.layers == "first" else self.gain * q
+            q = q if self.trained == "first" else self.gain * q
             value, slope = (self.source.features(q, slope=flag) for flag in (False, True))
             self.features.append((value, slope))
             if layer < self.depth - 1:
@@ -65,13 +65,13 @@ class _Layers:
                 numbers[: self.n][rows], numbers[self.n :][columns], c, slope=slope
             )
 
-        if self.layers == "first":
+        if self.trained == "first":
             return c * moment(0, c, slope=True) if self.tangent else moment(0, c, slope=False)
-        total = self.gain * c if self.layers == "all" else torch.zeros_like(c)
+        total = self.gain * c if self.trained == "all" else torch.zeros_like(c)
         for layer in range(self.depth):
             c = self.gain * c
             slope = moment(layer, c, slope=True) if self.tangent else c
-            if self.layers == "all":
+            if self.trained == "all":
                 value = moment(layer, c, slope=False)
                 total, c = self.gain * (value + slope * total), value
             else:
@@ -101,19 +101,11 @@ class _Series:
         """The series at covariances ``c`` of the inputs in these rows and columns."""
         q, p = self.q[rows, None], self.p[columns]
         correlation = (c * torch.rsqrt(q) * torch.rsqrt(p)).clamp_(-1, 1)
-        total = _clenshaw(self.main, correlation)
+        total = clenshaw(self.main, correlation)
         if self.change:
             deviation = (q - self.square + (p - self.square)) / (2 * self.square)
-            total.addcmul_(deviation, _clenshaw(self.change, correlation))
+            total.addcmul_(deviation, clenshaw(self.change, correlation))
         return total
-
-
-def _clenshaw(coefficients: tuple[float, ...], t: Tensor) -> Tensor:
-    twice, later, last = 2 * t, torch.zeros_like(t), torch.zeros_like(t)
-    for a in reversed(coefficients[1:]):
-        later.neg_().addcmul_(twice, last).add_(a)
-        later, last = last, later
-    return later.neg_().addcmul_(t, last).add_(coefficients[0])
 
 
 def _series(kind: Kind, q: Tensor, p: Tensor) -> _Series | None:
@@ -138,13 +130,10 @@ def _coefficients(kind: Kind, square: float, tail: float) -> tuple[float, ...] |
     layers = _Layers(kind, q, q)
     while n <= _MAX_NODES:
         angles = (torch.arange(n, dtype=torch.float64) + 0.5) * (math.pi / n)
-        values = layers.kernel(square * torch.cos(angles)[None])[0]
-        turns = torch.outer(torch.arange(n), 2 * torch.arange(n) + 1) % (4 * n)
-        coefficients = 2 / n * torch.cos(turns.double() * (math.pi / (2 * n))) @ values
-        coefficients[0] /= 2
-        sizes = coefficients.abs()
+        found = coefficients(layers.kernel(square * torch.cos(angles)[None])[0], torch)
+        sizes = found.abs()
         keep = int((sizes > tail * float(sizes.max())).nonzero()[-1]) + 1
         if keep < 0.8 * n:
-            return tuple(coefficients[:keep].tolist())
+            return tuple(found[:keep].tolist())
         n *= 2
     return None

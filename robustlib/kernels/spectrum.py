@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..activations import Activation
 from ..checks import check_integer
-from .angular import is_angular
-from .infinite import check_kind, ntk
+from .infinite import ntk
+from .kind import check_kind
 
 Array = NDArray[np.float64]
 
@@ -31,7 +32,7 @@ class Spectrum:
     orthogonal to the kernel's whole function space. ``universal`` says that no degree is missing,
     up to any order, so that the space is dense in the continuous functions on the sphere.
     ``decay`` is the p in eigenvalue ~ degree^-p, fitted for ReLU and quadratic ReLU;
-    ``math.inf`` for smooth activations (faster than any power), None with too few degrees.
+    ``math.inf`` for analytic activations (faster than any power), None with too few degrees.
     """
 
     d: int
@@ -61,9 +62,9 @@ class Spectrum:
 def kernel_spectrum(
     d: int,
     *,
-    activation: str = "relu",
+    activation: str | Activation = "relu",
     bias: bool = True,
-    layers: str = "first",
+    trained: str = "first",
     depth: int = 1,
     max_degree: int = 20,
 ) -> Spectrum:
@@ -77,8 +78,9 @@ def kernel_spectrum(
     """
     check_integer("d", d, minimum=1)
     check_integer("max_degree", max_degree, minimum=0)
-    check_kind(activation, depth, layers, bias)
-    options = {"activation": activation, "bias": bias, "layers": layers, "depth": depth}
+    kind = check_kind(activation, depth, trained, bias)
+    options: dict[str, object] = {"activation": activation, "bias": bias}
+    options |= {"trained": trained, "depth": depth}
     count = min(max_degree, 1) + 1 if d == 1 else max_degree + 1
     numbers = tuple(multiplicity(d, degree) for degree in range(count))
     if d == 1:
@@ -96,7 +98,7 @@ def kernel_spectrum(
     )
     values[list(missing)] = 0.0
     universal = not missing if d == 1 else not any(polynomial)
-    if not is_angular(activation):
+    if kind.activation.strip is not None:
         decay: float | None = math.inf
     else:
         decay = _decay(d, values, 30 * rounding)

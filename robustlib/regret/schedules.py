@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from ..activations import ACTIVATIONS
 from ..checks import check_integer, check_real
 from ..losses import Loss, check_loss
 from ..networks import DeepNet, LinearizedNet, TwoLayerNet
@@ -70,10 +71,11 @@ def two_layer_schedule(net: TwoLayerNet, *, loss: Loss, radius: float, epsilon: 
         raise TypeError(f"net must be a TwoLayerNet, got {type(net).__name__}")
     check_loss(loss)
     s, lip = net.activation, loss.lipschitz
-    if math.isinf(s.slope) or math.isinf(s.curvature):
+    if math.isinf(s.slope) or not s.smooth:
+        fit = [repr(a.name) for a in ACTIVATIONS.values() if a.smooth and math.isfinite(a.slope)]
         raise ValueError(
             f"net must have an activation with bounded slope and curvature, got {s.name!r}; "
-            "'gelu', 'softplus', 'erf', 'tanh' and 'silu' have them"
+            f"{', '.join(fit[:-1])} and {fit[-1]} have them"
         )
     check_real("radius", radius, above=0)
     check_real("epsilon", epsilon, above=0)

@@ -19,7 +19,7 @@ from ..sets import Finite, Perturbation
 from .layers import Layers, read_layers, simplified
 from .output import check_fits
 from .pieces import DIMENSIONS, PieceTree
-from .relaxation import allowance
+from .relaxation import rounding_error
 from .search import Search, Tree, exact_search
 from .supports import Support, support_of
 from .units import UnitTree
@@ -118,7 +118,7 @@ class BranchAndBound(Attack):
                 f"{DIMENSIONS} coordinates and known layers; got {type(model).__name__} with "
                 f"{x.shape[1:].numel()} coordinates; use PGD"
             )
-        room = allowance(layers, sets)
+        room = rounding_error(layers, sets)
         return exact_search(
             tree,
             evaluate,
@@ -138,7 +138,7 @@ def tree_for(layers: Layers, sets: Support) -> Tree | None:
     """Hidden units or pieces, whichever ends; None where neither does."""
     d, simple = sets.centre.shape[1], simplified(layers)
     first = simple.layers[0].activation
-    units = len(simple.layers) == 2 and first is not None and first.name == "relu"
+    units = len(simple.layers) == 2 and first is not None and first.rectifier
     # a cap's hull is not the cap; in the plane there are fewer pieces than patterns of units
     if d < DIMENSIONS or (d == DIMENSIONS and not (units and sets.p is not None)):
         return PieceTree(simple, sets)

@@ -9,17 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..activations import ACTIVATIONS, Activation
+from ..activations import Activation, read_module
 from ..networks import DeepNet, TwoLayerNet
 from .supports import UNIT
 
-# Modules of nn.Sequential that are one of our activations.
-_MODULES: dict[type[nn.Module], str] = {
-    nn.ReLU: "relu",
-    nn.Tanh: "tanh",
-    nn.SiLU: "silu",
-    nn.GELU: "gelu",
-}
 # Relative error of one operation where float32 products may be computed in a shorter format.
 _SHORT = {"highest": 2.0**-24, "high": 2.0**-11, "medium": 2.0**-8}
 
@@ -51,6 +44,12 @@ class Layers:
         return all(layer.activation is None for layer in self.layers)
 
     @property
+    def unbounded(self) -> str | None:
+        """The first activation that says too little for bounds, in words; None where all do."""
+        said = (layer.activation.unbounded for layer in self.layers if layer.activation)
+        return next((words for words in said if words is not None), None)
+
+    @property
     def roundings(self) -> int:
         """More than the operations on any way through the net: what ``gamma`` is asked for."""
         return 64 + 4 * sum(layer.weight.shape[1] + 8 for layer in self.layers)
@@ -66,7 +65,7 @@ def read_layers(model: object) -> Layers | None:
     """The layers of a model whose structure is known here, else None.
 
     Known: ``TwoLayerNet``, ``DeepNet``, ``nn.Linear`` with one output, and ``nn.Sequential`` of
-    Flatten, Linear, ReLU, Tanh, SiLU, GELU, Identity and Dropout (which does nothing in
+    Flatten, Linear, built-in activations, Identity and Dropout (which does nothing in
     evaluation mode) that ends in one output. A subclass or a module with hooks may compute
     something else, and is not known.
     """
@@ -167,11 +166,8 @@ def _sequential(model: nn.Module) -> Layers | None:
             bias = bias.double()
             layers.append(Layer(weight, bias, None, torch.cat([weight, bias[:, None]], 1).abs()))
             last = module.weight.dtype
-        elif kind in _MODULES and layers and layers[-1].activation is None:
-            if isinstance(module, nn.GELU) and module.approximate != "none":
-                return None
+        elif (s := read_module(module)) and layers and layers[-1].activation is None:
             old = layers.pop()
-            s = ACTIVATIONS[_MODULES[kind]]
             layers.append(Layer(old.weight, old.bias, s, old.size))
         elif kind not in (nn.Identity, nn.Dropout):
             return None

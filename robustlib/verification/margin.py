@@ -1,13 +1,13 @@
 """Which examples are right on their whole set: a proof that costs about two passes over the net.
 
-``linear.py`` bounds every unit of every layer by functions that are linear in the input: in wide
-nets that costs more than an attack. Here the inputs of a layer are only known to lie in a
+``relaxation.py`` bounds every unit of every layer by functions that are linear in the input: in
+wide nets that costs more than an attack. Here the inputs of a layer are only known to lie in a
 Euclidean ball round their value at x, so that a unit moves by at most the norm of its row of
 weights times the radius. One linear function below y f is then followed back to the input.
 
 The balls hold what the model itself computes at any tensor that ``contains`` accepts, in its own
 dtype: a layer adds gamma times the norms of its rows and of its inputs (by Cauchy and Schwarz,
-where ``linear.py`` adds up absolute products), and so does the way back. Our own roundings, in
+where ``relaxation.py`` adds up absolute products), and so does the way back. Our own roundings, in
 float64, are allowed for in the same terms.
 """
 
@@ -21,7 +21,7 @@ from torch import Tensor
 from ..activations import Activation
 from ..numerics import row_norm
 from .layers import Layers
-from .relaxation import Lines, lines
+from .relaxation import LinearRelaxation, lines
 from .supports import Support, gamma
 
 
@@ -49,7 +49,7 @@ class MarginBound:
         near, noise = self._forward(sets)
         return self._back(sets, y.double(), near, noise)
 
-    def _forward(self, sets: Support) -> tuple[list[Lines], list[Tensor]]:
+    def _forward(self, sets: Support) -> tuple[list[LinearRelaxation], list[Tensor]]:
         """Lines of the units of each hidden layer, and what rounding adds to units of each layer.
 
         The latter, (n,), is to be multiplied by the norms of the rows of ``size``.
@@ -57,7 +57,7 @@ class MarginBound:
         unit, own = self._layers.unit, gamma(self._layers.roundings)
         room, centre = sets.radius + sets.slack, sets.centre
         far = room * (math.sqrt(centre.shape[1]) if sets.p == math.inf else 1.0)
-        near: list[Lines] = []
+        near: list[LinearRelaxation] = []
         noise: list[Tensor] = []
         for k, layer in enumerate(self._layers.layers):
             inputs = 1 + row_norm(centre) + far  # at least the norm of (inputs, 1)
@@ -78,7 +78,9 @@ class MarginBound:
             near.append(found)
         raise AssertionError
 
-    def _back(self, sets: Support, y: Tensor, near: list[Lines], noise: list[Tensor]) -> Tensor:
+    def _back(
+        self, sets: Support, y: Tensor, near: list[LinearRelaxation], noise: list[Tensor]
+    ) -> Tensor:
         """The least value on the sets of a linear function below y f."""
         unit, own = self._layers.unit, gamma(self._layers.roundings)
         weight, least = y[:, None], torch.zeros_like(y)
@@ -103,11 +105,11 @@ def _norm(weight: Tensor) -> float:
     return math.sqrt(float(torch.linalg.eigvalsh(gram)[-1]) + room)
 
 
-def tangents(activation: Activation | None, middle: Tensor, moved: Tensor) -> Lines:
+def tangents(activation: Activation | None, middle: Tensor, moved: Tensor) -> LinearRelaxation:
     """Lines above and below s where |z - ``middle``| <= ``moved``, both (n, k): tangents at middle.
 
     For smooth s they are s(middle) + s'(middle) (z - middle), off by at most curvature moved^2 / 2
-    or the slopes' sum times moved; others have the lines of ``linear.py``.
+    or the slopes' sum times moved; others have the lines of ``relaxation.py``.
     """
     if activation is None or math.isinf(activation.curvature):
         return lines(activation, middle - moved, middle + moved)
@@ -117,4 +119,4 @@ def tangents(activation: Activation | None, middle: Tensor, moved: Tensor) -> Li
     bulge = torch.minimum(bend / 2, slope.abs() + activation.slope) * moved
     steep = (slope.abs() + bend).clamp(max=activation.slope)
     height = s.abs() + offset.abs() + middle.abs() + (1 + steep) * moved + bulge
-    return Lines((slope, offset - bulge), (slope, offset + bulge), steep, height)
+    return LinearRelaxation((slope, offset - bulge), (slope, offset + bulge), steep, height)

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..checks import check_choice
 from ..sets import Finite, Perturbation, check_perturbation
 from .layers import Layers, read_layers, simplified
-from .relaxation import allowance, relax
+from .relaxation import relax, rounding_error
 from .supports import Support, support_of
 
 METHODS = ("interval", "linear")
@@ -89,7 +89,7 @@ def ranges(layers: Layers, whole: Support, *, linear: bool) -> tuple[Tensor, Ten
     for rows in torch.split(torch.arange(len(whole), device=whole.centre.device), block):
         part = whole.rows(rows)
         found = relax(simple, part, linear=linear)
-        room = allowance(layers, part)
+        room = rounding_error(layers, part)
         parts.append(torch.stack([found.low - room, found.high + room]))
         points.append(part.centre + torch.stack([found.lowest, found.highest]))
     both = torch.cat(parts, 1)

@@ -2,8 +2,8 @@
 
 All bounds are of two parts. The first bounds the exact function over the exact set; it is computed
 in float64 and carries ``gamma(N)`` times the sum of the absolute values of all that was added up,
-N more than the operations on any way through the net. The second, the allowance, bounds how far
-the model's own output, in its own dtype, at a tensor that ``contains`` accepts, can be from the
+N more than the operations on any way through the net. The second, ``rounding_error``, bounds how
+far the model's own output, in its own dtype, at a tensor that ``contains`` accepts, can be from the
 exact function at the nearest point of the exact set.
 """
 
@@ -22,7 +22,7 @@ _SAMPLES = 33  # points at which a smooth activation is compared with a line
 
 
 @dataclass(frozen=True)
-class Lines:
+class LinearRelaxation:
     """below[0] z + below[1] <= s(z) <= above[0] z + above[1] on the intervals, each (n, k).
 
     ``slope`` bounds |s'|, ``height`` bounds |s(z)| + |z| there.
@@ -54,20 +54,16 @@ def interval_step(layer: Layer, low: Tensor, high: Tensor) -> tuple[Tensor, Tens
     return centre - spread, centre + spread
 
 
-def lines(activation: Activation | None, low: Tensor, high: Tensor) -> Lines:
+def lines(activation: Activation | None, low: Tensor, high: Tensor) -> LinearRelaxation:
     """Lines above and below s on the intervals ``low`` <= z <= ``high``."""
     one, zero = torch.ones_like(low), torch.zeros_like(low)
     most = torch.maximum(low.abs(), high.abs())
     if activation is None:
-        return Lines((one, zero), (one, zero), one, 2 * most)
-    if activation.name == "relu":
-        on, off = low >= 0, high <= 0
-        mixed = ~(on | off)
-        chord = torch.where(mixed, high / torch.where(mixed, high - low, one), on.to(low))
-        # through both ends, and up by more than its own rounding
-        lift = torch.where(mixed, -chord * low + 16 * UNIT * most, zero)
-        alpha = torch.where(mixed, (high > -low).to(low), on.to(low))
-        return Lines((alpha, zero), (chord, lift), (high > 0).to(low), 2 * most)
+        return LinearRelaxation((one, zero), (one, zero), one, 2 * most)
+    if activation.degree == 1:
+        return _two_lines(activation, low, high)
+    if not activation.smooth:
+        return _level(activation, low, high)
     step = (high - low) / (_SAMPLES - 1)
     z = torch.stack([low + i * step for i in range(_SAMPLES - 1)] + [high])
     s = activation.function(z)
@@ -84,12 +80,57 @@ def lines(activation: Activation | None, low: Tensor, high: Tensor) -> Lines:
         height + slope.abs() * most
     )
     bound = activation.derivative(z).abs().amax(0) + activation.curvature * step
-    return Lines((slope, away.amin(0) - bulge), (slope, away.amax(0) + bulge), bound, height)
+    return LinearRelaxation(
+        (slope, away.amin(0) - bulge), (slope, away.amax(0) + bulge), bound, height
+    )
+
+
+def _two_lines(activation: Activation, low: Tensor, high: Tensor) -> LinearRelaxation:
+    """Lines for s of degree 1, which has one slope on either side of 0."""
+    assert activation.sides is not None
+    left, right = -activation.sides[0], activation.sides[1]
+    steep, one, zero = max(abs(left), abs(right)), torch.ones_like(low), torch.zeros_like(low)
+    most = torch.maximum(low.abs(), high.abs())
+    on, off = low >= 0, high <= 0
+    mixed = ~(on | off)
+    alone = torch.where(on, right * one, left)
+    gap = torch.where(mixed, high - low, one)
+    chord = torch.where(mixed, (right * high - left * low) / gap, alone)
+    # through both ends, and off by more than its own rounding
+    room = 16 * UNIT * steep * most
+    lift = torch.where(mixed, left * low - chord * low, zero)
+    lift = lift + torch.where(mixed, room if right >= left else -room, zero)
+    side = torch.where(mixed, torch.where(high > -low, right * one, left), alone)
+    bound = torch.where(high > 0, abs(right) * one, 0.0)
+    bound = torch.maximum(bound, torch.where(low < 0, abs(left) * one, 0.0))
+    beside, across = (side, zero), (chord, lift)
+    below, above = (beside, across) if right >= left else (across, beside)
+    return LinearRelaxation(below, above, bound, (1 + steep) * most)
+
+
+def _level(activation: Activation, low: Tensor, high: Tensor) -> LinearRelaxation:
+    """Constants above and below s, where no more is known than its range and its slope."""
+    if activation.unbounded is not None:
+        raise ValueError(f"there are no bounds for {activation.unbounded}")
+    down, up = _ends(activation, low, high)
+    height = torch.maximum(down.abs(), up.abs()) + torch.maximum(low.abs(), high.abs())
+    room, zero = 32 * UNIT * height, torch.zeros_like(low)
+    steep = torch.full_like(low, activation.slope)
+    return LinearRelaxation((zero, down - room), (zero, up + room), steep, height)
+
+
+def _ends(activation: Activation, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+    """The least and the greatest value of s on the intervals, where it gives its range or never
+    falls.
+    """
+    if activation.range is not None:
+        return activation.range(low, high)
+    return activation.function(low), activation.function(high)
 
 
 def backward(
     layers: tuple[Layer, ...],
-    relaxed: list[Lines],
+    relaxed: list[LinearRelaxation],
     support: Support,
     weight: Tensor,
     roundings: int,
@@ -124,13 +165,13 @@ def backward(
 
 @dataclass(frozen=True)
 class Relaxed:
-    """Lines of all layers but the last, bounds low <= f <= high (n,) of the exact f.
+    """Relaxations of all layers but the last, bounds low <= f <= high (n,) of the exact f.
 
     ``lowest`` and ``highest`` (n, d) are offsets where the linear functions have those values;
     zeros for intervals.
     """
 
-    lines: list[Lines]
+    lines: list[LinearRelaxation]
     low: Tensor
     high: Tensor
     lowest: Tensor
@@ -139,13 +180,13 @@ class Relaxed:
 
 def relax(layers: Layers, support: Support, *, linear: bool) -> Relaxed:
     """Bounds through the net: by intervals alone, or by linear functions at every layer."""
-    relaxed: list[Lines] = []
+    relaxed: list[LinearRelaxation] = []
     low, high = first_interval(layers.layers[0], support)
     lowest = highest = torch.zeros_like(support.centre)
     for k, layer in enumerate(layers.layers):
         if k:
             s = layers.layers[k - 1].activation
-            ends = (low, high) if s is None else image(s, low, high, relaxed[-1])
+            ends = (low, high) if s is None else activation_range(s, low, high, relaxed[-1])
             low, high = interval_step(layer, *ends)
         if linear:
             eye = torch.eye(len(layer.weight), dtype=low.dtype, device=low.device)
@@ -161,20 +202,20 @@ def relax(layers: Layers, support: Support, *, linear: bool) -> Relaxed:
     return Relaxed(relaxed, low[:, 0], high[:, 0], lowest, highest)
 
 
-def image(
-    activation: Activation, low: Tensor, high: Tensor, relaxed: Lines
+def activation_range(
+    activation: Activation, low: Tensor, high: Tensor, relaxed: LinearRelaxation
 ) -> tuple[Tensor, Tensor]:
     """An interval that holds s(z) for every ``low`` <= z <= ``high``."""
-    if activation.name in ("gelu", "silu"):  # not monotone: the lines' own ends
+    if activation.monotone or activation.range is not None:
+        down, up = _ends(activation, low, high)
+    else:  # the lines' own ends
         down = torch.minimum(relaxed.below[0] * low, relaxed.below[0] * high) + relaxed.below[1]
         up = torch.maximum(relaxed.above[0] * low, relaxed.above[0] * high) + relaxed.above[1]
-    else:
-        down, up = activation.function(low), activation.function(high)
     slack = 32 * UNIT * relaxed.height
     return down - slack, up + slack
 
 
-def allowance(layers: Layers, support: Support) -> Tensor:
+def rounding_error(layers: Layers, support: Support) -> Tensor:
     """How far (n,) the model's output, as computed, may be from the exact f in the exact set.
 
     The standard running error analysis, with the unit of rounding of the model's dtype: layer by
@@ -204,6 +245,6 @@ def allowance(layers: Layers, support: Support) -> Tensor:
         error = near.slope * error + 16 * unit * (size + error)
         steep = near.slope[..., None] * steep
         if layer.activation is not None:
-            low, high = image(layer.activation, low, high, near)
+            low, high = activation_range(layer.activation, low, high, near)
     result: Tensor = (error + outside)[:, 0]
     return result

@@ -119,12 +119,13 @@ def robust_loss(
         if isinstance(perturbation, Finite):
             return _enumerated(found, perturbation)
         layers, sets = read_layers(model), support_of(perturbation, x)
-        if layers is None or sets is None:
+        vague = None if layers is None else layers.unbounded
+        if layers is None or sets is None or vague is not None:
             unknown = model if layers is None else perturbation
             if perturbation.radius == 0:
                 words = "exact, the only point of its set"
                 return found.result(found.loss, (words,) * len(x), found.margin > 0)
-            words = f"no bounds for {type(unknown).__name__}: from below only"
+            words = f"no bounds for {vague or type(unknown).__name__}: from below only"
             top = torch.full_like(found.loss, math.inf)
             return found.result(top, (words,) * len(x))
         check_fits(layers, x)

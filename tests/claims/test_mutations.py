@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from robustlib import networks
 from robustlib.activations import ACTIVATIONS, Activation
 from robustlib.attacks import GridMax, LinearMax, Stale
 from robustlib.book.claims import (
@@ -104,7 +105,7 @@ def low_chords(patch: pytest.MonkeyPatch) -> None:
     """The chords above the units do not reach their right ends."""
     right = linear.lines
 
-    def low(activation: Activation | None, low: Tensor, high: Tensor) -> linear.Lines:
+    def low(activation: Activation | None, low: Tensor, high: Tensor) -> linear.LinearRelaxation:
         found = right(activation, low, high)
         slope, offset = found.above
         return replace(found, above=(0.7 * slope, 0.7 * offset))
@@ -214,7 +215,7 @@ def half_speed(patch: pytest.MonkeyPatch) -> None:
 
 def small_start(patch: pytest.MonkeyPatch) -> None:
     """ReLU nets start with entries N(0, 1)."""
-    patch.setitem(ACTIVATIONS, "relu", replace(ACTIVATIONS["relu"], homogeneous=False))
+    patch.setattr(networks, "activation_of", lambda name: replace(ACTIVATIONS[name], degree=None))
 
 
 def shallow_spectrum(patch: pytest.MonkeyPatch) -> None:

@@ -100,7 +100,7 @@ def test_two_layer_kernels_have_the_infinite_kernel_as_their_mean(activation: st
 def test_deep_kernels_tend_to_the_infinite_kernel(activation: str, depth: int) -> None:
     x = points(4, 3)
     x /= x.norm(dim=1, keepdim=True)
-    limit = ntk(x, activation=activation, layers="paper", depth=depth)
+    limit = ntk(x, activation=activation, trained="hidden", depth=depth)
     distance, bias = [], []
     for width in (32, 512):
         nets = [DeepNet(3, width, depth, activation=activation, seed=s) for s in range(16)]

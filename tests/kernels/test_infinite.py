@@ -15,7 +15,8 @@ from robustlib.activations import ACTIVATIONS
 from robustlib.kernels import nngp, ntk
 
 T = [-1.0, -0.5, 0.0, 0.3, 0.9, 1.0]
-KINDS = [("first", 1), *((layers, h) for layers in ("paper", "all") for h in range(1, 6))]
+KINKED = [name for name, s in ACTIVATIONS.items() if s.degree is not None]
+KINDS = [("first", 1), *((trained, h) for trained in ("hidden", "all") for h in range(1, 6))]
 
 
 def pair(t: list[float] | Tensor, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
@@ -40,9 +41,9 @@ FIRST = {
     "tanh": [-0.4644029025, -0.1923735142, 0, 0.1118975737, 0.3948856600, 0.4644029025],
 }
 DEEP = {
-    ("paper", 1): [-0.16666666667, 0, 0.17909600521, 0.77079033618, 1],
-    ("paper", 2): [-0.030839252048, 0.19197754608, 0.43705281443, 1.4510725185, 2],
-    ("paper", 3): [0.21396993484, 0.45556238669, 0.72821287205, 2.060842292, 3],
+    ("hidden", 1): [-0.16666666667, 0, 0.17909600521, 0.77079033618, 1],
+    ("hidden", 2): [-0.030839252048, 0.19197754608, 0.43705281443, 1.4510725185, 2],
+    ("hidden", 3): [0.21396993484, 0.45556238669, 0.72821287205, 2.060842292, 3],
     ("all", 1): [-0.11533777124, 0.63661977237, 1.3236805781, 3.3606574701, 4],
     ("all", 2): [0.68772449255, 1.3714172726, 2.0692025992, 4.7376273254, 6],
 }
@@ -70,7 +71,7 @@ def test_first_layer_kernel_has_the_known_digits(activation: str, device: torch.
 @pytest.mark.parametrize("kind", DEEP, ids=str)
 def test_deep_relu_kernel_has_the_known_digits(kind: tuple[str, int], device: torch.device) -> None:
     x, z = pair(T[1:], device)
-    assert_digits(ntk(x, z, layers=kind[0], depth=kind[1], bias=False), DEEP[kind])
+    assert_digits(ntk(x, z, trained=kind[0], depth=kind[1], bias=False), DEEP[kind])
 
 
 @pytest.mark.parametrize("activation", ARCS)
@@ -84,10 +85,10 @@ def test_a_bias_replaces_t_by_its_mean_with_one() -> None:
     assert_digits(ntk(*pair(T)), expected)
     lifted = [(1 + t) / 2 for t in T]
     for activation in ACTIVATIONS:
-        for layers, depth in KINDS:
-            inside = ntk(*pair(T), activation=activation, layers=layers, depth=depth)
+        for trained, depth in KINDS:
+            inside = ntk(*pair(T), activation=activation, trained=trained, depth=depth)
             outside = ntk(
-                *pair(lifted), activation=activation, layers=layers, depth=depth, bias=False
+                *pair(lifted), activation=activation, trained=trained, depth=depth, bias=False
             )
             torch.testing.assert_close(inside, outside, rtol=1e-12, atol=1e-14)
 
@@ -96,7 +97,7 @@ def test_training_both_layers_adds_the_output_kernel() -> None:
     both = [0, -0.028834442811, 0.15915494309, 0.33092014452, 0.84016436751, 1]
     assert_digits(ntk(*pair(T), bias=False) + nngp(*pair(T), bias=False), both)
     # the standard net of depth 1 has weights N(0, 2) in both layers: four times the sum
-    assert_digits(ntk(*pair(T), layers="all", bias=False) / 4, both)
+    assert_digits(ntk(*pair(T), trained="all", bias=False) / 4, both)
 
 
 # --- three routes ------------------------------------------------------------------------------
@@ -131,7 +132,7 @@ def by_quadrature(activation: str, slope: bool) -> Moment:
         u, v = math.sqrt(q) * (plus + minus), math.sqrt(p) * (plus - minus)
         return float(weight @ (s(u) * s(v)) @ weight)
 
-    return polar if activation in ("relu", "quadratic_relu") else grid
+    return polar if activation in KINKED else grid
 
 
 def by_sampling(activation: str, slope: bool, generator: torch.Generator, size: int) -> Moment:
@@ -151,18 +152,18 @@ def recursion(
     value: Moment,
     slope: Moment,
     activation: str,
-    layers: str,
+    trained: str,
     depth: int,
     q: float,
     p: float,
     c: float,
 ) -> tuple[float, float]:
     """Tangent kernel and output covariance, in a form of their own: one gradient per layer."""
-    if layers == "first":
+    if trained == "first":
         return c * slope(q, p, c), value(q, p, c)
-    gain = 2.0 if layers == "all" or ACTIVATIONS[activation].homogeneous else 1.0
+    gain = 2.0 if trained == "all" or activation == "relu" else 1.0
     inputs, slopes = [], []  # per layer: <x_(h-1), x_(h-1)'>/m and E[s's'] at its outputs
-    if layers == "paper":
+    if trained == "hidden":
         q, p, c = gain * q, gain * p, gain * c
     for _ in range(depth):
         inputs.append(c)
@@ -172,7 +173,7 @@ def recursion(
     inputs.append(c)
     # a gradient travels down to layer h through the slopes above it, each with the gain
     down, total = 1.0, 0.0
-    if layers == "all":
+    if trained == "all":
         total = gain * inputs[depth]
         for h in reversed(range(depth)):
             down *= gain * slopes[h]
@@ -190,12 +191,12 @@ def recursion(
 def test_closed_form_quadrature_and_sampling_agree(
     activation: str, kind: tuple[str, int], bias: bool
 ) -> None:
-    layers, depth = kind
+    trained, depth = kind
     x = torch.tensor([[0.9, 0.2]], dtype=torch.float64)
     z = torch.tensor([[0.3, -0.8]], dtype=torch.float64)
     a, b = (torch.cat([w, torch.ones(1, 1)], 1) / 2**0.5 if bias else w for w in (x, z))
     q, p, c = float(a @ a.T), float(b @ b.T), float(a @ b.T)
-    options = {"activation": activation, "layers": layers, "depth": depth, "bias": bias}
+    options = {"activation": activation, "trained": trained, "depth": depth, "bias": bias}
     mine = [float(kernel(x, z, **options)) for kernel in (ntk, nngp)]  # type: ignore[arg-type]
     ends = [
         math.sqrt(float(kernel(x, **options)) * float(kernel(z, **options)))  # type: ignore[arg-type]
@@ -203,7 +204,7 @@ def test_closed_form_quadrature_and_sampling_agree(
     ]
 
     moments = [by_quadrature(activation, slope) for slope in (False, True)]
-    other = recursion(*moments, activation, layers, depth, q, p, c)
+    other = recursion(*moments, activation, trained, depth, q, p, c)
     assert np.abs(np.array(mine) - other).max() < 1e-12 * max(ends)
 
     generator = torch.Generator().manual_seed(depth)
@@ -213,7 +214,7 @@ def test_closed_form_quadrature_and_sampling_agree(
             recursion(
                 *(by_sampling(activation, slope, generator, size) for slope in (False, True)),
                 activation,
-                layers,
+                trained,
                 depth,
                 q,
                 p,
@@ -231,7 +232,7 @@ def test_closed_form_quadrature_and_sampling_agree(
 
 
 def exact(
-    x: Tensor, z: Tensor, activation: str, layers: str, depth: int, tangent: bool
+    x: Tensor, z: Tensor, activation: str, trained: str, depth: int, tangent: bool
 ) -> mpmath.mpf:
     """The kernel of two float vectors to 50 digits, no bias, for (quadratic) ReLU."""
     with mpmath.workdps(60):
@@ -250,21 +251,21 @@ def exact(
             k2 = (3 * mpmath.sin(t) * r + (mpmath.pi - t) * (1 + 2 * r * r)) / (3 * mpmath.pi)
             return 3 * root**2 * k2 / 8, root * k1 / 2
 
-        if layers == "first":
+        if trained == "first":
             value, slope = moments(q, p, c)
             return c * slope if tangent else value
-        gain = 2 if layers == "all" or not square else 1
-        total = gain * c if layers == "all" else mpmath.mpf(0)
-        if layers == "paper":
+        gain = 2 if trained == "all" or not square else 1
+        total = gain * c if trained == "all" else mpmath.mpf(0)
+        if trained == "hidden":
             q, p, c = gain * q, gain * p, gain * c
         for _ in range(depth):
             value, slope = moments(gain * q, gain * p, gain * c)
-            if layers == "all":
+            if trained == "all":
                 total = gain * value + gain * slope * total
             else:
                 total = slope * (c + gain * total)
             q, p, c = moments(gain * q, gain * q, gain * q)[0], moments(*[gain * p] * 3)[0], value
-        return total if tangent else (gain * c if layers == "all" else c)
+        return total if tangent else (gain * c if trained == "all" else c)
 
 
 def pairs_at_all_angles(d: int, dtype: torch.dtype, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -283,38 +284,38 @@ def pairs_at_all_angles(d: int, dtype: torch.dtype, seed: int = 0) -> tuple[Tens
     return x, z
 
 
-ANGULAR = [(a, *kind) for a in ("relu", "quadratic_relu") for kind in KINDS]
+ANGULAR = [(a, *kind) for a in KINKED for kind in KINDS]
 
 
 @pytest.mark.parametrize("tangent", [True, False], ids=["ntk", "nngp"])
-@pytest.mark.parametrize(("activation", "layers", "depth"), ANGULAR)
+@pytest.mark.parametrize(("activation", "trained", "depth"), ANGULAR)
 def test_float32_is_relatively_exact_at_every_angle(
-    activation: str, layers: str, depth: int, tangent: bool, device: torch.device
+    activation: str, trained: str, depth: int, tangent: bool, device: torch.device
 ) -> None:
     x, z = pairs_at_all_angles(7, torch.float32)
     kernel = ntk if tangent else nngp
     gram = kernel(
-        x.to(device), z.to(device), activation=activation, layers=layers, depth=depth, bias=False
+        x.to(device), z.to(device), activation=activation, trained=trained, depth=depth, bias=False
     )
     for i, value in enumerate(gram.diagonal().tolist()):
-        truth = float(exact(x[i], z[i], activation, layers, depth, tangent))
+        truth = float(exact(x[i], z[i], activation, trained, depth, tangent))
         assert abs(value - truth) <= 5e-7 * abs(truth) + 1e-37  # float32's smallest number
 
 
 @pytest.mark.parametrize("tangent", [True, False], ids=["ntk", "nngp"])
-@pytest.mark.parametrize(("activation", "layers", "depth"), ANGULAR)
+@pytest.mark.parametrize(("activation", "trained", "depth"), ANGULAR)
 def test_float64_is_exact_for_near_pairs_too(
-    activation: str, layers: str, depth: int, tangent: bool, device: torch.device
+    activation: str, trained: str, depth: int, tangent: bool, device: torch.device
 ) -> None:
     x, z = pairs_at_all_angles(7, torch.float64)
     kernel = ntk if tangent else nngp
     gram = kernel(
-        x.to(device), z.to(device), activation=activation, layers=layers, depth=depth, bias=False
+        x.to(device), z.to(device), activation=activation, trained=trained, depth=depth, bias=False
     )
     for i, value in enumerate(gram.diagonal().tolist()):
-        truth = float(exact(x[i], z[i], activation, layers, depth, tangent))
-        ends = exact(x[i], x[i], activation, layers, depth, tangent)
-        ends *= exact(z[i], z[i], activation, layers, depth, tangent)
+        truth = float(exact(x[i], z[i], activation, trained, depth, tangent))
+        ends = exact(x[i], x[i], activation, trained, depth, tangent)
+        ends *= exact(z[i], z[i], activation, trained, depth, tangent)
         assert abs(value - truth) <= 1e-13 * max(abs(truth), 0.1 * float(mpmath.sqrt(ends)))
 
 
@@ -324,24 +325,24 @@ def test_float32_grams_are_rounded_float64_grams(bias: bool, device: torch.devic
     x[7] = x[3]
     x[8] = -x[3]
     for activation in ACTIVATIONS:
-        for layers, depth in (("first", 1), ("paper", 3), ("all", 2)):
-            options = {"activation": activation, "layers": layers, "depth": depth, "bias": bias}
+        for trained, depth in (("first", 1), ("hidden", 3), ("all", 2)):
+            options = {"activation": activation, "trained": trained, "depth": depth, "bias": bias}
             single = ntk(x, **options)  # type: ignore[arg-type]
             double = ntk(x.double(), **options)  # type: ignore[arg-type]
             assert single.dtype == torch.float32
             error = (single.double() - double).abs()
             floor = 1e-15 * double.diagonal().max()
-            assert bool((error <= 5e-7 * double.abs() + floor).all()), (activation, layers)
+            assert bool((error <= 5e-7 * double.abs() + floor).all()), (activation, trained)
 
 
 def test_smooth_kernels_do_not_depend_on_how_norms_are_treated(device: torch.device) -> None:
     # one row of another norm sends the whole matrix down the other path
     x = sphere(40, 5).to(device)
     nearly = x * (1 + 1e-7 * torch.linspace(-1, 1, 40, dtype=x.dtype, device=device)[:, None])
-    for activation in ("erf", "gelu", "softplus", "silu", "tanh"):
-        for layers, depth in KINDS:
+    for activation in [name for name in ACTIVATIONS if name not in KINKED]:
+        for trained, depth in KINDS:
             for points in (x, nearly):
-                options = {"activation": activation, "layers": layers, "depth": depth}
+                options = {"activation": activation, "trained": trained, "depth": depth}
                 alone = ntk(points, **options)  # type: ignore[arg-type]
                 mixed = ntk(torch.cat([points, 2 * points[:1]]), **options)[:40, :40]  # type: ignore[arg-type]
                 assert (alone - mixed).abs().max() < 2e-14 * alone.diagonal().max()
@@ -365,8 +366,8 @@ def test_grams_are_symmetric_to_the_bit_and_equal_to_cross_kernels(
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_grams_are_positive_semidefinite(activation: str) -> None:
     x = torch.cat([sphere(40, 3), sphere(3, 3).repeat(2, 1)])  # with points that occur twice
-    for layers, depth in (("first", 1), ("paper", 2), ("all", 2)):
-        gram = ntk(x, activation=activation, layers=layers, depth=depth)
+    for trained, depth in (("first", 1), ("hidden", 2), ("all", 2)):
+        gram = ntk(x, activation=activation, trained=trained, depth=depth)
         eigenvalues = torch.linalg.eigvalsh(gram)
         assert eigenvalues[0] > -1e-13 * eigenvalues[-1]
 
@@ -374,8 +375,8 @@ def test_grams_are_positive_semidefinite(activation: str) -> None:
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_edges_of_shape(activation: str, dtype: torch.dtype, device: torch.device) -> None:
     x = sphere(3, 2).to(device, dtype)
-    for layers, depth in (("first", 1), ("paper", 2), ("all", 2)):
-        options = {"activation": activation, "layers": layers, "depth": depth}
+    for trained, depth in (("first", 1), ("hidden", 2), ("all", 2)):
+        options = {"activation": activation, "trained": trained, "depth": depth}
         full = ntk(x, **options)  # type: ignore[arg-type]
         for n, m in ((0, 3), (3, 0), (0, 0), (1, 1), (1, 3)):
             part = ntk(x[:n], x[:m], **options)  # type: ignore[arg-type]
@@ -400,11 +401,11 @@ def test_one_dimension_has_two_points() -> None:
 def test_zero_rows(activation: str, dtype: torch.dtype) -> None:
     x = sphere(3, 4).to(dtype)
     x[1] = 0
-    for layers, depth in (("first", 1), ("paper", 2), ("all", 2)):
-        options = {"activation": activation, "layers": layers, "depth": depth}
+    for trained, depth in (("first", 1), ("hidden", 2), ("all", 2)):
+        options = {"activation": activation, "trained": trained, "depth": depth}
         gram = ntk(x, bias=False, **options)  # type: ignore[arg-type]
         assert gram.isfinite().all()
-        if layers == "first" or ACTIVATIONS[activation].homogeneous:
+        if trained == "first" or activation == "relu":
             # K carries the factor <x, z>; deeper smooth nets have s(0) != 0 behind it
             assert torch.equal(gram[1], torch.zeros(3, dtype=dtype))
         # with the bias a zero row is an ordinary point, of squared norm 1/2
@@ -413,11 +414,11 @@ def test_zero_rows(activation: str, dtype: torch.dtype) -> None:
         torch.testing.assert_close(ntk(x, **options).double(), expected, rtol=1e-6, atol=0)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("activation", ["relu", "quadratic_relu"])
+@pytest.mark.parametrize("activation", KINKED)
 def test_homogeneous_kernels_scale(activation: str) -> None:
     x, z = sphere(5, 3, 1), sphere(4, 3, 2)
-    small = ntk(1e-3 * x, 1e3 * z, activation=activation, layers="paper", depth=2, bias=False)
-    unit = ntk(x, z, activation=activation, layers="paper", depth=2, bias=False)
+    small = ntk(1e-3 * x, 1e3 * z, activation=activation, trained="hidden", depth=2, bias=False)
+    unit = ntk(x, z, activation=activation, trained="hidden", depth=2, bias=False)
     torch.testing.assert_close(small, unit, rtol=1e-12, atol=1e-15)
     tiny = ntk(1e-100 * x, z, bias=False)
     torch.testing.assert_close(tiny, 1e-100 * ntk(x, z, bias=False), rtol=1e-13, atol=0)
@@ -426,7 +427,7 @@ def test_homogeneous_kernels_scale(activation: str) -> None:
 def test_kernels_beyond_the_largest_number_are_refused() -> None:
     x = torch.tensor([[1e3], [1.0], [-1.0]])
     with pytest.raises(ValueError, match=r"norm 1000 .* degree 32 .* float32"):
-        ntk(x, activation="quadratic_relu", layers="paper", depth=5, bias=False)
+        ntk(x, activation="quadratic_relu", trained="hidden", depth=5, bias=False)
 
 
 def test_rows_too_long_for_a_series_are_refused_with_their_norm() -> None:
@@ -439,7 +440,7 @@ def test_rows_too_long_for_a_series_are_refused_with_their_norm() -> None:
 
 
 @pytest.mark.parametrize("bias", [False, True], ids=["", "bias"])
-@pytest.mark.parametrize("kind", [("first", 1), ("paper", 2), ("all", 3)], ids=str)
+@pytest.mark.parametrize("kind", [("first", 1), ("hidden", 2), ("all", 3)], ids=str)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_gradients_are_those_of_finite_differences(
     activation: str, kind: tuple[str, int], bias: bool
@@ -447,7 +448,7 @@ def test_gradients_are_those_of_finite_differences(
     x, z = 0.8 * sphere(2, 2, 5), 1.1 * sphere(1, 2, 6)
     x.requires_grad_()
     z.requires_grad_()
-    options = {"activation": activation, "layers": kind[0], "depth": kind[1], "bias": bias}
+    options = {"activation": activation, "trained": kind[0], "depth": kind[1], "bias": bias}
     close = {"eps": 1e-6, "atol": 1e-7, "rtol": 1e-6}
     for kernel in (ntk, nngp):
         assert torch.autograd.gradcheck(lambda a, b: kernel(a, b, **options), (x, z), **close)  # type: ignore[arg-type]  # noqa: B023
@@ -462,9 +463,9 @@ def test_gradients_are_finite_at_equal_opposite_and_zero_points(
     x[1], x[2], x[3] = x[0], -x[0], 0
     x[4] = x[0] + 1e-7
     x.requires_grad_()
-    for layers, depth in (("first", 1), ("paper", 2), ("all", 2)):
+    for trained, depth in (("first", 1), ("hidden", 2), ("all", 2)):
         for bias in (False, True):
-            gram = ntk(x, activation=activation, layers=layers, depth=depth, bias=bias)
+            gram = ntk(x, activation=activation, trained=trained, depth=depth, bias=bias)
             (grad,) = torch.autograd.grad(gram.square().sum(), x)
             assert grad.isfinite().all()
             assert grad.abs().max() < 1e3 * float(gram.detach().square().sum())
@@ -500,20 +501,20 @@ def test_great_depth_against_many_digits(depth: int) -> None:
     """Beyond 20 layers the recursion itself runs; both forms keep their digits."""
     turn = torch.tensor([0.0, 1e-4, 0.3, 1.0, 3.0], dtype=torch.float64)
     points = torch.stack([turn.cos(), turn.sin()], 1)
-    kind = {"depth": depth, "layers": "paper", "bias": False}
+    kind = {"depth": depth, "trained": "hidden", "bias": False}
     found = ntk(points[:1], points, **kind)[0]
     for point, value in zip(points, found.tolist(), strict=True):
-        right = float(exact(points[0], point, "relu", "paper", depth, tangent=True))
+        right = float(exact(points[0], point, "relu", "hidden", depth, tangent=True))
         assert abs(value - right) <= 1e-13 * depth
     single = points.float()
     for point, value in zip(single, ntk(single[:1], single, **kind)[0].tolist(), strict=True):
-        right = float(exact(single[0], point, "relu", "paper", depth, tangent=True))
+        right = float(exact(single[0], point, "relu", "hidden", depth, tangent=True))
         assert value == pytest.approx(right, rel=5e-7)
 
 
 def test_gradients_stop_where_the_polynomial_does() -> None:
     x = torch.eye(2, dtype=torch.float64).requires_grad_()
-    ntk(x, x, depth=20, layers="paper").sum().backward()
-    deep = ntk(x, x, depth=21, layers="paper")
+    ntk(x, x, depth=20, trained="hidden").sum().backward()
+    deep = ntk(x, x, depth=21, trained="hidden")
     with pytest.raises(ValueError, match="depth must be at most 20 for gradients"):
         deep.sum().backward()

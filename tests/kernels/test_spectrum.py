@@ -45,7 +45,7 @@ def test_known_digits_with_bias(activation: str) -> None:
 
 
 def test_known_digits_of_a_deep_net() -> None:
-    found = kernel_spectrum(3, bias=False, layers="paper", depth=2, max_degree=5)
+    found = kernel_spectrum(3, bias=False, trained="hidden", depth=2, max_degree=5)
     expected = [0.386123, 0.263292, 0.086281, 0.016403, 0.008348, 0.002894]
     assert np.abs(found.eigenvalues.numpy() - expected).max() < 6e-7
 
@@ -215,19 +215,19 @@ def test_parity_says_what_is_missing(activation: str) -> None:
 def test_universality_is_not_a_matter_of_max_degree() -> None:
     assert not kernel_spectrum(3, bias=False, max_degree=2).universal  # nothing is missing up to 2
     assert kernel_spectrum(3, bias=False, max_degree=2).missing_degrees == ()
-    assert kernel_spectrum(3, bias=False, layers="paper", depth=2).universal
-    assert kernel_spectrum(3, bias=False, layers="all", depth=2).universal
-    assert not kernel_spectrum(3, bias=False, layers="paper", depth=1).universal
-    assert not kernel_spectrum(3, bias=False, activation="tanh", layers="all", depth=3).universal
+    assert kernel_spectrum(3, bias=False, trained="hidden", depth=2).universal
+    assert kernel_spectrum(3, bias=False, trained="all", depth=2).universal
+    assert not kernel_spectrum(3, bias=False, trained="hidden", depth=1).universal
+    assert not kernel_spectrum(3, bias=False, activation="tanh", trained="all", depth=3).universal
 
 
 @pytest.mark.parametrize(
-    ("activation", "layers", "depth", "extra"),
-    [("relu", "first", 1, 0), ("quadratic_relu", "first", 1, 2), ("relu", "paper", 3, 0)],
+    ("activation", "trained", "depth", "extra"),
+    [("relu", "first", 1, 0), ("quadratic_relu", "first", 1, 2), ("relu", "hidden", 3, 0)],
 )
 @pytest.mark.parametrize("d", [2, 3, 5])
-def test_decay_exponents(d: int, activation: str, layers: str, depth: int, extra: int) -> None:
-    options = {"activation": activation, "layers": layers, "depth": depth}
+def test_decay_exponents(d: int, activation: str, trained: str, depth: int, extra: int) -> None:
+    options = {"activation": activation, "trained": trained, "depth": depth}
     for bias in (False, True):
         found = kernel_spectrum(d, bias=bias, max_degree=60, **options)  # type: ignore[arg-type]
         assert found.decay is not None

@@ -26,7 +26,7 @@ x = torch.randn(60, 3, dtype=torch.float64, generator=torch.Generator().manual_s
 def slow(a, b):
     print("block", flush=True)
     time.sleep(0.05)
-    return ntk(a, b, depth=2, layers="paper")
+    return ntk(a, b, depth=2, trained="hidden")
 store_gram(sys.argv[1], slow, x, block=10)
 """
 
@@ -41,7 +41,7 @@ def test_blocks_in_a_file_are_the_matrix(
     tmp_path: Path, block: int, dtype: torch.dtype, device: torch.device
 ) -> None:
     x = points(20, dtype=dtype).to(device)
-    kernel = partial(ntk, depth=2, layers="paper")
+    kernel = partial(ntk, depth=2, trained="hidden")
     close = 4e-7 if dtype == torch.float32 else 1e-14
     for z in (None, x[:9] * 2):
         name = "square.npy" if z is None else "cross.npy"
@@ -76,7 +76,7 @@ def test_finite_nets_go_to_disk_too(tmp_path: Path) -> None:
 
 def test_a_killed_run_continues_and_ends_with_the_same_bits(tmp_path: Path) -> None:
     x = points(60)
-    whole = store_gram(tmp_path / "whole.npy", partial(ntk, depth=2, layers="paper"), x, block=10)
+    whole = store_gram(tmp_path / "whole.npy", partial(ntk, depth=2, trained="hidden"), x, block=10)
     path = tmp_path / "killed.npy"
     command = [sys.executable, "-c", PROGRAM, str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -18,8 +18,11 @@ from .tools import F64
 from .widths import SEEDS, agrees, circle, lift, linearisation_error, standard_run
 
 # Where |s''| is largest.
-SHARPEST = {"gelu": 0.0, "softplus": 0.0, "silu": 0.0, "erf": math.sqrt(0.5)}
-SHARPEST["tanh"] = math.atanh(math.sqrt(1 / 3))
+SHARPEST = {
+    name: s.sharpest
+    for name, s in ACTIVATIONS.items()
+    if s.sharpest is not None and math.isfinite(s.slope)
+}
 
 
 class NoFactors(Network):
@@ -113,7 +116,8 @@ def symmetric_start(size: str) -> Evidence:
             measured=f"outputs up to {max(map(abs, plain)):.1f}",
             holds=max(map(abs, plain)) == 0.0,
         ),
-        ran=f"7 activations, float32 and float64; {2 * nets} plain nets of width 16 and 256",
+        ran=f"{len(ACTIVATIONS)} activations, float32 and float64; "
+        f"{2 * nets} plain nets of width 16 and 256",
         interval=interval_over_seeds(squares),
     )
 

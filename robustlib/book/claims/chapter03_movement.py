@@ -29,9 +29,7 @@ from .widths import (
     two_layer,
 )
 
-# sup |s'''| of the GELU s(z) = z Phi(z): s''' = (z^3 - 4z) phi, largest where z^4 - 7z^2 + 4 = 0
-_PEAK = math.sqrt((7 - math.sqrt(33)) / 2)
-GELU_THIRD = (4 * _PEAK - _PEAK**3) * math.exp(-(_PEAK**2) / 2) / math.sqrt(2 * math.pi)
+GELU_THIRD = ACTIVATIONS["gelu"].third
 
 
 def rows_moved(net: nn.Module) -> Tensor:

@@ -90,7 +90,8 @@ def deep_kernel(size: str) -> Evidence:
     t = lift(x) @ lift(x).T
     limit = recursion(t, depth)
     off = max(
-        float((ntk(x, layers="paper", depth=h) - recursion(t, h)).abs().max()) for h in range(1, 6)
+        float((ntk(x, trained="hidden", depth=h) - recursion(t, h)).abs().max())
+        for h in range(1, 6)
     )
     rows, other = [], []
     for group in range(2 * SEEDS[size]):  # single nets scatter: a row is the mean of four
@@ -137,10 +138,10 @@ def depth_degrees(size: str) -> Evidence:
     least, complete = math.inf, True
     for d in dimensions:
         for depth in (2, 3, 5):
-            found = kernel_spectrum(d, bias=False, layers="paper", depth=depth, max_degree=8)
+            found = kernel_spectrum(d, bias=False, trained="hidden", depth=depth, max_degree=8)
             least = min(least, float((found.eigenvalues / found.rounding).min()))
             complete = complete and found.universal and not found.missing_degrees
-    single = kernel_spectrum(3, bias=False, layers="paper", depth=1, max_degree=8)
+    single = kernel_spectrum(3, bias=False, trained="hidden", depth=1, max_degree=8)
     return Evidence(
         predicted="depth 2 and more: every eigenvalue > 0",
         measured=f"{'none' if complete and least > 10 else 'some'} missing to degree 8",

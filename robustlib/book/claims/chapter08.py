@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...activations import ACTIVATIONS
+from ...activations import ACTIVATIONS, Parity
 from ...kernels import kernel_spectrum, ntk
 from ...numerics import generator
 from ...samples import sphere
@@ -18,7 +18,9 @@ from .tools import F64
 from .widths import SEEDS, circle, lift
 
 NAMES = tuple(ACTIVATIONS)
-HALF = ("relu", "gelu", "softplus", "silu")  # their s' is 1/2 and an odd function
+# Their s' is 1/2 and an odd function; kinked and entire ones first.
+HALF = [s.name for s in ACTIVATIONS.values() if s.parity == Parity("even", 1)]
+HALF.sort(key=lambda name: -(ACTIVATIONS[name].strip or math.inf))
 DRAWS = {"smoke": 100_000, "laptop": 400_000, "gpu": 4_000_000}
 
 
@@ -76,7 +78,7 @@ def _sigmas(terms: Tensor, expected: float) -> float:
 def funk_hecke(size: str) -> Evidence:
     """The integral of K against harmonics, on the sphere itself; and the sum of all eigenvalues."""
     worst, other, short = 0.0, 0.0, 0.0
-    names = ("gelu", "softplus", "erf", "tanh", "silu")[: SEEDS[size]]
+    names = [s.name for s in ACTIVATIONS.values() if s.strip is not None][: SEEDS[size]]
     z, weights = _sphere_rule(40)
     x = sphere(5, 3, seed=7).x
     for name in names:
@@ -145,7 +147,7 @@ def universality(size: str) -> Evidence:
                 wrong += (_norm_for(degree, name, bias) is None) != (degree in missing)
     for degree in range(5):
         gone = degree in kernel_spectrum(2, bias=False, max_degree=4).missing_degrees
-        deep += (_norm_for(degree, "relu", False, layers="paper", depth=2) is None) != gone
+        deep += (_norm_for(degree, "relu", False, trained="hidden", depth=2) is None) != gone
     return Evidence(
         predicted="within 0.7 of a harmonic in the sup norm: some function, unless its degree is "
         "missing (then none within pi/4)",

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from ...activations import ACTIVATIONS
+from ...activations import ACTIVATIONS, Parity
 from ...attacks import GridMax
 from ...expressivity import expressiveness, min_norm_interpolant
 from ...kernels import kernel_spectrum
@@ -21,9 +21,13 @@ from .registry import Control, Evidence, claim
 from .tools import F64
 from .widths import SEEDS
 
-HALF = ("relu", "softplus", "gelu", "silu")
-MISSING: dict[str, tuple[int, ...]] = dict.fromkeys(HALF, (3, 5, 7))
-MISSING |= {"quadratic_relu": (4, 6, 8), "erf": (0, 2, 4, 6, 8), "tanh": (0, 2, 4, 6, 8)}
+HALF = [name for name, s in ACTIVATIONS.items() if s.parity == Parity("even", 1)]
+# By activation: the degrees up to 8 that kernels without bias lack.
+MISSING = {
+    name: tuple(degree for degree in range(9) if s.parity.lacks(degree))
+    for name, s in ACTIVATIONS.items()
+    if s.parity is not None
+}
 
 
 def random_net(name: str, bias: bool, seed: int) -> TwoLayerNet:
@@ -36,13 +40,14 @@ def random_net(name: str, bias: bool, seed: int) -> TwoLayerNet:
 
 def parity_rest(net: TwoLayerNet, x: Tensor) -> float:
     """What is left of f(x) -+ f(-x) beyond a linear function, a quadratic form, or 0."""
-    name = net.activation.name
+    parity = net.activation.parity
+    assert parity is not None
     with torch.no_grad():
-        both = net(x) - net(-x) if name in HALF else net(x) + net(-x)
-    if name in ("erf", "tanh"):
+        both = net(x) - net(-x) if parity.kind == "even" else net(x) + net(-x)
+    if parity.power is None:
         return float(both.abs().max())
     columns = x
-    if name == "quadratic_relu":
+    if parity.power == 2:
         i, j = torch.triu_indices(x.shape[1], x.shape[1])
         columns = x[:, i] * x[:, j]
     fitted = columns @ torch.linalg.lstsq(columns, both[:, None]).solution[:, 0]
@@ -79,7 +84,8 @@ def parity(size: str) -> Evidence:
             measured=f"left over at least {lifted:.2g}",
             holds=lifted <= 1e-11,
         ),
-        ran=f"7 activations, {SEEDS[size]} nets each with random weights, spectra in d = 2, 3, 6",
+        ran=f"{len(ACTIVATIONS)} activations, {SEEDS[size]} nets each with random weights, "
+        "spectra in d = 2, 3, 6",
     )
 
 
@@ -109,7 +115,7 @@ def bias_lift(size: str) -> Evidence:
         control=Control(
             broken="no lift", measured=f"smallest eigenvalue {without:g}", holds=without > 100
         ),
-        ran=f"7 activations, d = 2, 3, 6, degrees 0 to {top}",
+        ran=f"{len(ACTIVATIONS)} activations, d = 2, 3, 6, degrees 0 to {top}",
     )
 
 

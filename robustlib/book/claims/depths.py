@@ -136,7 +136,7 @@ def stability_bound(net: DeepNet, x: Tensor, radius: float) -> float:
     size = max(float(h.norm(dim=1).max()) for h in start.hidden) / root
     spread = root * max(float(g.abs().max()) for g in start.into)
     shift = depth * beta ** (depth - 1) * radius * size
-    if net.activation.homogeneous:  # the number of units that can change sides
+    if not net.activation.smooth:  # the number of units that can change sides
         squares = torch.stack(start.before).square().sort(dim=2).values.cumsum(2)
         slopes = math.sqrt(int((squares <= shift**2).sum(2).max()))
     else:

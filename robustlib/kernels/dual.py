@@ -1,6 +1,6 @@
 """E[s(u)s(v)] and E[s'(u)s'(v)] of centred Gaussians (u, v) with variances q, p and covariance c.
 
-In closed form for erf and GELU; for softplus, SiLU and tanh through Hermite series: the moment is
+In closed form where the activation has one; for other analytic ones through Hermite series: it is
 sum_k a_k(q) a_k(p) r^k with r the correlation and a_k(q) = E[s(sqrt(q) Z) h_k(Z)]. All in float64
 and differentiable.
 """
@@ -13,15 +13,15 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..activations import ACTIVATIONS
+from ..activations import Activation, Dual
 
 _RANGE = 13.0  # exp(-z^2/4) is 4e-19 there, and bounds what the integrand is beyond
 _MAX_TERMS = 8192
 _TINY = 1e-30
 
 
-class Moments(Protocol):
-    """Moments in two steps: numbers of each variance once, then sums over pairs."""
+class DualActivation(Protocol):
+    """Dual activations in two steps: numbers of each variance once, then sums over pairs."""
 
     def features(self, q: Tensor, *, slope: bool) -> Tensor:
         """What ``pair`` needs to know of variances ``q`` (n,): (n, k)."""
@@ -36,53 +36,30 @@ class Moments(Protocol):
         ...
 
 
-class _Closed:
-    """A closed form ``between(q, p, c, slope)`` with arguments that broadcast."""
+class ClosedDual:
+    """The closed form that an activation brings along as its ``dual``."""
+
+    def __init__(self, between: Dual) -> None:
+        self.between = between
 
     def features(self, q: Tensor, *, slope: bool) -> Tensor:
+        """The variances themselves (n, 1)."""
         return q[:, None]
 
     def pair(self, rows: Tensor, columns: Tensor, c: Tensor, *, slope: bool) -> Tensor:
+        """The closed form at all pairs."""
         return self.between(rows, columns.T, c, slope)
 
     def square(self, q: Tensor) -> Tensor:
+        """E[s(u)^2] (n,)."""
         return self.between(q, q, q, False)
 
-    def between(self, q: Tensor, p: Tensor, c: Tensor, slope: bool) -> Tensor:
-        raise NotImplementedError
 
+class HermiteDual:
+    """Any activation that is analytic on a strip, through the Hermite series of s and s'."""
 
-class ErfMoments(_Closed):
-    """erf, in closed form."""
-
-    def between(self, q: Tensor, p: Tensor, c: Tensor, slope: bool) -> Tensor:
-        """Either moment; the arguments broadcast."""
-        scale = (1 + 2 * q) * (1 + 2 * p)
-        if slope:
-            return 4 / math.pi * torch.rsqrt(scale - 4 * c * c)
-        return 2 / math.pi * torch.asin(2 * c * torch.rsqrt(scale))
-
-
-class GeluMoments(_Closed):
-    """GELU (z times the normal distribution function), in closed form."""
-
-    def between(self, q: Tensor, p: Tensor, c: Tensor, slope: bool) -> Tensor:
-        """Either moment; the arguments broadcast."""
-        one_q, one_p = 1 + q, 1 + p
-        root = torch.rsqrt(one_q * one_p - c * c)
-        arc = torch.asin(c * torch.rsqrt(one_q * one_p))
-        if slope:
-            sides = c * root * (1 / one_q + 1 / one_p + root * root)
-            return 0.25 + (arc + sides) / (2 * math.pi)
-        sides = root * (q * p - c * c * q / one_q + c * c / one_p)
-        return c / 4 + (c * arc + sides) / (2 * math.pi)
-
-
-class HermiteMoments:
-    """Any smooth activation, through the Hermite series of s and s'."""
-
-    def __init__(self, activation: str) -> None:
-        self.activation = ACTIVATIONS[activation]
+    def __init__(self, activation: Activation) -> None:
+        self.activation = activation
 
     def features(self, q: Tensor, *, slope: bool) -> Tensor:
         """sqrt(q) and a_k(q), as many terms as make what is left out a rounding error."""
@@ -132,20 +109,18 @@ class HermiteMoments:
         """Nodes z, values s(root z), and these times the trapezoidal weights of N(0, 1).
 
         The rule converges geometrically for these analytic integrands; its step shrinks with the
-        distance pi/(2 root) to the nearest pole and with the frequency of the highest h_k.
+        distance strip/root to the nearest pole and with the frequency of the highest h_k.
         """
         s = self.activation.derivative if slope else self.activation.function
-        step = 0.05 * min(1.0, 2.5 / float(root.detach().max()))
+        assert self.activation.strip is not None
+        narrow = min(1.0, self.activation.strip / (math.pi / 2))
+        step = 0.05 * min(1.0, 2.5 * narrow / float(root.detach().max()))
         half = math.ceil(_RANGE / step)
         z = step * torch.arange(-half, half + 1, dtype=root.dtype, device=root.device)
         values = s(root[:, None] * z)
         return z, values * torch.exp(-z * z / 2) * (step / math.sqrt(2 * math.pi)), values
 
 
-def moments(activation: str) -> Moments:
-    """The moments of one smooth activation."""
-    if activation == "erf":
-        return ErfMoments()
-    if activation == "gelu":
-        return GeluMoments()
-    return HermiteMoments(activation)
+def dual_of(activation: Activation) -> DualActivation:
+    """The closed form where there is one, else the Hermite series."""
+    return ClosedDual(activation.dual) if activation.dual else HermiteDual(activation)

@@ -1,0 +1,97 @@
+"""What the tests of many rooms share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from robustlib.activations import ACTIVATIONS, Activation, Parity
+from robustlib.losses import Hinge, LogCosh, Logistic, Loss, PseudoHuber
+from robustlib.networks import DeepNet, TwoLayerNet
+
+# --- activations, losses and nets --------------------------------------------------------------
+
+LOSSES: list[Loss] = [PseudoHuber(), LogCosh(), Logistic(), Hinge()]
+
+
+def mish(z: Tensor) -> Tensor:
+    return z * torch.tanh(functional.softplus(z, threshold=40.0))
+
+
+def mish_slope(z: Tensor) -> Tensor:
+    t = torch.tanh(functional.softplus(z, threshold=40.0))
+    return t + z * (1 - t * t) * torch.sigmoid(z)
+
+
+def leaky(z: Tensor) -> Tensor:
+    return functional.leaky_relu(z, 0.1)
+
+
+def leaky_slope(z: Tensor) -> Tensor:
+    return 0.1 + 0.9 * torch.relu(z.detach()).sign()
+
+
+def hard_tanh_slope(z: Tensor) -> Tensor:
+    return (z.detach().abs() < 1).to(z.dtype)
+
+
+def sine_range(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+    """Ends, and 1 or -1 where a crest or a trough lies between them."""
+
+    def holds(at: float) -> Tensor:
+        turns = torch.ceil((low - at) / (2 * math.pi))
+        return at + 2 * math.pi * turns <= high
+
+    ends = torch.sin(low), torch.sin(high)
+    top = torch.where(holds(math.pi / 2), 1.0, torch.maximum(*ends))
+    return torch.where(holds(-math.pi / 2), -1.0, torch.minimum(*ends)), top
+
+
+# Activations that the library does not know, as users would write them.
+OWN: dict[str, Activation] = {
+    a.name: a
+    for a in (
+        Activation("mish", mish, mish_slope, slope=1.0885, curvature=0.6443, strip=0.75 * math.pi),
+        Activation(
+            "sine",
+            torch.sin,
+            torch.cos,
+            slope=1.0,
+            curvature=1.0,
+            third=1.0,
+            parity=Parity("odd"),
+            range=sine_range,
+            strip=math.inf,
+        ),
+        Activation(
+            "leaky",
+            leaky,
+            leaky_slope,
+            slope=1.0,
+            monotone=True,
+            degree=1,
+            parity=Parity("even", 1),
+        ),
+        Activation("hard tanh", functional.hardtanh, hard_tanh_slope, slope=1.0, monotone=True),
+    )
+}
+
+# Nets of 5 inputs by activation; an activation that is added gets its own.
+NETS: dict[str, Callable[[int], nn.Module]] = {
+    **{
+        f"two-layer {name}": lambda seed, a=a: TwoLayerNet(  # type: ignore[misc]
+            5, 12, activation=a, symmetric=bool(seed % 2), bias=seed % 3 > 0, seed=seed
+        )
+        for name, a in (ACTIVATIONS | OWN).items()
+    },
+    **{
+        f"deep {name}": lambda seed, a=a: DeepNet(  # type: ignore[misc]
+            5, 8, 1 + seed % 3, activation=a, bias=seed % 3 > 0, seed=seed
+        )
+        for name, a in (ACTIVATIONS | OWN).items()
+    },
+}
