@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..attacks.base import Attack, undisturbed
-from ..attacks.problem import NonFiniteOutputError, outputs
+from ..attacks.base import Adversary, check_adversary, undisturbed
+from ..attacks.oracle import NonFiniteOutputError, outputs
 from ..checks import check_choice, check_integer, check_real
 from ..losses import Loss
 from ..numerics import generator
@@ -34,7 +34,7 @@ def adversarial_training(
     sample: Labelled,
     *,
     perturbation: Perturbation,
-    attack: Attack,
+    attack: Adversary,
     loss: Loss,
     step_size: float | Callable[[int], float],
     steps: int,
@@ -106,7 +106,7 @@ class _Run:
         net: nn.Module,
         sample: Labelled,
         perturbation: Perturbation,
-        attack: Attack,
+        attack: Adversary,
         loss: Loss,
         step_size: float | Callable[[int], float],
         steps: int,
@@ -117,8 +117,7 @@ class _Run:
     ) -> None:
         if not isinstance(net, nn.Module):
             raise TypeError(f"net must be a torch module, got {type(net).__name__}")
-        if not isinstance(attack, Attack):
-            raise TypeError(f"attack must be an attack such as PGD(), got {attack!r}")
+        check_adversary("attack", attack)
         check_labelled(sample)
         if not callable(step_size):
             check_real("step_size", step_size, above=0)

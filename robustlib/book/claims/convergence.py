@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from ...attacks import FGSM, PGD, Attack, GridMax, Identity, RandomNoise, Stale
+from ...attacks import FGSM, PGD, Adversary, GridMax, NoAttack, RandomNoise, Reused
 from ...losses import PseudoHuber
 from ...networks import LinearizedNet, Network, linearize
 from ...regret import Comparator, best_in_ball
@@ -16,7 +16,7 @@ from ...samples import Sample, caps
 from ...sets import Finite
 from ...training import adversarial_training
 from ...training.trajectory import Trajectory
-from .hostile import Flatterer, Jumper, Saboteur, Sleeper
+from ..hostile import Flatterer, Jumper, Saboteur, Sleeper
 from .tools import candidates
 
 RHO = 0.2
@@ -48,15 +48,15 @@ def best_near(net: Network, sample: Sample, sets: Finite, radius: float) -> Comp
     )
 
 
-def every_attack(outputs: Callable[[Tensor], Tensor]) -> dict[str, Attack]:
+def every_attack(outputs: Callable[[Tensor], Tensor]) -> dict[str, Adversary]:
     """Strong, weak, forgetful and hostile attacks; ``outputs`` are those of the comparator."""
     return {
         "exact": GridMax(),
         "FGSM": FGSM(),
         "PGD": PGD(steps=3),
         "random": RandomNoise(),
-        "identity": Identity(),
-        "stale": Stale(GridMax(), every=20),
+        "identity": NoAttack(),
+        "stale": Reused(GridMax(), every=20),
         "flatterer": Flatterer(),
         "saboteur": Saboteur(comparator=outputs),
         "sleeper": Sleeper(threshold=0.25),
@@ -68,7 +68,7 @@ def train(
     net: Network,
     sample: Sample,
     sets: Finite,
-    attack: Attack,
+    attack: Adversary,
     *,
     step_size: float,
     steps: int,

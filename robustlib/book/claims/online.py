@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ...attacks import FGSM, Attack, GridMax, RandomNoise, Stale
+from ...attacks import FGSM, Adversary, GridMax, RandomNoise, Reused
 from ...kernels import empirical_ntk
 from ...losses import Loss, PseudoHuber
 from ...networks import LinearizedNet, Network, TwoLayerNet, linearize
@@ -20,7 +20,7 @@ from .tools import F64, attacked_losses, candidates
 
 ANGLE = 0.2  # radians to either side of each point of the hexagon
 WIDTH = 256
-ATTACKS: tuple[Attack, ...] = (GridMax(), FGSM(), RandomNoise(), Stale(GridMax(), every=50))
+ATTACKS: tuple[Adversary, ...] = (GridMax(), FGSM(), RandomNoise(), Reused(GridMax(), every=50))
 
 
 def arcs(angle: float = ANGLE, size: int = 21) -> Finite:
@@ -41,7 +41,7 @@ def gradient_bound(net: nn.Module, sets: Finite) -> float:
 
 def play(
     net: nn.Module,
-    attack: Attack,
+    attack: Adversary,
     sets: Finite,
     *,
     steps: int,

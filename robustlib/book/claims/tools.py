@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ...attacks import Attack
+from ...attacks import Adversary
 from ...losses import Loss
 from ...numerics import generator, row_norm
 from ...samples import Sample
@@ -30,7 +30,7 @@ class Affine(nn.Module):
 
 
 def attacked_losses(
-    net: nn.Module, sample: Sample, attack: Attack, perturbation: Perturbation, loss: Loss
+    net: nn.Module, sample: Sample, attack: Adversary, perturbation: Perturbation, loss: Loss
 ) -> Tensor:
     """The loss (n,) at the points that ``attack`` finds."""
     points = attack(net, sample.x, sample.y, perturbation=perturbation, loss=loss)
