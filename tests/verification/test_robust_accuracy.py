@@ -33,8 +33,11 @@ from robustlib.numerics import generator
 from robustlib.samples import Labelled, Sample, hexagon, sphere
 from robustlib.sets import Finite, L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
 from robustlib.verification import RobustAccuracy, robust_accuracy, robust_loss
+from robustlib.verification.search import EFFORTS
 
 SETS = [SphereCap(0.3), L2Ball(0.3), LinfBall(0.2), L1Ball(0.4), L2Ball(0.3, box=(-1.0, 1.0))]
+
+PROOFS = {"proved by linear bounds", "proved by search"}
 
 
 def consistent(
@@ -166,6 +169,7 @@ def test_nets_in_the_plane_agree_with_enumeration(net: nn.Module, attack: Advers
     with torch.no_grad():
         f = net(x) - net(x).median()
     sample = Sample(x=x, y=torch.where(f >= 0, 1.0, -1.0).double(), name="circle")
+    words: set[str] = set()
     for sets in (SphereCap(0.15), L2Ball(0.1), LinfBall(0.05)):
         found = robust_accuracy(net, sample, perturbation=sets, attack=attack)
         consistent(found, net, sample, sets)
@@ -175,10 +179,9 @@ def test_nets_in_the_plane_agree_with_enumeration(net: nn.Module, attack: Advers
         assert not bool((found.proved & (margin <= 0)).any())
         assert bool(found.broken[margin <= 0].all())
         assert not bool(found.undecided.any())
-        if bool(found.proved.any()):
-            assert any(
-                words in ("proved by linear bounds", "proved by search") for words in found.how
-            )
+        if attack is not None:  # which leaves all of them to proofs
+            words.update(found.how)
+    assert words == (set() if attack is None else {"broken", *PROOFS})
 
 
 def test_more_effort_decides_more_and_never_otherwise() -> None:
@@ -195,7 +198,7 @@ def test_more_effort_decides_more_and_never_otherwise() -> None:
         assert not bool((less.broken & more.proved).any())
         assert bool(more.proved[less.proved].all())
     assert int(low.undecided.sum()) > int(medium.undecided.sum()) == int(high.undecided.sum()) == 0
-    assert {"proved by linear bounds", "proved by search", "broken"} <= set(medium.how)
+    assert PROOFS | {"broken"} <= set(medium.how)
     loss = robust_loss(net, sample, perturbation=sets, loss=Logistic())
     assert loss.accuracy == (medium.lower, medium.upper)
 
@@ -207,8 +210,7 @@ def test_a_limit_leaves_undecided_and_never_proves(monkeypatch: pytest.MonkeyPat
     with torch.no_grad():
         sample = Sample(x=sample.x, y=net(sample.x).sign(), name="own")
     full = robust_accuracy(net, sample, perturbation=sets)
-    efforts = robustlib.verification.robust_accuracy.EFFORTS  # type: ignore[attr-defined]
-    monkeypatch.setitem(efforts, "medium", efforts["medium"]._replace(nodes=0))
+    monkeypatch.setitem(EFFORTS, "medium", EFFORTS["medium"]._replace(nodes=0))
     short = consistent(robust_accuracy(net, sample, perturbation=sets), net, sample, sets)
     assert bool(short.undecided.any())
     assert bool(full.proved[short.proved].all())
