@@ -5,16 +5,17 @@ Shapes throughout: points x are (n, d), labels y are (n,) in {-1, +1}, outputs o
 
 from .activations import Activation as Activation
 from .activations import Parity as Parity
-from .attacks import APGD as APGD
-from .attacks import FGSM as FGSM
-from .attacks import PGD as PGD
-from .attacks import Attack as Attack
-from .attacks import GridMax as GridMax
-from .attacks import Identity as Identity
-from .attacks import LinearMax as LinearMax
-from .attacks import RandomNoise as RandomNoise
-from .attacks import Square as Square
-from .attacks import Stale as Stale
+from .attacks.adaptive import APGD as APGD
+from .attacks.base import Adversary as Adversary
+from .attacks.base import Attack as Attack
+from .attacks.blackbox import Square as Square
+from .attacks.exact import GridMax as GridMax
+from .attacks.exact import LinearMax as LinearMax
+from .attacks.gradient import FGSM as FGSM
+from .attacks.gradient import PGD as PGD
+from .attacks.reused import Reused as Reused
+from .attacks.simple import NoAttack as NoAttack
+from .attacks.simple import RandomNoise as RandomNoise
 from .capacity import Gadget as Gadget
 from .capacity import Interpolator as Interpolator
 from .capacity import Narrowest as Narrowest
@@ -91,6 +92,8 @@ from .training import Trajectory as Trajectory
 from .training import adversarial_training as adversarial_training
 from .verification import BranchAndBound as BranchAndBound
 from .verification import OutputBounds as OutputBounds
+from .verification import RobustAccuracy as RobustAccuracy
 from .verification import RobustLoss as RobustLoss
 from .verification import output_bounds as output_bounds
+from .verification import robust_accuracy as robust_accuracy
 from .verification import robust_loss as robust_loss

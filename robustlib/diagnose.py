@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from . import numerics
-from .attacks import PGD, Identity, RandomNoise
+from .attacks import PGD, NoAttack, RandomNoise
 from .attacks.base import undisturbed
-from .attacks.problem import Model, Problem, outputs
+from .attacks.oracle import Model, Oracle, outputs
 from .checks import check_integer
 from .losses import Loss
 from .numerics import row_norm
@@ -71,25 +71,25 @@ def diagnose(
     check_integer("seed", seed, minimum=0)
     check_labelled(sample)
     x, y = sample.x, sample.y
-    Identity()(model, x, y, perturbation=perturbation, loss=loss)  # checks all that attacks check
+    NoAttack()(model, x, y, perturbation=perturbation, loss=loss)  # checks all that attacks check
     attack = PGD(seed=seed)
     if perturbation.radius == 0:
         raise ValueError("perturbation must have a radius above 0: nothing can hide in one point")
     findings = []
     with undisturbed(model, x.device):
-        problem = Problem(model, x, y, perturbation, loss)
+        oracle = Oracle(model, x, y, perturbation, loss)
         for look in (_random, _zero_gradient, _quantised, _saturated):
-            findings.append(look(problem, loss, seed))
+            findings.append(look(oracle, loss, seed))
     findings.append(_not_growing(model, x, y, perturbation, loss, attack))
     findings.append(_black_box(model, x, y, perturbation, loss, attack))
     return Diagnosis(tuple(finding for finding in findings if finding is not None))
 
 
-def _around(problem: Problem, seed: int) -> Tensor:
+def _around(oracle: Oracle, seed: int) -> Tensor:
     """Outputs (points, n) at random points of every set, x itself first."""
     generator = numerics.generator(seed, 1)
-    points = [problem.perturbation.random(problem.x, generator) for _ in range(_POINTS)]
-    return torch.stack([problem.outputs(z) for z in (problem.x, *points)])
+    points = [oracle.perturbation.random(oracle.x, generator) for _ in range(_POINTS)]
+    return torch.stack([oracle.outputs(z) for z in (oracle.x, *points)])
 
 
 def _rounding(f: Tensor) -> float:
@@ -97,18 +97,18 @@ def _rounding(f: Tensor) -> float:
     return 1e3 * torch.finfo(f.dtype).eps * (1 + float(f.abs().max()))
 
 
-def _random(problem: Problem, loss: Loss, seed: int) -> Finding | None:
-    first = problem.outputs(problem.x)
-    apart = max(float((problem.outputs(problem.x) - first).abs().max()) for _ in range(3))
+def _random(oracle: Oracle, loss: Loss, seed: int) -> Finding | None:
+    first = oracle.outputs(oracle.x)
+    apart = max(float((oracle.outputs(oracle.x) - first).abs().max()) for _ in range(3))
     if apart <= _rounding(first):
         return None
     return Finding("random", f"the same inputs gave outputs that differ by up to {apart:.3g}.")
 
 
-def _zero_gradient(problem: Problem, loss: Loss, seed: int) -> Finding | None:
-    f = _around(problem, seed)
+def _zero_gradient(oracle: Oracle, loss: Loss, seed: int) -> Finding | None:
+    f = _around(oracle, seed)
     moves = (f - f[0]).abs().amax(0) > _rounding(f)
-    _, gradient = problem.outputs_and_gradient(problem.x)
+    _, gradient = oracle.outputs_and_gradient(oracle.x)
     blind = moves & (row_norm(gradient) == 0)
     count, n = int(blind.sum()), len(blind)
     if count <= _SHARE * n:
@@ -120,8 +120,8 @@ def _zero_gradient(problem: Problem, loss: Loss, seed: int) -> Finding | None:
     )
 
 
-def _quantised(problem: Problem, loss: Loss, seed: int) -> Finding | None:
-    f = _around(problem, seed).flatten()
+def _quantised(oracle: Oracle, loss: Loss, seed: int) -> Finding | None:
+    f = _around(oracle, seed).flatten()
     different = len(set(f.tolist()))
     # a model may be constant somewhere; few values at many points are another matter
     if different < 2 or different > f.numel() / 4:
@@ -129,10 +129,10 @@ def _quantised(problem: Problem, loss: Loss, seed: int) -> Finding | None:
     return Finding("quantised", f"{f.numel()} points gave only {different} different outputs.")
 
 
-def _saturated(problem: Problem, loss: Loss, seed: int) -> Finding | None:
-    f = problem.outputs(problem.x)
-    _, gradient = problem.outputs_and_gradient(problem.x)
-    slope = loss.derivative(f, problem.y).abs()
+def _saturated(oracle: Oracle, loss: Loss, seed: int) -> Finding | None:
+    f = oracle.outputs(oracle.x)
+    _, gradient = oracle.outputs_and_gradient(oracle.x)
+    slope = loss.derivative(f, oracle.y).abs()
     flat = (slope < _FLAT * loss.lipschitz) & (row_norm(gradient) > 0)
     count, n = int(flat.sum()), len(flat)
     if count <= _SHARE * n:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from robustlib.activations import ACTIVATIONS, Activation, Parity, activation_of, read_module
 from robustlib.activations.facts import check_facts
-from robustlib.kernels import empirical_ntk, nngp, ntk, spectrum
+from robustlib.kernels import empirical_ntk, kernel_spectrum, nngp, ntk
 from robustlib.losses import Logistic
 from robustlib.networks import DeepNet, TwoLayerNet, linearize
 from robustlib.samples import sphere
@@ -86,7 +86,7 @@ def test_spectra_lack_what_the_parity_says(s: Activation, d: int) -> None:
     if s.parity is None:
         assert s.name in ("mish", "hard tanh") or s.unsmooth
         return
-    found = spectrum(d, activation=s, bias=False, max_degree=8).missing_degrees
+    found = kernel_spectrum(d, activation=s, bias=False, max_degree=8).missing_degrees
     assert found == tuple(degree for degree in range(9) if s.parity.lacks(degree))
 
 
@@ -176,10 +176,10 @@ def test_bounds_without_facts_are_refused_by_name(s: Activation, missing: str) -
 def test_kernels_without_facts_are_refused_by_name() -> None:
     x = sphere(3, 2, seed=0).x
     for call in (ntk, nngp):
-        with pytest.raises(ValueError, match="'wave', which gives no dual, no strip.*no degree"):
+        with pytest.raises(ValueError, match=r"'wave', which gives no dual, no strip.*no degree"):
             call(x, activation=BARE)
     with pytest.raises(ValueError, match="'wave'"):
-        spectrum(3, activation=BARE)
+        kernel_spectrum(3, activation=BARE)
 
 
 # --- bounds of users' own ----------------------------------------------------------------------

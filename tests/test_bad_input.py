@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from robustlib.attacks import Identity
+from robustlib.attacks import NoAttack
 from robustlib.book.claims import assumptions, constants
 from robustlib.capacity import (
     check_shattering,
@@ -50,7 +50,7 @@ from robustlib.samples import Sample, digits, hexagon, openml, sphere, two_caps
 from robustlib.sets import Finite, L2Ball, Perturbation, SphereCap, compatible
 from robustlib.training import adversarial_training
 from robustlib.training.trajectory import Trajectory
-from robustlib.verification import output_bounds
+from robustlib.verification import output_bounds, robust_accuracy
 
 Row = tuple[str, Callable[[], object], type[Exception], tuple[str, ...]]
 
@@ -221,10 +221,10 @@ CAP = SphereCap(0.2)
 HEXAGON = hexagon()
 LOSS = PseudoHuber()
 RUN = adversarial_training(
-    LINEAR, hexagon(), perturbation=CAP, attack=Identity(), loss=LOSS, step_size=1.0, steps=2
+    LINEAR, hexagon(), perturbation=CAP, attack=NoAttack(), loss=LOSS, step_size=1.0, steps=2
 )
 NO_STEPS = adversarial_training(
-    LINEAR, hexagon(), perturbation=CAP, attack=Identity(), loss=LOSS, step_size=1.0, steps=0
+    LINEAR, hexagon(), perturbation=CAP, attack=NoAttack(), loss=LOSS, step_size=1.0, steps=0
 )
 
 
@@ -238,7 +238,7 @@ def compared(comparator: object) -> object:
         LINEAR,
         hexagon(),
         perturbation=CAP,
-        attack=Identity(),
+        attack=NoAttack(),
         loss=LOSS,
         step_size=1.0,
         steps=1,
@@ -452,7 +452,7 @@ LAYERS: list[Row] = [
 
 
 def trained(**change: object) -> object:
-    arguments = {"perturbation": CAP, "attack": Identity(), "loss": LOSS, "step_size": 1.0}
+    arguments = {"perturbation": CAP, "attack": NoAttack(), "loss": LOSS, "step_size": 1.0}
     return adversarial_training(LINEAR, HEXAGON, **{**arguments, "steps": 1, **change})  # type: ignore[arg-type]
 
 
@@ -483,21 +483,27 @@ CAP = SphereCap(0.2)
 INNER: list[Row] = [
     (
         "attack: a number for a model",
-        lambda: Identity()(3, X, Y, perturbation=CAP, loss=Hinge()),  # type: ignore[arg-type]
+        lambda: NoAttack()(3, X, Y, perturbation=CAP, loss=Hinge()),  # type: ignore[arg-type]
         TypeError,
         ("model must map inputs", "got 3"),
     ),
     (
         "attack: a class for a model",
-        lambda: Identity()(TwoLayerNet, X, Y, perturbation=CAP, loss=Hinge()),
+        lambda: NoAttack()(TwoLayerNet, X, Y, perturbation=CAP, loss=Hinge()),
         TypeError,
         ("model must map inputs", "TwoLayerNet"),
     ),
     (
-        "attack: until_broken no bool",
-        lambda: Identity()(NET, X, Y, perturbation=CAP, loss=Hinge(), until_broken="yes"),  # type: ignore[arg-type]
+        "robust_accuracy: an attack's class",
+        lambda: robust_accuracy(NET, hexagon(), perturbation=CAP, attack=NoAttack),  # type: ignore[arg-type]
         TypeError,
-        ("until_broken must be True or False", "'yes'"),
+        ("attack must be an attack such as PGD()", "NoAttack"),
+    ),
+    (
+        "robust_accuracy: no such effort",
+        lambda: robust_accuracy(NET, hexagon(), perturbation=CAP, effort="hard"),
+        ValueError,
+        ("effort must be one of", "'hard'"),
     ),
     (
         "compatible: points alone",
@@ -606,7 +612,7 @@ GADGET = hypercube_gadget(2, 2)
 
 
 def curve(sample: object = HEXAGON, **change: object) -> object:
-    arguments = {"perturbation": CAP, "attack": Identity(), "loss": LOSS, "step_size": 1.0}
+    arguments = {"perturbation": CAP, "attack": NoAttack(), "loss": LOSS, "step_size": 1.0}
     arguments |= {"widths": [2], "steps": 1, "target": 0.1, "seeds": 1, **change}
     return width_curve(sample, **arguments)  # type: ignore[arg-type]
 

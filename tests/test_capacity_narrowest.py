@@ -12,7 +12,7 @@ import pytest
 import torch
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
-from robustlib import FGSM, Attack, Identity, L2Ball, LinfBall, PseudoHuber, SphereCap, hexagon
+from robustlib import FGSM, Attack, L2Ball, LinfBall, NoAttack, PseudoHuber, SphereCap, hexagon
 from robustlib.capacity import WidthCurve, narrowest_net, width_curve
 from robustlib.capacity import narrowest as module
 from robustlib.capacity.patterns import Node, activity_patterns
@@ -235,7 +235,7 @@ def test_a_curve_reports_every_run_and_an_interval_round_each() -> None:
 
 
 def test_plain_training_reaches_its_own_target_sooner() -> None:
-    plain, robust = curve(Identity(), [64]), curve(FGSM(), [64])
+    plain, robust = curve(NoAttack(), [64]), curve(FGSM(), [64])
     steps = [min(c.values("reached", 64)) for c in (plain, robust)]
     assert steps[0] <= steps[1]
     never = curve(FGSM(), [8], steps=1)

@@ -1,24 +1,29 @@
-"""Attacks: rules that move examples inside their perturbation sets to raise the loss."""
+"""Attacks: rules that move examples inside their perturbation sets to raise the loss.
+
+Here are the contracts, and the attacks that other rooms of the library use; a new attack is one
+file and one line in ``robustlib/__init__.py``.
+"""
 
 from .adaptive import APGD
-from .base import Attack
+from .base import Adversary, Attack
 from .blackbox import Square
 from .exact import GridMax, LinearMax
 from .gradient import FGSM, PGD
-from .problem import Problem
-from .simple import Identity, RandomNoise
-from .stale import Stale
+from .oracle import Oracle
+from .reused import Reused
+from .simple import NoAttack, RandomNoise
 
 __all__ = [
     "APGD",
     "FGSM",
     "PGD",
+    "Adversary",
     "Attack",
     "GridMax",
-    "Identity",
     "LinearMax",
-    "Problem",
+    "NoAttack",
+    "Oracle",
     "RandomNoise",
+    "Reused",
     "Square",
-    "Stale",
 ]

@@ -13,7 +13,7 @@ from ..checks import check_integer
 from ..numerics import choose
 from .base import Attack
 from .gradient import Ends, Jumps
-from .problem import Problem
+from .oracle import Oracle
 
 _PULL = 0.75  # the share of a step that is the gradient's, the rest is momentum
 _SHORT = 0.125  # share of the first length that is not halved any more
@@ -46,16 +46,16 @@ class APGD(Attack):
         check_integer("restarts", self.restarts, minimum=1)
         check_integer("seed", self.seed, minimum=0)
 
-    def _search(self, problem: Problem, generator: torch.Generator) -> None:
+    def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
         seed = int(torch.randint(2**62, (), generator=generator))
-        sets, x, region = problem.perturbation, problem.x, problem.region
+        sets, x, region = oracle.perturbation, oracle.x, oracle.region
         for restart in range(self.restarts):
-            jumps = Jumps(problem, seed, restart, 0)
+            jumps = Jumps(oracle, seed, restart, 0)
             z = x if restart == 0 else sets.random(x, numerics.generator(seed, restart))
-            ends = Ends(problem) if restart == 0 else None
+            ends = Ends(oracle) if restart == 0 else None
             run = _Run(z, region.radius, checkpoints(self.steps))
             for k in range(self.steps):
-                values, gradient = problem.values_and_gradient(run.z)
+                values, gradient = oracle.values_and_gradient(run.z)
                 gradient = run.record(values, gradient, k)
                 z = run.z
                 if ends is not None and k == 0:
@@ -73,7 +73,7 @@ class APGD(Attack):
                     moved = choose(run.over, jumps.far(z, k), moved)
                     z = choose(run.over, moved, z)  # no momentum into a new run
                 run.previous, run.z = z, moved
-            problem.values(run.z)
+            oracle.values(run.z)
 
 
 class _Run:
@@ -106,7 +106,7 @@ class _Run:
         same = (self.length == self._length_then) & (self.best_values == self._best_then)
         back = few | same
         self.over = back & (self.length <= _SHORT * self._first)
-        # not in place: the problem holds these values too
+        # not in place: the oracle holds these values too
         self.best_values = torch.where(self.over, -torch.inf, self.best_values)
         self._last_values = torch.where(self.over, -torch.inf, values)
         self._length_then, self._best_then = self.length, self.best_values

@@ -1,7 +1,8 @@
-"""The contract of every attack, kept in one place; an attack adds only its search.
+"""The contracts of adversaries and attacks, kept in one place; a rule adds only its own part.
 
-An attack looks for x' in the perturbation set of every example with a large loss. What it finds
-gives the *surrogate loss*; the true maximum over the set is the *robust loss*, which is never less.
+An adversary moves every example inside its perturbation set, to any end: this is all that theorems
+on adversarial training ask. An attack looks for points of large loss there. What it finds gives
+the *surrogate loss*; the true maximum over the set is the *robust loss*, which is never less.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ import torch
 from torch import Tensor, nn
 
 from .. import numerics
-from ..checks import check_alike, check_flag, check_floats, check_shape
+from ..checks import check_alike, check_floats, check_shape
 from ..losses import Loss, check_loss
 from ..sets import Perturbation, check_perturbation
-from .problem import AllLeft, Model, Problem
+from .oracle import AllDecided, Model, Oracle
 
 
-class Attack(ABC):
-    """A rule that moves every example inside its perturbation set to raise the loss.
+class Adversary(ABC):
+    """Any rule that moves every example inside its perturbation set, well or badly.
 
-    Subclasses are frozen dataclasses with keyword-only fields and give ``_search``. An attack that
-    draws random numbers has a field ``seed``, used where a call brings no generator of its own.
+    Subclasses are frozen dataclasses with keyword-only fields and give ``move``. One that draws
+    random numbers has a field ``seed``, used where a call brings no generator of its own.
     """
 
     @final
@@ -38,71 +39,103 @@ class Attack(ABC):
         perturbation: Perturbation,
         loss: Loss,
         generator: torch.Generator | None = None,
-        until_broken: bool = False,
     ) -> Tensor:
-        """The best points found: shape, dtype and device of ``x`` (n, ...), detached.
+        """Where every example is moved: shape, dtype and device of ``x`` (n, ...), detached.
 
         ``model`` maps (n, ...) to outputs (n,); ``y`` (n,) holds labels -1 and +1. A model that is
         a torch module runs in evaluation mode, so that every output depends on its own input only.
 
-        With ``until_broken`` an example is left as soon as a point with y f <= 0 is found for it,
-        and that point is the answer; in a larger sample of a net that ``output_bounds`` knows, also
-        once bounds prove that there is none. That is what robust accuracy needs, for less work, but
-        no longer the largest loss found. The other examples meet the same points as without; where
-        the loss falls in y f (``Logistic``, ``Hinge``), so does therefore the accuracy.
-
-        Guaranteed: every x' lies in its set, to rounding; without ``until_broken`` no example's
-        loss is less than at ``x``; with radius 0 or n = 0 the answer is ``x`` itself, bit by bit;
-        without ``generator`` the call is deterministic. Every submodule's mode, every
-        ``param.grad``, grad mode, autocast and the global random state are left as found, also
-        when the model raises.
+        Guaranteed: every x' lies in its set, to rounding; with radius 0 or n = 0 the answer is
+        ``x`` itself, bit by bit; without ``generator`` the call is deterministic. Every submodule's
+        mode, every ``param.grad``, grad mode, autocast and the global random state are left as
+        found, also when the model raises. Of an ``Attack`` also: no example's loss is less than at
+        ``x``.
 
         Raises ``TypeError`` or ``ValueError`` for inputs that are not finite float32 or float64,
         labels other than -1 and +1, an ``x`` outside its own set, outputs that are not (n,) finite
-        numbers of the type of ``x``, and a model in another dtype or on another device.
+        numbers of the type of ``x``, and a model in another dtype or on another device;
+        ``RuntimeError`` where the rule leaves the set.
         """
-        _check_arguments(model, x, y, perturbation, loss, generator, until_broken)
+        check_arguments(model, x, y, perturbation, loss)
+        _check_generator(generator)
         with undisturbed(model, x.device):
             # clones made here are ordinary tensors even where x was made in inference mode
             x, y = x.detach().clone(), y.detach().clone()
-            problem = Problem(model, x, y, perturbation, loss, until_broken)
+            oracle = Oracle(model, x, y, perturbation, loss)
             if len(x) == 0:
                 return x
-            if problem.region.is_point:
-                problem.values(x)  # so that a model that cannot be attacked is still found out
+            if oracle.region.is_point:
+                oracle.values(x)  # so that a model that cannot be attacked is still found out
                 return x
-            if generator is None:
-                generator = numerics.generator(getattr(self, "seed", 0))
-            found = self._run(problem, generator)
-            inside = problem.region.contains(found)
-            if not bool(inside.all()):
-                outside = inside.logical_not().nonzero().flatten().tolist()
-                raise RuntimeError(f"{self!r} left {perturbation!r} at examples {outside[:5]}")
-            return found
+            return self.answer(oracle, generator)
 
     @final
-    def _run(self, problem: Problem, generator: torch.Generator) -> Tensor:
-        """The search, as far as it has to go, and what it found."""
-        with suppress(AllLeft):
-            self._search(problem, generator)
-        return problem.result()
+    def answer(self, oracle: Oracle, generator: torch.Generator | None = None) -> Tensor:
+        """What ``move`` finds for a new ``oracle``, checked to lie in the sets.
+
+        Without ``generator`` random numbers are those of the rule's own ``seed``, 0 where it has
+        none. Raises ``TypeError``, ``ValueError`` or ``RuntimeError`` for a wrong answer.
+        """
+        if generator is None:
+            generator = numerics.generator(getattr(self, "seed", 0))
+        found, x = self.move(oracle, generator), oracle.x
+        name = f"the answer of {self!r}"
+        check_shape(name, check_floats(name, found), x.shape)
+        check_alike(name, found, "x", x)
+        inside = oracle.region.contains(found)
+        if not bool(inside.all()):
+            outside = inside.logical_not().nonzero().flatten().tolist()
+            raise RuntimeError(f"{self!r} left {oracle.perturbation!r} at examples {outside[:5]}")
+        return found.detach()
 
     @abstractmethod
-    def _search(self, problem: Problem, generator: torch.Generator) -> None:
-        """Evaluate points of the set through ``problem``, which keeps the best of each example.
+    def move(self, oracle: Oracle, generator: torch.Generator) -> Tensor:
+        """The points (n, ...) to which the examples ``oracle.x`` are moved, each in its set.
 
-        Every point handed to ``problem`` must lie in the set, and is not to be changed in place
-        afterwards. Random numbers come from ``generator`` alone.
+        ``oracle`` answers what the model does at points of them. Random numbers come from
+        ``generator`` alone. A rule may ask another one so; ``answer`` checks what comes out.
         """
 
     def state(self) -> dict[str, Tensor]:
-        """What the attack remembers from one call to the next; nothing, for almost all of them."""
+        """What the rule remembers from one call to the next; nothing, for almost all of them."""
         return {}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go on from a ``state`` that an equal attack returned; {} is a new attack's state."""
+        """Go on from a ``state`` that an equal rule returned; {} is a new one's state."""
         if state:
             raise ValueError(f"{self!r} remembers nothing, got a state of {sorted(state)}")
+
+
+class Attack(Adversary):
+    """An adversary that looks for large losses and is never worse than its start.
+
+    Subclasses give ``_search`` instead of ``move``: the oracle keeps the best point they ask for.
+    """
+
+    @final
+    def move(self, oracle: Oracle, generator: torch.Generator) -> Tensor:
+        """Search on ``oracle``, as far as it has to go; the best point of every example.
+
+        That is the best that ``oracle`` has been asked for, also before; ``x`` unless another is
+        better.
+        """
+        with suppress(AllDecided):
+            self._search(oracle, generator)
+        return oracle.result()
+
+    @abstractmethod
+    def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
+        """Evaluate points of the set through ``oracle``, which keeps the best of each example.
+
+        Every point handed to ``oracle`` must lie in the set, and is not to be changed in place
+        afterwards. Random numbers come from ``generator`` alone.
+        """
+
+
+def check_adversary(name: str, value: object) -> None:
+    """Raise where ``value`` is no adversary: a class, say."""
+    if not isinstance(value, Adversary):
+        raise TypeError(f"{name} must be an attack such as PGD(), got {value!r}")
 
 
 @contextmanager
@@ -130,18 +163,12 @@ def undisturbed(model: object, device: torch.device) -> Iterator[None]:
                 module.training = mode
 
 
-def _check_arguments(
-    model: Model,
-    x: Tensor,
-    y: Tensor,
-    perturbation: Perturbation,
-    loss: Loss,
-    generator: torch.Generator | None,
-    until_broken: bool,
+def check_arguments(
+    model: Model, x: Tensor, y: Tensor, perturbation: Perturbation, loss: Loss
 ) -> None:
+    """Raise for what no call takes; an ``x`` outside its own set is left to the set."""
     if isinstance(model, type) or not callable(model):
         raise TypeError(f"model must map inputs (n, ...) to outputs (n,), got {model!r}")
-    check_flag("until_broken", until_broken)
     check_floats("x", x, min_dim=2)
     check_floats("y", y)
     check_shape("y", y, x.shape[:1])
@@ -151,6 +178,9 @@ def _check_arguments(
         raise ValueError(f"y must have entries -1 and +1 only, got {float(wrong[0]):g}")
     check_perturbation(perturbation)
     check_loss(loss)
+
+
+def _check_generator(generator: torch.Generator | None) -> None:
     if generator is not None and not isinstance(generator, torch.Generator):
         raise TypeError(f"generator must be a torch.Generator, got {type(generator).__name__}")
     if generator is not None and generator.device.type != "cpu":

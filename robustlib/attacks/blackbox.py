@@ -11,7 +11,7 @@ from ..checks import check_integer
 from ..numerics import choose
 from ..sets import LinfBall
 from .base import Attack
-from .problem import Problem
+from .oracle import Oracle
 
 # The share of coordinates that a proposal changes halves at these queries.
 _HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
@@ -40,16 +40,16 @@ class Square(Attack):
         check_integer("queries", self.queries, minimum=1)
         check_integer("seed", self.seed, minimum=0)
 
-    def _search(self, problem: Problem, generator: torch.Generator) -> None:
-        region, x = problem.region, problem.x
-        diameter, cube = 2 * region.radius, isinstance(problem.perturbation, LinfBall)
+    def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
+        region, x = oracle.region, oracle.x
+        diameter, cube = 2 * region.radius, isinstance(oracle.perturbation, LinfBall)
         best = region.ascend(x, block(x, 1.0, generator), diameter)
-        values = problem.values(best)
+        values = oracle.values(best)
         for query in range(1, self.queries):
             share = _SHARE / 2 ** sum(query >= halving for halving in _HALVINGS)
             length = diameter if cube else diameter * share**0.5
             proposal = region.ascend(best, block(x, share, generator), length)
-            proposed = problem.values(proposal)
+            proposed = oracle.values(proposal)
             better = proposed > values
             best = choose(better, proposal, best)
             values = torch.where(better, proposed, values)

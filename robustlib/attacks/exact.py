@@ -10,7 +10,7 @@ from torch import Tensor
 from ..checks import check_integer
 from ..numerics import per_row
 from .base import Attack
-from .problem import Problem
+from .oracle import Oracle
 
 _ROWS = 2**14  # rows of one forward pass: large enough to be fast, small enough for any memory
 
@@ -29,10 +29,10 @@ class GridMax(Attack):
     def __post_init__(self) -> None:
         check_integer("size", self.size, minimum=1)
 
-    def _search(self, problem: Problem, generator: torch.Generator) -> None:
-        grid = problem.perturbation.grid(problem.x, self.size)
-        for block in torch.split(grid, max(1, _ROWS // len(problem.x)), dim=1):
-            problem.values(block)
+    def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
+        grid = oracle.perturbation.grid(oracle.x, self.size)
+        for block in torch.split(grid, max(1, _ROWS // len(oracle.x)), dim=1):
+            oracle.values(block)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,23 +45,23 @@ class LinearMax(Attack):
     or its outputs differ from the prediction at the two ends or at a random point of the set.
     """
 
-    def _search(self, problem: Problem, generator: torch.Generator) -> None:
-        sets, x = problem.perturbation, problem.x
-        f, gradient = problem.outputs_and_gradient(x)
+    def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
+        sets, x = oracle.perturbation, oracle.x
+        f, gradient = oracle.outputs_and_gradient(x)
         ends = [sets.argmax_linear(sign * gradient, x) for sign in (1, -1)]
         for z in (*ends, sets.random(x, generator)):
-            _check_affine(problem, f, gradient, z)
+            _check_affine(oracle, f, gradient, z)
         for z in ends:
-            problem.values(z)
+            oracle.values(z)
 
 
-def _check_affine(problem: Problem, f: Tensor, gradient: Tensor, z: Tensor) -> None:
+def _check_affine(oracle: Oracle, f: Tensor, gradient: Tensor, z: Tensor) -> None:
     """Raise unless outputs and gradients at ``z`` are those of the affine function seen at x."""
-    f_z, gradient_z = problem.outputs_and_gradient(z)
-    predicted = f + (gradient * (z - problem.x)).flatten(1).sum(1)
+    f_z, gradient_z = oracle.outputs_and_gradient(z)
+    predicted = f + (gradient * (z - oracle.x)).flatten(1).sum(1)
     tolerance = 1e3 * torch.finfo(f.dtype).eps
     # rounding errors are proportional to the terms of the sum, which may cancel in f itself
-    size = (gradient.abs() * (problem.x.abs() + z.abs())).flatten(1).sum(1) + f.abs()
+    size = (gradient.abs() * (oracle.x.abs() + z.abs())).flatten(1).sum(1) + f.abs()
     off = (f_z - predicted).abs() > tolerance * size
     off |= (
         ((gradient_z - gradient).abs() > tolerance * per_row(_largest(gradient), gradient))

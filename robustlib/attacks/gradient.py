@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
 from .. import numerics
-from ..checks import check_integer, check_real
+from ..checks import check_choice, check_integer, check_real
 from .base import Attack
-from .problem import Problem
+from .oracle import Oracle
 
+SCHEDULES = ("falling", "fixed")
+STARTS = ("natural", "random")
 _RUN = 10  # steps after which a new run begins
 _LAST = 0.05  # a run's last step over its first
 _LOOK = 64  # coordinates that are looked at first to see whether an example moved
@@ -24,61 +26,88 @@ class FGSM(Attack):
     For L-infinity balls this is the fast gradient sign method; the same rule serves every set.
     """
 
-    def _search(self, problem: Problem, generator: torch.Generator) -> None:
-        _, gradient = problem.values_and_gradient(problem.x)
-        problem.values(problem.perturbation.argmax_linear(gradient, problem.x))
+    def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
+        _, gradient = oracle.values_and_gradient(oracle.x)
+        oracle.values(oracle.perturbation.argmax_linear(gradient, oracle.x))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class PGD(Attack):
     """Projected gradient ascent with ``steps`` steps from each of ``restarts`` starts.
 
     A step goes to the best point, for the model's linearisation at z, of a set of the same kind
     around z: along the sign of the gradient for L-infinity, its direction for L2, a great circle
-    for caps, the steepest coordinates for L1, always minding the box. Then it is projected. From
-    x, the first step is that of ``FGSM``. After every tenth step a new run begins, at a random
-    point far away. Within a run lengths fall from ``step_size`` (default: twice the radius) to a
-    twentieth of it, each by the same factor; with a ``step_size`` it is also the first step's.
+    for caps, the steepest coordinates for L1, always minding the box. Then it is projected.
 
-    The first start is x, the others are uniform in the set. An example that a step leaves where it
-    is (no gradient, or a corner reached) goes on from a random point far away in its set. A restart
-    costs at most ``steps`` forward passes with their input gradient and one forward pass. Where the
-    loss is two-sided, the first also tries the other end of the model's linearisation at x, for one
-    more forward pass, and goes on from there where that end is worse than its first step.
+    With ``schedule="fixed"`` that is all, and this is the textbook's method: ``steps`` steps of
+    length ``step_size`` from x, or with ``start="random"`` from a point uniform in the set. So
+    ``PGD(steps=20, step_size=2 / 255, schedule="fixed", start="random")`` is a paper's "PGD-20 with
+    step 2/255" (Madry and others, ICLR 2018); only the answer is the best of all points seen and x,
+    where papers take the last. One difference: where a box takes something off a step, L2 and L1
+    steps make up for it in the coordinates left.
 
+    The default does more. From x, the first step is that of ``FGSM``. After every tenth step a new
+    run begins, at a random point far away. Within a run lengths fall from ``step_size`` (default:
+    twice the radius) to a twentieth of it, each by the same factor; with a ``step_size`` it is also
+    the first step's. An example that a step leaves where it is (no gradient, or a corner reached)
+    goes on from a random point far away in its set. Where the loss is two-sided, the start x also
+    tries the other end of the model's linearisation there, for one more forward pass, and goes on
+    from that end where it is worse than the first step. Exact for affine models, with one step from
+    x, unless it has a ``step_size``.
+
+    The first start is x unless ``start`` is "random", the others are uniform in the set. A restart
+    costs at most ``steps`` forward passes with their input gradient and one forward pass.
     The loss it finds does not fall when ``steps`` or ``restarts`` grow: step lengths do not depend
-    on ``steps``, and every restart has a random stream of its own. Exact for affine models, with
-    one step, unless it has a ``step_size``. Raises ``ValueError`` for steps < 1, restarts < 1 or a
-    step size that is not positive.
+    on ``steps``, and every restart has a random stream of its own. Raises ``ValueError`` for
+    steps < 1, restarts < 1, a step size that is not positive, or none where the schedule is fixed.
     """
 
     steps: int = 20
     restarts: int = 1
     step_size: float | None = None
     seed: int = 0
+    schedule: str = "falling"
+    start: str = "natural"
 
     def __post_init__(self) -> None:
         check_integer("steps", self.steps, minimum=1)
         check_integer("restarts", self.restarts, minimum=1)
         check_integer("seed", self.seed, minimum=0)
+        check_choice("schedule", self.schedule, SCHEDULES)
+        check_choice("start", self.start, STARTS)
         if self.step_size is not None:
             check_real("step_size", self.step_size, above=0)
+        elif self.schedule == "fixed":
+            raise ValueError("step_size must be given where schedule is 'fixed', got None")
 
-    def _search(self, problem: Problem, generator: torch.Generator) -> None:
+    def __repr__(self) -> str:
+        # the last two only where they say something
+        options = {field.name: getattr(self, field.name) for field in fields(self)}
+        shown = [f"{k}={v!r}" for k, v in options.items() if v not in (SCHEDULES[0], STARTS[0])]
+        return f"{type(self).__qualname__}({', '.join(shown)})"
+
+    def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
         seed = int(torch.randint(2**62, (), generator=generator))
-        sets, x, region = problem.perturbation, problem.x, problem.region
+        sets, x, region = oracle.perturbation, oracle.x, oracle.region
         first = 2 * region.radius if self.step_size is None else self.step_size
         for restart in range(self.restarts):
-            jumps = Jumps(problem, seed, restart, 0)
-            z = x if restart == 0 else sets.random(x, numerics.generator(seed, restart))
-            ends = Ends(problem) if restart == 0 and self.step_size is None else None
+            jumps = Jumps(oracle, seed, restart, 0)
+            natural = restart == 0 and self.start == "natural"
+            z = x if natural else sets.random(x, numerics.generator(seed, restart))
+            if self.schedule == "fixed":
+                for _ in range(self.steps):
+                    _, gradient = oracle.values_and_gradient(z)
+                    z = region.ascend(z, gradient, first)
+                oracle.values(z)
+                continue
+            ends = Ends(oracle) if natural and self.step_size is None else None
             for k in range(self.steps):
                 age = k % _RUN
                 if k > 0 and age == 0:  # the run is over, no gradient needed
-                    problem.values(z)
+                    oracle.values(z)
                     z = jumps.far(z, k)
                     continue
-                values, gradient = problem.values_and_gradient(z)
+                values, gradient = oracle.values_and_gradient(z)
                 if ends is not None and k == 0:
                     moved = ends.first(gradient)
                 else:
@@ -86,7 +115,7 @@ class PGD(Attack):
                 if ends is not None and k == 1:
                     moved = ends.second(moved, values)
                 z = jumps(z, moved, k)
-            problem.values(z)
+            oracle.values(z)
 
 
 class Ends:
@@ -96,17 +125,17 @@ class Ends:
     first; the other is tried where losses rise on both sides of the label, for one forward pass.
     """
 
-    def __init__(self, problem: Problem) -> None:
-        self._problem = problem
+    def __init__(self, oracle: Oracle) -> None:
+        self._oracle = oracle
         self._other: Tensor | None = None
 
     def first(self, gradient: Tensor) -> Tensor:
         """The end (n, ...) to which the loss rises, given the direction in which it does at x."""
-        problem = self._problem
-        if problem.two_sided:
-            self._other = problem.region.highest(-gradient)
-            self._values = problem.values(self._other)
-        return problem.region.highest(gradient)
+        oracle = self._oracle
+        if oracle.two_sided:
+            self._other = oracle.region.highest(-gradient)
+            self._values = oracle.values(self._other)
+        return oracle.region.highest(gradient)
 
     def second(self, moved: Tensor, values: Tensor) -> Tensor:
         """``moved`` (n, ...), but the other end where that is worse than ``values`` (n,)."""
@@ -121,8 +150,8 @@ class Jumps:
     ``seed`` and the step decide where they go, not what happened to other examples before.
     """
 
-    def __init__(self, problem: Problem, *seed: int) -> None:
-        self._problem, self._seed = problem, seed
+    def __init__(self, oracle: Oracle, *seed: int) -> None:
+        self._oracle, self._seed = oracle, seed
 
     def __call__(self, z: Tensor, moved: Tensor, k: int) -> Tensor:
         """``moved`` (n, ...), but a random point of the set where it is still at ``z``."""
@@ -130,7 +159,7 @@ class Jumps:
         # few coordinates, side by side in memory, show that almost all have moved
         start = old.shape[1] // 2
         few = slice(start, start + _LOOK)
-        rows = self._problem.left(self._still(old[:, few], new[:, few])).nonzero()[:, 0]
+        rows = self._oracle.undecided(self._still(old[:, few], new[:, few])).nonzero()[:, 0]
         if len(rows):
             rows = rows[self._still(old[rows], new[rows])]
         if not len(rows):
@@ -139,12 +168,12 @@ class Jumps:
 
     def far(self, z: Tensor, k: int) -> Tensor:
         """Random points (n, ...) of the sets, far from ``z``; others at every step ``k``."""
-        problem, (n, d) = self._problem, z.flatten(1).shape
+        oracle, (n, d) = self._oracle, z.flatten(1).shape
         # row i is i .. i + d of one line: random for each example, and drawn in no time
         line = torch.rand(n + d, dtype=torch.float64, generator=numerics.generator(*self._seed, k))
         directions = (2 * line - 1).to(z).unfold(0, d, 1)[:n].contiguous()
-        return problem.region.ascend(z, directions.reshape(z.shape), 2 * problem.region.radius)
+        return oracle.region.ascend(z, directions.reshape(z.shape), 2 * oracle.region.radius)
 
     def _still(self, old: Tensor, new: Tensor) -> Tensor:
         # more than rounding, so that the rounding of the model does not decide
-        return (new - old).abs_().amax(1) <= 1e-5 * self._problem.region.radius
+        return (new - old).abs_().amax(1) <= 1e-5 * self._oracle.region.radius

@@ -8,14 +8,14 @@ import torch
 
 from ..checks import check_integer
 from .base import Attack
-from .problem import Problem
+from .oracle import Oracle
 
 
 @dataclass(frozen=True, kw_only=True)
-class Identity(Attack):
+class NoAttack(Attack):
     """x' = x: training against it is ordinary training, its surrogate loss the clean loss."""
 
-    def _search(self, problem: Problem, generator: torch.Generator) -> None:
+    def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
         pass
 
 
@@ -33,6 +33,6 @@ class RandomNoise(Attack):
         check_integer("samples", self.samples, minimum=1)
         check_integer("seed", self.seed, minimum=0)
 
-    def _search(self, problem: Problem, generator: torch.Generator) -> None:
+    def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
         for _ in range(self.samples):
-            problem.values(problem.perturbation.random(problem.x, generator))
+            oracle.values(oracle.perturbation.random(oracle.x, generator))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 import torch
 
 from ..activations import Activation
-from ..attacks import Attack
+from ..attacks import Adversary
 from ..checks import check_choice, check_integer, check_real
 from ..losses import Loss
 from ..networks import TwoLayerNet
@@ -115,7 +115,7 @@ def width_curve(
     *,
     widths: Iterable[int],
     perturbation: Perturbation,
-    attack: Attack,
+    attack: Adversary,
     loss: Loss,
     step_size: float,
     steps: int,
@@ -127,7 +127,7 @@ def width_curve(
     """Train two-layer nets of every width, ``seeds`` of each, and judge their robust losses.
 
     Each net has the symmetric start and a bias, and is trained by ``steps`` steps of
-    ``step_size`` against ``attack`` (``Identity()``: plain training); its weights of the best step
+    ``step_size`` against ``attack`` (``NoAttack()``: plain training); its weights of the best step
     are judged on ``sample`` by :func:`robustlib.robust_loss` with ``effort``. ``target`` is the
     loss at which the steps are counted. Raises as training does, and for fewer than one seed.
     """

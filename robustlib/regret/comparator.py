@@ -8,7 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ..attacks import PGD, Attack, GridMax
+from ..attacks import PGD, Adversary, Attack, GridMax
+from ..attacks.base import check_adversary
 from ..checks import check_real
 from ..losses import Loss
 from ..networks import LinearizedNet
@@ -33,7 +34,7 @@ def best_in_ball(
     radius: float,
     loss: Loss,
     tolerance: float = 1e-6,
-    judge: Attack | None = None,
+    judge: Adversary | None = None,
 ) -> Comparator:
     """The least robust loss over the ball of ``radius`` round the start, by convex programming.
 
@@ -45,7 +46,7 @@ def best_in_ball(
 
     Worst points come from ``judge``: the default enumerates ``Finite`` sets, where the answer is
     exact in both directions; takes ``GridMax()`` for up to 3 coordinates and PGD with restarts
-    beyond. An attack that misses the worst points makes ``value`` too small, but never makes
+    beyond. One that misses the worst points makes ``value`` too small, but never makes
     ``lower_bound`` wrong: points left out can only raise the minimum. Where rounding or the judge
     stops the search early, the gap says so.
 
@@ -57,10 +58,9 @@ def best_in_ball(
     check_real("radius", radius, minimum=0)
     check_real("tolerance", tolerance, above=0)
     setting = Setting.of(sample, perturbation, loss)
-    if judge is not None and not isinstance(judge, Attack):
-        raise TypeError(f"judge must be an attack such as GridMax(), got {judge!r}")
     if judge is None:
         judge = _default_judge(perturbation, x)
+    check_adversary("judge", judge)
 
     def attacked(function: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         points = judge(function, x, y, perturbation=perturbation, loss=loss)

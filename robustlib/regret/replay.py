@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..attacks.problem import outputs
+from ..attacks.oracle import outputs
 from ..losses import Loss
 from ..samples import Labelled
 from ..training.trajectory import Trajectory

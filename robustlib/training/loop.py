@@ -10,7 +10,7 @@ from pathlib import Path
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..attacks.base import Attack, undisturbed
+from ..attacks.base import Adversary, check_adversary, undisturbed
 from ..checks import check_choice, check_integer, check_real
 from ..losses import Loss
 from ..numerics import generator
@@ -32,7 +32,7 @@ def adversarial_training(
     sample: Labelled,
     *,
     perturbation: Perturbation,
-    attack: Attack,
+    attack: Adversary,
     loss: Loss,
     step_size: float | Callable[[int], float],
     steps: int,
@@ -72,8 +72,7 @@ def adversarial_training(
     """
     if not isinstance(net, nn.Module):
         raise TypeError(f"net must be a torch module, got {type(net).__name__}")
-    if not isinstance(attack, Attack):
-        raise TypeError(f"attack must be an attack such as PGD(), got {attack!r}")
+    check_adversary("attack", attack)
     if not callable(step_size):
         check_real("step_size", step_size, above=0)
     if isinstance(record, str) or not isinstance(record, Iterable):

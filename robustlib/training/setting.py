@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from ..attacks.base import Attack
+from ..attacks.base import Adversary
 from ..checks import check_floats
 from ..losses import Loss, check_loss
 from ..samples import Labelled, check_labelled
@@ -38,7 +38,7 @@ class Setting:
         sample: Labelled,
         perturbation: Perturbation,
         loss: Loss,
-        attack: Attack | None = None,
+        attack: Adversary | None = None,
     ) -> Self:
         """The setting of these; raises where one of them is not of its kind."""
         held: dict[str, Any] = {"sample": sample, "perturbation": perturbation, "loss": loss}
@@ -65,9 +65,9 @@ class Setting:
         return self.same_loss(None)
 
     @property
-    def attack(self) -> Attack:
+    def attack(self) -> Adversary:
         """The attack; ``ValueError`` where the setting was read from a file, or has none."""
-        found: Attack = self._same("attack", None)
+        found: Adversary = self._same("attack", None)
         return found
 
     def same_sample(self, given: Labelled | None) -> Labelled:

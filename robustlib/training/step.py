@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..attacks.problem import NonFiniteOutputError, outputs
+from ..attacks.oracle import NonFiniteOutputError, outputs
 from ..checks import check_real
 from ..networks import Network
 from . import checkpoint as checkpoints

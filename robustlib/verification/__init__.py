@@ -2,6 +2,15 @@
 
 from .branch_and_bound import BranchAndBound
 from .output import OutputBounds, output_bounds
+from .robust_accuracy import RobustAccuracy, robust_accuracy
 from .robust_loss import RobustLoss, robust_loss
 
-__all__ = ["BranchAndBound", "OutputBounds", "RobustLoss", "output_bounds", "robust_loss"]
+__all__ = [
+    "BranchAndBound",
+    "OutputBounds",
+    "RobustAccuracy",
+    "RobustLoss",
+    "output_bounds",
+    "robust_accuracy",
+    "robust_loss",
+]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from ..attacks.base import Attack, undisturbed
 from ..attacks.exact import GridMax
 from ..attacks.gradient import PGD
-from ..attacks.problem import Model, Problem, outputs
+from ..attacks.oracle import Model, Oracle, outputs
 from ..checks import check_integer, check_real
 from ..losses import Loss
 from ..sets import Finite, Perturbation
@@ -23,6 +23,8 @@ from .relaxation import rounding_error
 from .search import Search, Tree, exact_search
 from .supports import Support, support_of
 from .units import UnitTree
+
+TOLERANCE = 5e-7  # in the loss
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,7 @@ class BranchAndBound(Attack):
 
     nodes: int = 20_000
     seconds: float | None = None
-    tolerance: float = 5e-7
+    tolerance: float = TOLERANCE
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -62,34 +64,21 @@ class BranchAndBound(Attack):
         Arguments and what they raise are those of a call.
         """
         start = PGD(restarts=4, seed=self.seed)(model, x, y, perturbation=perturbation, loss=loss)
-        return self.search_from(model, x, y, start, perturbation=perturbation, loss=loss)
-
-    def search_from(
-        self,
-        model: Model,
-        x: Tensor,
-        y: Tensor,
-        start: Tensor,
-        *,
-        perturbation: Perturbation,
-        loss: Loss,
-    ) -> Search:
-        """As ``search``, from points ``start`` (n, ...) of the sets that somebody else found."""
         with undisturbed(model, x.device):
             return self._certified(model, x, y, start, perturbation, loss)
 
-    def _search(self, problem: Problem, generator: torch.Generator) -> None:
-        sets = problem.perturbation
+    def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
+        sets = oracle.perturbation
         if isinstance(sets, Finite):
-            GridMax()._search(problem, generator)
+            GridMax().move(oracle, generator)
             return
-        PGD(restarts=4)._search(problem, generator)
-        points = problem.result().clone()
-        rows = problem.left(torch.ones(len(points), dtype=torch.bool, device=points.device))
-        x, y, start = problem.x[rows], problem.y[rows], points[rows]
-        found = self._certified(problem.model, x, y, start, sets, problem.loss)
-        points[rows] = found.points
-        problem.values(points)
+        points = PGD(restarts=4).move(oracle, generator).clone()
+        rows = oracle.undecided(torch.ones(len(points), dtype=torch.bool, device=points.device))
+        if bool(rows.any()):
+            x, y, start = oracle.x[rows], oracle.y[rows], points[rows]
+            found = self._certified(oracle.model, x, y, start, sets, oracle.loss)
+            points[rows] = found.points
+            oracle.values(points)
 
     def _certified(
         self,
@@ -100,38 +89,66 @@ class BranchAndBound(Attack):
         perturbation: Perturbation,
         loss: Loss,
     ) -> Search:
-        def evaluate(z: Tensor) -> Tensor:
-            with torch.no_grad():
-                f: Tensor = outputs(model, z)
-                return f
-
         if isinstance(perturbation, Finite):
-            return _enumerated(evaluate, x, y, perturbation, loss)
+            return _enumerated(model, x, y, perturbation, loss)
         layers, sets = read_layers(model), support_of(perturbation, x)
-        tree = None
+        found = None
         if layers is not None and sets is not None:
             check_fits(layers, x)
-            tree = tree_for(layers, sets)
-        if layers is None or sets is None or tree is None:
+            found = search_known(
+                layers,
+                sets,
+                model,
+                x,
+                y,
+                start,
+                perturbation=perturbation,
+                loss=loss,
+                tolerance=self.tolerance,
+                nodes=self.nodes,
+                seconds=math.inf if self.seconds is None else self.seconds,
+            )
+        if found is None:
             raise TypeError(
                 "BranchAndBound needs a ReLU net with one hidden layer, or up to "
                 f"{DIMENSIONS} coordinates and known layers; got {type(model).__name__} with "
                 f"{x.shape[1:].numel()} coordinates; use PGD"
             )
-        room = rounding_error(layers, sets)
-        return exact_search(
-            tree,
-            evaluate,
-            x,
-            y,
-            start,
-            perturbation=perturbation,
-            loss=loss,
-            allowance=room,
-            tolerance=self.tolerance,
-            nodes=self.nodes,
-            seconds=math.inf if self.seconds is None else self.seconds,
-        )
+        return found
+
+
+def search_known(
+    layers: Layers,
+    sets: Support,
+    model: Model,
+    x: Tensor,
+    y: Tensor,
+    start: Tensor,
+    *,
+    perturbation: Perturbation,
+    loss: Loss,
+    tolerance: float = TOLERANCE,
+    nodes: int,
+    seconds: float,
+) -> Search | None:
+    """Exact search for a model and sets whose ``layers`` and ``sets`` are known; None where neither
+    of the two ways ends. Options are those of ``BranchAndBound``."""
+    tree = tree_for(layers, sets)
+    if tree is None:
+        return None
+    return exact_search(
+        tree,
+        functools.partial(_outputs, model),
+        x,
+        y,
+        start,
+        perturbation=perturbation,
+        loss=loss,
+        allowance=rounding_error(layers, sets),
+        tolerance=tolerance,
+        nodes=nodes,
+        seconds=seconds,
+    )
 
 
 def tree_for(layers: Layers, sets: Support) -> Tree | None:
@@ -146,13 +163,17 @@ def tree_for(layers: Layers, sets: Support) -> Tree | None:
     return UnitTree(hidden, out, sets) if units else None
 
 
-def _enumerated(
-    evaluate: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, sets: Finite, loss: Loss
-) -> Search:
+def _outputs(model: Model, z: Tensor) -> Tensor:
+    with torch.no_grad():
+        f: Tensor = outputs(model, z)
+        return f
+
+
+def _enumerated(model: Model, x: Tensor, y: Tensor, sets: Finite, loss: Loss) -> Search:
     """All candidates of every example."""
     grid = sets.grid(x, 1)
     n, k = grid.shape[:2]
-    f = evaluate(grid.flatten(0, 1)).reshape(n, k)
+    f = _outputs(model, grid.flatten(0, 1)).reshape(n, k)
     values = loss(f.flatten(), y.repeat_interleave(k)).reshape(n, k).double()
     worst, place = values.max(1)
     return Search(

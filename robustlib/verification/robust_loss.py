@@ -10,18 +10,18 @@ from torch import Tensor
 
 from ..attacks import APGD, PGD, Attack
 from ..attacks.base import undisturbed
-from ..attacks.problem import Model, outputs
+from ..attacks.best import Best
+from ..attacks.oracle import Model, outputs
 from ..checks import check_choice, check_integer
 from ..losses import Logistic, Loss
 from ..samples import Labelled, check_labelled
 from ..sets import Finite, Perturbation
-from .branch_and_bound import BranchAndBound, tree_for
+from .branch_and_bound import search_known
 from .layers import read_layers
 from .output import check_fits, ranges
+from .search import EFFORTS
 from .supports import support_of
 
-# Restarts of PGD and APGD, nodes and seconds of the exact search for one point.
-_EFFORTS = {"low": (1, 0, 2.0), "medium": (4, 2_000, 2.0), "high": (16, 100_000, 8.0)}
 _MEET = 1e-6  # ends this close count as one number
 _FAR = 100.0  # an output where a one-sided loss no longer rises
 
@@ -100,7 +100,7 @@ def robust_loss(
 
     Raises ``TypeError`` and ``ValueError`` as attacks do, and for an empty sample.
     """
-    restarts, nodes, seconds = _EFFORTS[check_choice("effort", effort, _EFFORTS)]
+    restarts, nodes, seconds = EFFORTS[check_choice("effort", effort, EFFORTS)]
     check_integer("seed", seed, minimum=0)
     check_labelled(sample)
     x, y = sample.x, sample.y
@@ -137,18 +137,22 @@ def robust_loss(
         way = "in closed form" if layers.affine else "by linear bounds"
         how = [way] * len(x)
         rest = (upper - found.loss > _MEET).nonzero()[:, 0]
-        if len(rest) and not layers.affine and tree_for(layers, sets.rows(rest[:1])):
-            search = BranchAndBound(nodes=nodes, seconds=seconds, seed=seed).search_from(
+        search = None
+        if len(rest) and not layers.affine:
+            search = search_known(
+                layers,
+                sets.rows(rest),
                 model,
                 x[rest],
                 y[rest],
                 found.points[rest],
                 perturbation=perturbation,
                 loss=loss,
+                nodes=nodes,
+                seconds=seconds,
             )
-            points = found.points.clone()
-            points[rest] = search.points
-            found.offer(points)
+        if search is not None:
+            found.offer(found.points.index_copy(0, rest, search.points))
             upper[rest] = torch.minimum(upper[rest], search.upper)
             low[rest] = torch.maximum(low[rest], search.outputs[:, 0])
             high[rest] = torch.minimum(high[rest], search.outputs[:, 1])
@@ -175,18 +179,25 @@ class _Found:
 
     def __init__(self, model: Model, x: Tensor, y: Tensor, loss: Loss) -> None:
         self.model, self.x, self.y, self.of = model, x.detach(), y.detach(), loss
-        self.points = self.x.clone()
-        self.loss = torch.full_like(self.y, -math.inf, dtype=torch.float64)
-        self.margin = torch.full_like(self.loss, math.inf)
+        self._best = Best(self.x, torch.float64)
+        self.margin = torch.full_like(self._best.values, math.inf)
+
+    @property
+    def loss(self) -> Tensor:
+        """The largest losses (n,)."""
+        return self._best.values
+
+    @property
+    def points(self) -> Tensor:
+        """Where they are reached (n, ...); not to be changed."""
+        return self._best.points()
 
     def offer(self, z: Tensor) -> None:
         """Points ``z`` (n, ...), one an example."""
-        with undisturbed(self.model, self.x.device), torch.no_grad():
+        with undisturbed(self.model, z.device), torch.no_grad():
             f = outputs(self.model, z)
             values = self.of(f, self.y).double()
-        better = values > self.loss
-        self.points[better] = z[better]
-        self.loss = torch.where(better, values, self.loss)
+        self._best.offer(z.detach(), values)
         self.margin = torch.minimum(self.margin, (f * self.y).double())
 
     def result(self, upper: Tensor, how: tuple[str, ...], safe: Tensor | None = None) -> RobustLoss:
@@ -199,7 +210,7 @@ class _Found:
             per_example=torch.stack([self.loss, upper], 1),
             accuracy=(proved, float((self.margin > 0).double().mean())),
             how=how,
-            points=self.points,
+            points=self.points.clone(),
         )
 
 

@@ -6,17 +6,32 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+from ..attacks.best import Best
 from ..losses import Loss
-from ..numerics import choose
 from ..sets import Perturbation
 
 _BATCH = 256  # nodes bounded at once
 _ROUNDINGS = 256  # of an output of size 1, more than there are errors in practice
+
+
+class Effort(NamedTuple):
+    """How hard to try: restarts of attacks; parts and seconds of exact search for one point."""
+
+    restarts: int
+    nodes: int
+    seconds: float
+
+
+EFFORTS = {
+    "low": Effort(1, 0, 2.0),
+    "medium": Effort(4, 2_000, 2.0),
+    "high": Effort(16, 100_000, 8.0),
+}
 
 
 @dataclass(frozen=True)
@@ -107,8 +122,8 @@ def exact_search(
     ``seconds`` times n altogether.
     """
     n, deadline = len(x), time.monotonic() + seconds * len(x)
-    best = _Best(outputs, x, y, perturbation, loss)
-    best.offer(torch.arange(n, device=x.device), start)
+    offer = _Offers(outputs, x, y, perturbation, loss)
+    offer(torch.arange(n, device=x.device), start)
     labels = y.double()
     # the true rounding errors are far smaller than their bound
     usual = allowance.clamp(max=_ROUNDINGS * torch.finfo(x.dtype).eps)
@@ -131,7 +146,7 @@ def exact_search(
 
     def is_open(row: Tensor, value: Tensor) -> Tensor:
         example = row // 2
-        return rising(row, value) > best.loss[example] + within[example]
+        return rising(row, value) > offer.loss[example] + within[example]
 
     def drop(row: Tensor, value: Tensor) -> None:
         top.scatter_reduce_(0, row, value, "amax")
@@ -143,12 +158,12 @@ def exact_search(
         for part in torch.split(torch.arange(len(fresh), device=x.device), _BATCH):
             new, limit = fresh.take(part), ceiling[part]
             value, points, new, useful = tree.bound(new)
-            best.offer((new.row // 2).repeat(len(points)), points.flatten(0, 1))
+            offer((new.row // 2).repeat(len(points)), points.flatten(0, 1))
             value = torch.minimum(value, limit)
             stuck = (is_open(new.row, value) & ~useful).nonzero()[:, 0]
             if len(stuck):
                 sharp, points, again, useful = tree.bound(new.take(stuck), last=True)
-                best.offer((again.row // 2).repeat(len(points)), points.flatten(0, 1))
+                offer((again.row // 2).repeat(len(points)), points.flatten(0, 1))
                 value[stuck] = torch.minimum(value[stuck], sharp)
                 final = stuck[is_open(again.row, value[stuck]) & ~useful]
                 closed[new.row[final] // 2] = False
@@ -168,7 +183,7 @@ def exact_search(
         pool, values = pool.take((~tired).nonzero()[:, 0]), values[~tired]
         if not len(pool):
             break
-        gain = rising(pool.row, values) - best.loss[pool.row // 2]
+        gain = rising(pool.row, values) - offer.loss[pool.row // 2]
         chosen = _largest(pool.row // 2, gain)
         fresh, parent = tree.split(pool.take(chosen))
         ceiling = values[chosen][parent]
@@ -182,20 +197,20 @@ def exact_search(
     # what the model's own dtype makes of the loss
     unit = 8 * torch.finfo(x.dtype).eps
     rounded = worst + unit * (1 + worst.abs() + ends.reshape(n, 2).abs().amax(1))
-    worst = torch.where(worst > -math.inf, rounded, best.loss)  # a loss that rises nowhere is flat
+    worst = torch.where(worst > -math.inf, rounded, offer.loss)  # a loss that rises nowhere is flat
     low, high = -ends[1::2], ends[::2]
     return Search(
-        best.points,
-        best.loss,
-        torch.maximum(worst, best.loss),
+        offer.best.points(),
+        offer.loss,
+        torch.maximum(worst, offer.loss),
         torch.stack([low, high], 1),
         closed,
         spent,
     )
 
 
-class _Best:
-    """The point with the largest loss seen for every example."""
+class _Offers:
+    """Takes points of any examples, in any number, and keeps the best of each."""
 
     def __init__(
         self,
@@ -207,10 +222,14 @@ class _Best:
     ) -> None:
         self.outputs, self.x, self.y = outputs, x, y
         self.perturbation, self.of = perturbation, loss
-        self.points = x.clone()
-        self.loss = torch.full_like(y, -math.inf, dtype=torch.float64)
+        self.best = Best(x, torch.float64)
 
-    def offer(self, example: Tensor, z: Tensor) -> None:
+    @property
+    def loss(self) -> Tensor:
+        """The largest loss seen (n,)."""
+        return self.best.values
+
+    def __call__(self, example: Tensor, z: Tensor) -> None:
         """Points ``z`` (k, ...) for examples (k,), brought into their sets if they are not."""
         z = z.to(self.x.dtype).reshape(-1, *self.x.shape[1:])
         z = self.perturbation.project(z, self.x[example])
@@ -221,10 +240,8 @@ class _Best:
         place = torch.where(loss == most[example], place, len(z))
         first = torch.full_like(example[:1].expand(len(most)), len(z))
         first = first.scatter_reduce(0, example, place, "amin")
-        better = (most > self.loss) & (first < len(z))
-        chosen = z[first.clamp(max=len(z) - 1)]
-        self.points = choose(better, chosen, self.points)
-        self.loss = torch.where(better, most, self.loss)
+        better = ((most > self.loss) & (first < len(z))).nonzero()[:, 0]
+        self.best.offer(z[first[better]], most[better], better)
 
 
 def _largest(example: Tensor, gain: Tensor) -> Tensor:

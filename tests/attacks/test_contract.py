@@ -8,41 +8,42 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 import robustlib.attacks
-import robustlib.attacks.problem
 from robustlib.attacks import (
     APGD,
     FGSM,
     PGD,
+    Adversary,
     Attack,
     GridMax,
-    Identity,
     LinearMax,
+    NoAttack,
     RandomNoise,
+    Reused,
     Square,
-    Stale,
 )
-from robustlib.attacks.problem import Model
+from robustlib.attacks.oracle import Oracle
 from robustlib.losses import Hinge, LogCosh, Logistic, Loss, PseudoHuber
 from robustlib.networks import DeepNet, TwoLayerNet, linearize
 from robustlib.numerics import generator
-from robustlib.samples import sphere
 from robustlib.sets import Finite, L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
-from robustlib.verification import BranchAndBound
+from robustlib.verification import BranchAndBound, robust_accuracy
 
 ATTACKS = [
-    Identity(),
+    NoAttack(),
     RandomNoise(samples=3),
     FGSM(),
     PGD(steps=4, restarts=2),
+    PGD(steps=3, restarts=2, step_size=0.05, schedule="fixed", start="random"),
     APGD(steps=6, restarts=2),
     Square(queries=12),
-    Stale(PGD(steps=2), every=3),
+    Reused(PGD(steps=2), every=3),
     LinearMax(),
 ]
 SETS = [
@@ -213,16 +214,19 @@ def check(
     assert bool((reached >= start).all())
     again = attack(model, x, y, perturbation=sets, loss=loss)
     assert torch.equal(found, again)
-    one_sided = isinstance(loss, Logistic | Hinge)
-    if one_sided and not isinstance(attack, LinearMax):
-        quick = copy.deepcopy(attack)(model, x, y, perturbation=sets, loss=loss, until_broken=True)
-        assert bool(sets.contains(quick, x).all())
+    if isinstance(loss, Logistic) and not isinstance(attack, LinearMax):
+        quick = robust_accuracy(
+            model,
+            SimpleNamespace(x=x, y=y),
+            perturbation=sets,
+            attack=copy.deepcopy(attack),
+            effort="low",
+        )
+        assert bool(sets.contains(quick.points, x).all())
         # a batch of other rows rounds otherwise: labels are compared where the margin is no 0
         reached = margins(model, found, y)
-        assert torch.equal(
-            (reached <= 0)[reached.abs() > 1e-4],
-            (margins(model, quick, y) <= 0)[reached.abs() > 1e-4],
-        )
+        clear = reached.abs() > 1e-4
+        assert torch.equal((reached <= 0)[clear], quick.broken[clear])
 
 
 @pytest.mark.parametrize(("attack", "name"), PAIRS)
@@ -301,7 +305,7 @@ def test_radius_zero_and_empty_batches_give_x_itself(attack: Attack, dtype: torc
 
 @pytest.mark.parametrize(
     "attack",
-    [RandomNoise(samples=9), FGSM(), PGD(), APGD(), Square(), Stale(PGD(), every=2), LinearMax()],
+    [RandomNoise(samples=9), FGSM(), PGD(), APGD(), Square(), Reused(PGD(), every=2), LinearMax()],
     ids=repr,
 )
 def test_a_model_that_raises_leaves_everything_as_found(
@@ -454,66 +458,6 @@ def test_an_attack_does_not_write_on_what_it_is_given_by_the_model() -> None:
         assert len({round(v, 6) for v in values}) > 2  # every input is a memory of its own
 
 
-@pytest.mark.parametrize("attack", [PGD(steps=25), APGD(steps=25, restarts=2), Square()], ids=repr)
-@pytest.mark.parametrize("sets", SETS, ids=repr)
-def test_robust_accuracy_is_the_same_where_broken_examples_are_left(
-    attack: Attack, sets: Perturbation
-) -> None:
-    x, y = problem(sets, (16,), torch.float64, torch.device("cpu"), 60)
-    model = MODELS["two-layer"]()
-    sets = sets.with_radius(sets.radius / 5)
-    with torch.no_grad():
-        shift = float(model(x).median())
-    asked = 0
-
-    def centred(z: Tensor) -> Tensor:
-        nonlocal asked
-        asked += len(z)
-        f: Tensor = model(z) - shift
-        return 3 * f
-
-    with torch.no_grad():
-        y = torch.where(torch.arange(60) % 6 == 0, y, centred(x).sign() + (centred(x) == 0))
-    counts, broken = [], []
-    for early in (False, True):
-        asked = 0
-        z = attack(centred, x, y, perturbation=sets, loss=Logistic(), until_broken=early)
-        counts.append(asked)
-        broken.append(centred(z) * y <= 0)
-    assert torch.equal(broken[0], broken[1])
-    assert 0 < int(broken[0].sum()) < 60
-    # the work saved is the share of the rows that need not be asked any more
-    assert counts[1] <= counts[0] * (1 - 0.5 * float(broken[0].double().mean()))
-
-
-@pytest.mark.parametrize("sets", [SphereCap(0.05), LinfBall(0.02, box=(-1, 1))], ids=repr)
-@pytest.mark.parametrize("attack", [PGD(steps=20), APGD(steps=20), Square(queries=40)], ids=repr)
-def test_what_bounds_prove_right_is_left(
-    attack: Attack, sets: Perturbation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The same accuracy with fewer questions than where the model's layers are not known."""
-    net = DeepNet(8, 64, 1, seed=1)
-    sample = sphere(300, 8, seed=2).to(dtype=torch.float32)
-    x, f = sample.x, net(sample.x).detach()
-    y = torch.where(torch.arange(300) % 4 == 0, sample.y, f.sign())
-    asked, answers = [], []
-    ask = robustlib.attacks.problem.outputs
-
-    def counted(model: Model, z: Tensor) -> Tensor:
-        asked[-1] += len(z)
-        return ask(model, z)
-
-    monkeypatch.setattr("robustlib.attacks.problem.outputs", counted)
-    for model, early in ((net, False), (lambda z: net(z), True), (net, True)):
-        asked.append(0)
-        z = attack(model, x, y, perturbation=sets, loss=Logistic(), until_broken=early)
-        assert bool(sets.contains(z, x).all())
-        answers.append(net(z) * y > 0)
-    assert all(torch.equal(answers[0], other) for other in answers[1:])
-    assert 0.7 < float(answers[0].float().mean()) < 0.9
-    assert asked[0] > asked[1] > 1.5 * asked[2]
-
-
 def test_the_generator_decides_where_it_is_given() -> None:
     sets, loss, model = SphereCap(0.5), PseudoHuber(), MODELS["two-layer"]()
     x, y = problem(sets, (16,), torch.float64, torch.device("cpu"))
@@ -528,7 +472,12 @@ def test_the_generator_decides_where_it_is_given() -> None:
         assert not torch.equal(a, other)
 
 
-@pytest.mark.parametrize("attack", [*ATTACKS, GridMax(size=7), PGD(step_size=0.1)], ids=repr)
+TEXTBOOK = PGD(step_size=2 / 255, schedule="fixed", start="random")
+
+
+@pytest.mark.parametrize(
+    "attack", [*ATTACKS, GridMax(size=7), PGD(step_size=0.1), TEXTBOOK], ids=repr
+)
 def test_a_repr_can_be_pasted(attack: Attack) -> None:
     assert pasted(ast.parse(repr(attack), mode="eval").body) == attack
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -606,14 +555,17 @@ def test_bad_arguments(change: dict[str, object], error: type[Exception], match:
         (lambda: PGD(steps=0), ValueError, "steps must be at least 1, got 0"),
         (lambda: PGD(restarts=0), ValueError, "restarts must be at least 1, got 0"),
         (lambda: PGD(step_size=0), ValueError, "step_size must be greater than 0"),
+        (lambda: PGD(schedule="constant"), ValueError, "one of 'falling', 'fixed', got 'constant'"),
+        (lambda: PGD(start="uniform"), ValueError, "start must be one of 'natural', 'random'"),
+        (lambda: PGD(schedule="fixed"), ValueError, "step_size must be given where schedule is"),
         (lambda: PGD(seed=-1), ValueError, "seed must be at least 0"),
         (lambda: RandomNoise(samples=1.5), TypeError, "samples must be an integer, got 1.5"),
         (lambda: GridMax(size=0), ValueError, "size must be at least 1"),
         (lambda: APGD(steps=0), ValueError, "steps must be at least 1, got 0"),
         (lambda: APGD(restarts=2.0), TypeError, "restarts must be an integer"),
         (lambda: Square(queries=0), ValueError, "queries must be at least 1"),
-        (lambda: Stale(PGD(), every=0), ValueError, "every must be at least 1"),
-        (lambda: Stale(PGD, every=2), TypeError, r"attack must be an attack such as PGD\(\)"),
+        (lambda: Reused(PGD(), every=0), ValueError, "every must be at least 1"),
+        (lambda: Reused(PGD, every=2), TypeError, r"attack must be an attack such as PGD\(\)"),
     ],
 )
 def test_bad_options(make: Callable[[], Attack], error: type[Exception], match: str) -> None:
@@ -628,9 +580,61 @@ def test_enumeration_refuses_many_dimensions() -> None:
 
 def test_an_attack_that_leaves_its_set_is_found_out() -> None:
     class Cheat(Attack):
-        def _search(self, problem: robustlib.attacks.Problem, generator: torch.Generator) -> None:
-            problem.values(problem.x + 100 * problem.y[:, None])
-            problem.values(problem.x - 100 * problem.y[:, None])
+        def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
+            oracle.values(oracle.x + 100 * oracle.y[:, None])
+            oracle.values(oracle.x - 100 * oracle.y[:, None])
 
     with pytest.raises(RuntimeError, match="left L2Ball"):
         Cheat()(Affine(), GOOD_X, GOOD_Y, perturbation=L2Ball(0.1), loss=PseudoHuber())
+
+
+# --- adversaries ----------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Moved(Adversary):
+    """Whatever a function makes of the oracle."""
+
+    to: Callable[[Oracle], object]
+
+    def move(self, oracle: Oracle, generator: torch.Generator) -> Tensor:
+        return self.to(oracle)  # type: ignore[return-value]
+
+
+def least(oracle: Oracle) -> Tensor:
+    """Down the gradient: what no attack would answer."""
+    _, gradient = oracle.outputs_and_gradient(oracle.x)
+    return oracle.perturbation.argmax_linear(oracle.y[:, None] * gradient, oracle.x)
+
+
+@pytest.mark.parametrize("sets", SETS, ids=repr)
+def test_an_adversary_may_be_worse_than_the_start_but_stays_inside(sets: Perturbation) -> None:
+    x, y = problem(sets, (16,), torch.float64, torch.device("cpu"))
+    model, loss = Affine(), Logistic()
+    with as_found(model, x, y):
+        found = Moved(least)(model, x, y, perturbation=sets, loss=loss)
+    assert bool(sets.contains(found, x).all())
+    assert bool((losses(model, found, y, loss) < losses(model, x, y, loss)).all())
+    still = Moved(least)(model, x, y, perturbation=sets.with_radius(0), loss=loss)
+    assert torch.equal(still, x)
+    # an attack that is asked on the same oracle keeps its best, and the start
+    oracle = Oracle(model, x, y, sets, loss)
+    found = FGSM().answer(oracle)
+    assert torch.equal(found, FGSM()(model, x, y, perturbation=sets, loss=loss))
+
+
+@pytest.mark.parametrize(
+    ("to", "error", "match"),
+    [
+        (lambda o: o.x + 1, RuntimeError, r"left L2Ball\(0.1\) at examples \[0, 1, 2"),
+        (lambda o: o.x[1:], ValueError, r"the answer of Moved.*shape \(5, 16\), got \(4, 16\)"),
+        (lambda o: o.x.float(), TypeError, r"the answer of Moved.* is torch.float32 but x is"),
+        (lambda o: o.x * torch.nan, ValueError, r"the answer of Moved.*must be finite, got 80"),
+        (lambda o: None, TypeError, r"the answer of Moved.* must be a torch.Tensor, got NoneType"),
+    ],
+)
+def test_a_wrong_answer_is_named(
+    to: Callable[[Oracle], object], error: type[Exception], match: str
+) -> None:
+    with pytest.raises(error, match=match):
+        Moved(to)(Affine(), GOOD_X, GOOD_Y, perturbation=L2Ball(0.1), loss=PseudoHuber())

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from robustlib.attacks import APGD, FGSM, PGD, Attack, GridMax, Identity, LinearMax, RandomNoise
+from robustlib.attacks import APGD, FGSM, PGD, Attack, GridMax, LinearMax, NoAttack, RandomNoise
 from robustlib.losses import Hinge, LogCosh, Logistic, Loss, PseudoHuber
 from robustlib.networks import TwoLayerNet
 from robustlib.numerics import generator
@@ -271,7 +271,7 @@ def test_identity_moves_nothing_and_noise_is_the_best_draw() -> None:
     net = TwoLayerNet(3, 16, symmetric=False).double()
     sets, loss = SphereCap(0.7), PseudoHuber()
     x, y = data(sets, 12, 3, 0)
-    assert torch.equal(Identity()(net, x, y, perturbation=sets, loss=loss), x)
+    assert torch.equal(NoAttack()(net, x, y, perturbation=sets, loss=loss), x)
     found = RandomNoise(samples=5, seed=4)(net, x, y, perturbation=sets, loss=loss)
     g = generator(4)
     points = torch.stack([x, *(sets.random(x, g) for _ in range(5))])

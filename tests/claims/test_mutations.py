@@ -12,7 +12,7 @@ from torch import Tensor
 
 from robustlib import networks
 from robustlib.activations import ACTIVATIONS, Activation
-from robustlib.attacks import GridMax, LinearMax, Stale
+from robustlib.attacks import GridMax, LinearMax, Reused
 from robustlib.book.claims import (
     chapter01,
     chapter02,
@@ -47,18 +47,18 @@ def no_rim(patch: pytest.MonkeyPatch) -> None:
 
 def first_candidate(patch: pytest.MonkeyPatch) -> None:
     """The exact attack returns the first point of each list in place of the worst."""
-    patch.setattr(GridMax, "_search", lambda self, problem, generator: None)
+    patch.setattr(GridMax, "_search", lambda self, oracle, generator: None)
 
 
 def half_way(patch: pytest.MonkeyPatch) -> None:
     """The closed-form attack goes half of the way."""
     search = LinearMax._search
 
-    def shrunk(self: LinearMax, problem: object, generator: torch.Generator) -> None:
-        problem.perturbation = problem.perturbation.with_radius(  # type: ignore[attr-defined]
-            problem.perturbation.radius / 2  # type: ignore[attr-defined]
+    def shrunk(self: LinearMax, oracle: object, generator: torch.Generator) -> None:
+        oracle.perturbation = oracle.perturbation.with_radius(  # type: ignore[attr-defined]
+            oracle.perturbation.radius / 2  # type: ignore[attr-defined]
         )
-        search(self, problem, generator)  # type: ignore[arg-type]
+        search(self, oracle, generator)  # type: ignore[arg-type]
 
     patch.setattr(LinearMax, "_search", shrunk)
 
@@ -266,7 +266,7 @@ def squared_hinge(patch: pytest.MonkeyPatch) -> None:
 
 def never_fresh(patch: pytest.MonkeyPatch) -> None:
     """A stale attack returns the examples themselves."""
-    patch.setattr(Stale, "_search", lambda self, problem, generator: None)
+    patch.setattr(Reused, "_search", lambda self, oracle, generator: None)
 
 
 def doubled_certificate(patch: pytest.MonkeyPatch) -> None:

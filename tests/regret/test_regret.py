@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from robustlib.attacks import FGSM, PGD, Attack, GridMax, Identity, RandomNoise, Stale
+from robustlib.attacks import FGSM, PGD, Attack, GridMax, NoAttack, RandomNoise, Reused
 from robustlib.kernels import empirical_ntk
 from robustlib.losses import LogCosh, Logistic, PseudoHuber
 from robustlib.networks import DeepNet, LinearizedNet, Network, TwoLayerNet, linearize
@@ -41,8 +41,8 @@ ATTACKS: list[Attack] = [
     FGSM(),
     PGD(steps=3),
     RandomNoise(),
-    Identity(),
-    Stale(GridMax(), every=7),
+    NoAttack(),
+    Reused(GridMax(), every=7),
 ]
 ROUNDING = 1e-12
 
@@ -283,7 +283,7 @@ def test_a_nets_certificate_pays_for_its_curvature() -> None:
 
 
 def test_the_certificate_of_one_step_in_closed_form() -> None:
-    run = train(linear(), Identity(), steps=1, record=("attacked", "weights"))
+    run = train(linear(), NoAttack(), steps=1, record=("attacked", "weights"))
     found = ball_lower_bound(run, radius=0.5)
     x = hexagon().x
     slope = LOSS.derivative(torch.zeros(6, dtype=F64), hexagon().y) / 6
@@ -337,7 +337,7 @@ def potential(attack: Attack, alpha: float, steps: int) -> tuple[Tensor, Tensor]
     return run.comparison.distance, run.surrogate_loss - least - EPSILON
 
 
-@pytest.mark.parametrize("attack", [GridMax(), FGSM(), RandomNoise(), Identity()], ids=kind)
+@pytest.mark.parametrize("attack", [GridMax(), FGSM(), RandomNoise(), NoAttack()], ids=kind)
 def test_the_potential_falls_until_the_gap_closes(attack: Attack) -> None:
     net, w_star, _ = theorem_b()
     plan = two_layer_schedule(net, loss=LOSS, radius=1.0, epsilon=EPSILON)

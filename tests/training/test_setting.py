@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from robustlib.attacks import FGSM, RandomNoise, Stale
+from robustlib.attacks import FGSM, RandomNoise, Reused
 from robustlib.losses import Logistic, PseudoHuber
 from robustlib.networks import LinearizedNet, TwoLayerNet, linearize
 from robustlib.regret import Comparator, ball_lower_bound, best_in_ball, regret
@@ -60,7 +60,7 @@ def terms(found: Any) -> list[float]:
 
 
 def test_a_run_has_what_it_was_made_with() -> None:
-    sample, attack = hexagon(), Stale(FGSM(), every=2)
+    sample, attack = hexagon(), Reused(FGSM(), every=2)
     setting = train(sample=sample, attack=attack).setting
     assert setting.sample is sample
     assert (setting.perturbation, setting.loss) == (CAP, LOSS)
@@ -196,7 +196,7 @@ def test_a_resumed_run_has_its_setting(tmp_path: Path) -> None:
 
 def test_the_run_keeps_the_attack_as_it_was_given() -> None:
     """Training works on a copy; what an attack remembers does not make it another one."""
-    attack = Stale(RandomNoise(), every=3)
+    attack = Reused(RandomNoise(), every=3)
     run = train(attack=attack)
     assert attack.state() == {}
     assert run.setting.known["attack"] == repr(attack)

@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from robustlib.attacks import FGSM, PGD, Attack, Identity, Problem, RandomNoise, Stale
+from robustlib.attacks import FGSM, PGD, Attack, NoAttack, Oracle, RandomNoise, Reused
 from robustlib.losses import Logistic, PseudoHuber
 from robustlib.networks import DeepNet, TwoLayerNet, linearize
 from robustlib.numerics import generator
@@ -108,7 +108,7 @@ def test_the_run_is_the_recursion_written_out(device: torch.device, dtype: torch
 
 def test_full_batch_descent_on_a_convex_problem_falls_and_the_best_step_is_kept() -> None:
     module = linearize(net(64, activation="tanh"))
-    run = train(module, attack=Identity(), step_size=0.5, steps=40)
+    run = train(module, attack=NoAttack(), step_size=0.5, steps=40)
     assert bool((run.surrogate_loss.diff() < 0).all())
     assert run.best_step == 39
 
@@ -289,12 +289,12 @@ class Tripwire(Attack):
     def __repr__(self) -> str:
         return "Tripwire()"
 
-    def _search(self, problem: Problem, generator: torch.Generator) -> None:
+    def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
         if self.calls == self.at:
             raise Stop
         self.calls += 1
         for _ in range(self.calls):  # what it does depends on what it remembers
-            problem.values(problem.perturbation.random(problem.x, generator))
+            oracle.values(oracle.perturbation.random(oracle.x, generator))
 
     def state(self) -> dict[str, Tensor]:
         return {"calls": torch.tensor(self.calls)}
@@ -325,19 +325,19 @@ def test_a_run_cut_off_at_any_step_goes_on_with_the_same_bits(
 
 
 class Cut(Attack):
-    """``Stale``, until the model has been asked ``at`` times; its memory is that of ``inner``."""
+    """``Reused``, until the model has been asked ``at`` times; its memory is that of ``inner``."""
 
     def __init__(self, at: int) -> None:
-        self.at, self.inner = at, Stale(PGD(steps=3), every=3)
+        self.at, self.inner = at, Reused(PGD(steps=3), every=3)
 
     def __repr__(self) -> str:
         return "Cut()"
 
-    def _search(self, problem: Problem, generator: torch.Generator) -> None:
+    def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
         if self.at == 0:
             raise Stop
         self.at -= 1
-        self.inner._search(problem, generator)
+        self.inner.move(oracle, generator)
 
     def state(self) -> dict[str, Tensor]:
         return self.inner.state()
@@ -352,7 +352,7 @@ def test_a_run_with_a_stale_attack_goes_on_with_the_same_bits(
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(loop, "CHECKPOINT_SHARE", 1e9)
     whole = bits(train(attack=Cut(99), step_size=2.0))
-    assert whole == bits(train(attack=Stale(PGD(steps=3), every=3), step_size=2.0))
+    assert whole == bits(train(attack=Reused(PGD(steps=3), every=3), step_size=2.0))
     assert whole != bits(train(attack=PGD(steps=3), step_size=2.0))  # staleness shows
     for at in range(1, 8):  # between two calls for new points as well as at them
         path = tmp_path / str(at)
@@ -472,9 +472,9 @@ loop.CHECKPOINT_SECONDS, loop.CHECKPOINT_SHARE = 0.0, 0.5
 path, draw = sys.argv[1], random.Random(int(sys.argv[3]))
 
 class Telling(tests.Noise):
-    def _search(self, problem, generator):
+    def _search(self, oracle, generator):
         os.write(tell, b".")
-        super()._search(problem, generator)
+        super()._search(oracle, generator)
 
 kills = steps = 0
 while kills < 10:  # a child is killed in one of its first steps, the second at the earliest
@@ -513,8 +513,8 @@ class Noise(Attack):
     def __repr__(self) -> str:
         return "Noise()"
 
-    def _search(self, problem: Problem, generator: torch.Generator) -> None:
-        problem.values(problem.perturbation.random(problem.x, generator))
+    def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
+        oracle.values(oracle.perturbation.random(oracle.x, generator))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="SIGKILL and fork are of POSIX")
@@ -603,7 +603,7 @@ def test_a_net_outside_the_ball_is_refused() -> None:
 
 def test_a_checkpoint_needs_reprs_that_last(tmp_path: Path) -> None:
     class Anonymous(Attack):
-        def _search(self, problem: Problem, generator: torch.Generator) -> None:
+        def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
             pass
 
     with pytest.raises(TypeError, match="attack needs a repr"):

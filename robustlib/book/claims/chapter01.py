@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ...attacks import FGSM, PGD, Attack, GridMax, Identity, LinearMax, RandomNoise
+from ...attacks import FGSM, PGD, Attack, GridMax, LinearMax, NoAttack, RandomNoise
 from ...losses import Logistic, Loss, PseudoHuber
 from ...networks import TwoLayerNet
 from ...numerics import generator, row_norm
@@ -79,7 +79,7 @@ def sandwich(size: str) -> Evidence:
     """L_A <= L_* <= L_A + tau for every attack that stays in the set."""
     sample, loss, worst, control = hexagon(), PseudoHuber(), -math.inf, -math.inf
     sets = candidates(sample, 0.3)
-    attacks: list[Attack] = [Identity(), RandomNoise(), FGSM(), PGD(steps=5)]
+    attacks: list[Attack] = [NoAttack(), RandomNoise(), FGSM(), PGD(steps=5)]
     for seed in range(SEEDS[size]):
         net = TwoLayerNet(2, 256, symmetric=False, seed=seed).to(F64)
         exact = attacked_losses(net, sample, GridMax(), sets, loss)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ...activations import ACTIVATIONS
-from ...attacks import PGD, Identity, RandomNoise
+from ...attacks import PGD, NoAttack, RandomNoise
 from .registry import Control, Evidence, claim
 from .widths import (
     LENGTH,
@@ -61,7 +61,7 @@ def movement(size: str) -> Evidence:
         return (float(rows_moved(run.final).mean()),)
 
     rows, total = over_widths(size, moved)
-    for attack in (Identity(), RandomNoise(), PGD(steps=5)):
+    for attack in (NoAttack(), RandomNoise(), PGD(steps=5)):
         run = standard_run(standard_net(512, 0), attack=attack)
         share = max(share, float(rows_moved(run.final).max()) / _row_bound(512))
     (free,) = over_widths(size, moved_mean_field)

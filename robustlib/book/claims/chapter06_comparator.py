@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from ...attacks import Attack, GridMax, Identity, Stale
+from ...attacks import Adversary, GridMax, NoAttack, Reused
 from ...losses import Hinge, PseudoHuber
 from ...networks import LinearizedNet
 from ...regret import Comparator, ball_lower_bound, best_in_ball
@@ -79,7 +79,7 @@ def any_attack(size: str) -> Evidence:
 
 
 def _tuned(
-    net: LinearizedNet, attack: Attack, sets: Finite, radius: float, steps: int, top: float
+    net: LinearizedNet, attack: Adversary, sets: Finite, radius: float, steps: int, top: float
 ) -> float:
     """The average surrogate loss of ``steps`` tuned steps in the ball of ``radius``."""
     alpha = radius / (top * math.sqrt(steps))
@@ -151,8 +151,8 @@ def last_round(size: str) -> Evidence:
     for share in (0.01, 0.05, 0.1, 0.3, 1.0, 3.0):
         excess = []
         games = (
-            (Finite(one[None]), Identity(), 0.0),
-            (both, Stale(GridMax(), every=steps - 1), 1.0),
+            (Finite(one[None]), NoAttack(), 0.0),
+            (both, Reused(GridMax(), every=steps - 1), 1.0),
         )
         for sets, attack, best in games:
             losses = play(

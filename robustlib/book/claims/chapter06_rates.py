@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...attacks import Attack, GridMax, Stale
+from ...attacks import Adversary, GridMax, Reused
 from ...losses import Hinge
 from ...networks import LinearizedNet
 from ...sets import Finite
@@ -44,7 +44,7 @@ def exponents(horizons: tuple[int, ...], rows: list[list[float]]) -> Slope:
 )
 def fast_rate(size: str) -> Evidence:
     """Running means under a constant step: the bound at every T, and their exponent."""
-    horizons, sets, attacks = HORIZONS[size], arcs(NARROW), (GridMax(), Stale(GridMax(), every=50))
+    horizons, sets, attacks = HORIZONS[size], arcs(NARROW), (GridMax(), Reused(GridMax(), every=50))
     rows: dict[str, list[list[float]]] = {"exact": [], "stale": [], "ball": []}
     worst = 0.0
     for seed in range(SEEDS[size]):
@@ -83,7 +83,7 @@ def fast_rate(size: str) -> Evidence:
 
 def run_for(
     net: LinearizedNet,
-    attack: Attack,
+    attack: Adversary,
     sets: Finite,
     step_size: float,
     steps: int,

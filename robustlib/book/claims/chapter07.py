@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ...attacks import FGSM, Attack, GridMax, Identity
+from ...attacks import FGSM, Adversary, GridMax, NoAttack
 from ...kernels import empirical_ntk
 from ...losses import PseudoHuber
 from ...networks import DeepNet, Network, TwoLayerNet, linearize
@@ -45,7 +45,7 @@ def projected_descent(size: str) -> Evidence:
             star = best.weights or ()
             value = robust(net, star, sample, sets)
 
-            def left(attack: Attack, used: Finite) -> tuple[float, float]:
+            def left(attack: Adversary, used: Finite) -> tuple[float, float]:
                 run = train(
                     net,  # noqa: B023
                     sample,  # noqa: B023
@@ -193,7 +193,7 @@ def _gap_and_fall(
     sets: Finite,
     star: tuple[Tensor, ...],
     value: float,
-    attack: Attack,
+    attack: Adversary,
     step_size: float,
     steps: int,
 ) -> tuple[Tensor, Tensor]:
@@ -231,7 +231,7 @@ def near_optimal(size: str) -> Evidence:
             sample, sets = _one_point(rho)
             net = linearize(TwoLayerNet(2, 512, seed=seed).to(F64))
             best = best_near(net, sample, sets, 3.0)
-            for attack in (GridMax(), FGSM(), Identity()):
+            for attack in (GridMax(), FGSM(), NoAttack()):
                 run = train(net, sample, perturbation=sets, attack=attack, step_size=1.0, steps=60)
                 least = float(run.surrogate_loss.min())
                 top = robust(net, tuple(run.best.parameters()), sample, sets)
@@ -275,7 +275,7 @@ def other_attack(size: str) -> Evidence:
             kernel = empirical_ntk(net, sample.x, sets.candidates[0])[0]
             ratio = kernel / empirical_ntk(net, sample.x)[0, 0]
             formula = float(LOSS(ratio, torch.ones_like(ratio)).max())
-            run = train(net, sample, perturbation=sets, attack=Identity(), step_size=1.0, steps=200)
+            run = train(net, sample, perturbation=sets, attack=NoAttack(), step_size=1.0, steps=200)
             top = robust(net, tuple(run.final.parameters()), sample, sets)
             worst = max(worst, abs(top - formula))
             least = max(least, float(run.surrogate_loss[-1]))

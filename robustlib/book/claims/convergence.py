@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from ...attacks import FGSM, PGD, Attack, GridMax, Identity, RandomNoise, Stale
+from ...attacks import FGSM, PGD, Adversary, GridMax, NoAttack, RandomNoise, Reused
 from ...losses import PseudoHuber
 from ...networks import LinearizedNet, Network, linearize
 from ...regret import Comparator, best_in_ball
 from ...samples import Sample, two_caps
 from ...sets import Finite
-from .hostile import Flatterer, Jumper, Saboteur, Sleeper
+from ..hostile import Flatterer, Jumper, Saboteur, Sleeper
 from .tools import candidates
 
 RHO = 0.2
@@ -46,15 +46,15 @@ def best_near(net: Network, sample: Sample, sets: Finite, radius: float) -> Comp
     )
 
 
-def every_attack(outputs: Callable[[Tensor], Tensor]) -> dict[str, Attack]:
+def every_attack(outputs: Callable[[Tensor], Tensor]) -> dict[str, Adversary]:
     """Strong, weak, forgetful and hostile attacks; ``outputs`` are those of the comparator."""
     return {
         "exact": GridMax(),
         "FGSM": FGSM(),
         "PGD": PGD(steps=3),
         "random": RandomNoise(),
-        "identity": Identity(),
-        "stale": Stale(GridMax(), every=20),
+        "identity": NoAttack(),
+        "stale": Reused(GridMax(), every=20),
         "flatterer": Flatterer(),
         "saboteur": Saboteur(comparator=outputs),
         "sleeper": Sleeper(threshold=0.25),

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...attacks import FGSM, Attack, GridMax, RandomNoise, Stale
+from ...attacks import FGSM, Adversary, GridMax, RandomNoise, Reused
 from ...kernels import empirical_ntk
 from ...losses import PseudoHuber
 from ...networks import LinearizedNet, Network, TwoLayerNet, linearize
@@ -21,7 +21,7 @@ from .tools import F64, attacked_losses, candidates, train
 
 ANGLE = 0.2  # radians to either side of each point of the hexagon
 WIDTH = 256
-ATTACKS: tuple[Attack, ...] = (GridMax(), FGSM(), RandomNoise(), Stale(GridMax(), every=50))
+ATTACKS: tuple[Adversary, ...] = (GridMax(), FGSM(), RandomNoise(), Reused(GridMax(), every=50))
 
 
 def arcs(angle: float = ANGLE, size: int = 21) -> Finite:
@@ -40,7 +40,7 @@ def gradient_bound(net: nn.Module, sets: Finite) -> float:
     return math.sqrt(float(empirical_ntk(net, points).diagonal().max()))
 
 
-def play(net: nn.Module, attack: Attack, sets: Finite, **options: Any) -> Trajectory:
+def play(net: nn.Module, attack: Adversary, sets: Finite, **options: Any) -> Trajectory:
     """Adversarial training on the hexagon, all recorded, where ``options`` say nothing else."""
     plain: dict[str, Any] = {"sample": hexagon(), "record": ("attacked", "weights")}
     return train(net, perturbation=sets, attack=attack, **(plain | options))

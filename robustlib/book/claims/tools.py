@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from ...attacks import Attack
+from ...attacks import Adversary
 from ...losses import Loss, PseudoHuber
 from ...numerics import generator, row_norm
 from ...samples import Sample
@@ -34,7 +34,7 @@ class Affine(nn.Module):
 
 
 def attacked_losses(
-    net: nn.Module, sample: Sample, attack: Attack, perturbation: Perturbation, loss: Loss
+    net: nn.Module, sample: Sample, attack: Adversary, perturbation: Perturbation, loss: Loss
 ) -> Tensor:
     """The loss (n,) at the points that ``attack`` finds."""
     points = attack(net, sample.x, sample.y, perturbation=perturbation, loss=loss)

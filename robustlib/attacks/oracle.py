@@ -1,4 +1,4 @@
-"""What an attack may ask about a model, and what it must not get wrong: the best point so far."""
+"""What an attack may ask about a model and its examples; it keeps the best points itself."""
 
 from __future__ import annotations
 
@@ -11,28 +11,34 @@ from ..checks import all_finite, check_alike
 from ..losses import Loss
 from ..numerics import choose
 from ..sets import Perturbation
+from .best import Best
 
 Model = Callable[[Tensor], Tensor]
+Decide = Callable[[Tensor, Tensor], Tensor]
 _FAR = 100.0  # an output where a one-sided loss no longer rises
-_PATIENCE = 3  # questions to the model before a proof that no attack breaks an example may pay
-_PART = 64  # examples that are proved right together; with fewer it never pays
 
 
 class NonFiniteOutputError(ValueError):
     """The model answered with NaN or an infinity."""
 
 
-class AllLeft(Exception):
-    """Every example is left: there is nothing more to ask."""
+class AllDecided(Exception):
+    """Every example is decided: there is nothing more to ask."""
 
 
-class Problem:
-    """What an attack may ask about the model; remembers the best point of every example.
+class Oracle:
+    """Answers what an attack asks about the model; remembers the best point of every example.
 
     ``x`` (n, ...) are the examples, ``y`` (n,) their labels, ``perturbation`` the sets, ``region``
     the sets bound to ``x``, for loops; ``model`` and ``loss`` are what is asked, to look at only:
     what they are asked past the methods here is not remembered. ``two_sided`` says whether the loss
     rises in both directions of the output, so that the largest and the smallest may be the worst.
+
+    With ``decide`` the question is which examples are right on their whole set, and no longer how
+    large the loss gets: an example is decided once a point with y f <= 0 is found, whose loss then
+    counts as infinite, or once ``decide(rows, values)`` says so. It is told after every question
+    which examples (k,) are still undecided and the largest losses (k,) found for them, and answers
+    with (k,) bool. Nothing more is asked about examples that are decided.
     """
 
     def __init__(
@@ -42,22 +48,23 @@ class Problem:
         y: Tensor,
         perturbation: Perturbation,
         loss: Loss,
-        until_broken: bool = False,
+        *,
+        decide: Decide | None = None,
     ) -> None:
         self.x, self.y, self.perturbation = x, y, perturbation
         self.region = perturbation.at(x)
         self.model, self.loss = model, loss
         far = torch.full_like(y, _FAR)
         self.two_sided = bool((loss.derivative(far * y, y) * y > 0).any())
-        self._best = _Best(x, y)
+        self._best = Best(x, y.dtype)
         self._start_values: Tensor | None = None
-        self._until_broken, self._questions = until_broken, 0
-        self._active: Tensor | None = None  # indices of the examples not left, None for all
+        self._decide = decide
+        self._active: Tensor | None = None  # indices of the undecided examples, None for all
 
     def values(self, z: Tensor) -> Tensor:
         """The losses (n,) at points ``z`` (n, ...); (n, k) at k points an example (n, k, ...).
 
-        An example that is left has the loss infinity.
+        An example that is decided has the loss infinity.
         """
         points, y, everyone = self._asked(z), self._asked(self.y), self._active
         if z.dim() == self.x.dim():
@@ -78,8 +85,8 @@ class Problem:
         The direction is the input gradient of the output times the *sign* of the loss's slope,
         that is the gradient of the loss up to a positive factor an example. A loss so flat that
         its slope rounds to 0 therefore does not blind the attack; where the slope is exactly 0,
-        the direction is the one that lowers the margin y f. An example that is left has the loss
-        infinity and the direction 0. The direction is the caller's to overwrite.
+        the direction is the one that lowers the margin y f. An example that is decided has the
+        loss infinity and the direction 0. The direction is the caller's to overwrite.
         """
         points, y, everyone = self._asked(z), self._asked(self.y), self._active
 
@@ -107,8 +114,8 @@ class Problem:
         """
         return self._differentiated(z, torch.ones_like)
 
-    def left(self, rows: Tensor) -> Tensor:
-        """``rows`` (n,) of examples, without those that are left: their answers are known."""
+    def undecided(self, rows: Tensor) -> Tensor:
+        """``rows`` (n,) of examples, without those that are decided: their answers are known."""
         if self._active is None:
             return rows
         return rows & self._scattered(torch.ones_like(rows[self._active]), self._active, False)
@@ -145,11 +152,11 @@ class Problem:
         return f.detach(), gradient.contiguous()
 
     def _asked(self, rows: Tensor) -> Tensor:
-        """Those of ``rows`` (n, ...) whose examples are not left."""
+        """Those of ``rows`` (n, ...) whose examples are undecided."""
         if self._active is None:
             return rows
         if not len(self._active):
-            raise AllLeft
+            raise AllDecided
         return rows.index_select(0, self._active)
 
     def _scattered(self, rows: Tensor, places: Tensor | None, rest: float) -> Tensor:
@@ -162,83 +169,18 @@ class Problem:
     def _losses(self, f: Tensor, y: Tensor) -> Tensor:
         with torch.no_grad():
             values = self.loss(f, y)
-            return torch.where(f * y <= 0, torch.inf, values) if self._until_broken else values
+            return torch.where(f * y <= 0, torch.inf, values) if self._decide else values
 
     def _keep(self, z: Tensor, values: Tensor, start: bool = False) -> None:
-        """Remember what is better in ``z`` and its losses, for the examples not left."""
+        """Remember what is better in ``z`` and its losses, for the undecided examples."""
         active = self._active
         if start:
             self._start_values = self._scattered(values, active, -torch.inf)
         self._best.offer(z, values, active)
-        if self._until_broken:
+        if self._decide is not None:
             going = (values < torch.inf).nonzero().flatten()
-            self._active = going if active is None else active[going]
-            self._questions += 1
-            if self._questions == _PATIENCE and len(self._active) >= _PART:
-                self._leave_safe(self._active)
-
-    def _leave_safe(self, rows: Tensor) -> None:
-        """Leave those of the examples ``rows`` that bounds prove right on their whole set.
-
-        The likeliest come first: where a part of them has none, the rest is not looked at.
-        """
-        from ..verification.layers import read_layers
-        from ..verification.margin import MarginBound
-        from ..verification.supports import support_of
-
-        layers, sets = read_layers(self.model), support_of(self.perturbation, self.x)
-        if layers is None or sets is None or layers.unbounded is not None:
-            return
-        bound = MarginBound(layers, sets)
-        proved = torch.zeros_like(self.y, dtype=torch.bool)
-        for part in torch.split(rows[self._best.values[rows].argsort()], _PART):
-            proved[part] = bound.least(part, self.y[part]) > 0
-            if not bool(proved[part].any()):
-                break
-        self._active = rows[~proved[rows]]
-
-
-class _Best:
-    """The best point of every example, and its loss ``values`` (n,).
-
-    A better point waits for the next one, and is copied only where that is no better still.
-    """
-
-    def __init__(self, x: Tensor, y: Tensor) -> None:
-        self.values = torch.full_like(y, -torch.inf)
-        self._points, self._owned = x, False
-        self._waiting: tuple[Tensor, Tensor, Tensor] | None = None  # z, its better rows, their n
-
-    def offer(self, z: Tensor, values: Tensor, active: Tensor | None) -> None:
-        """Points ``z`` (k, ...) and their losses (k,), of the examples ``active``, None for all."""
-        rows = (values > (self.values if active is None else self.values[active])).nonzero()[:, 0]
-        if not len(rows):
-            return
-        if len(rows) == len(self.values):
-            self._points, self.values, self._owned, self._waiting = z, values, False, None
-            return
-        places = rows if active is None else active[rows]
-        self._settle(places)
-        self._waiting = z, rows, places
-        self.values = self.values.index_copy(0, places, values.index_select(0, rows))
-
-    def points(self) -> Tensor:
-        """The points (n, ...); not to be changed."""
-        self._settle(self.values.new_empty(0, dtype=torch.long))
-        return self._points
-
-    def _settle(self, bettered: Tensor) -> None:
-        """Copy what waits, but for the examples that are ``bettered``."""
-        if self._waiting is None:
-            return
-        z, rows, places = self._waiting
-        self._waiting = None
-        stays = torch.ones_like(self.values, dtype=torch.bool).index_fill_(0, bettered, False)
-        stays = stays[places]
-        if bool(stays.any()):
-            if not self._owned:  # handed in, or handed out
-                self._points, self._owned = self._points.clone(), True
-            self._points.index_copy_(0, places[stays], z.index_select(0, rows[stays]))
+            rows = going if active is None else active[going]
+            self._active = rows[~self._decide(rows, self._best.values[rows])]
 
 
 def outputs(model: Model, z: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""An attack that mostly remembers."""
+"""An attack that answers with what another found some calls ago."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor
 from ..checks import check_integer
 from ..numerics import per_row
 from .base import Attack
-from .problem import Problem
+from .oracle import Oracle
 
 
 @dataclass(frozen=True)
-class Stale(Attack):
+class Reused(Attack):
     """The answers of ``attack``, found anew at every ``every``-th call only; old ones in between.
 
     A call between two of them offers the points found last, projected where the sets are others: an
@@ -37,24 +37,24 @@ class Stale(Attack):
             raise TypeError(f"attack must be an attack such as PGD(), got {self.attack!r}")
         check_integer("every", self.every, minimum=1)
 
-    def __deepcopy__(self, memo: dict[int, object]) -> Stale:
-        return Stale(copy.deepcopy(self.attack, memo), every=self.every)
+    def __deepcopy__(self, memo: dict[int, object]) -> Reused:
+        return Reused(copy.deepcopy(self.attack, memo), every=self.every)
 
     @property
     def seed(self) -> int:
         """The seed of the attack that is asked."""
         return int(getattr(self.attack, "seed", 0))
 
-    def _search(self, problem: Problem, generator: torch.Generator) -> None:
-        memory, x = self._memory, problem.x
+    def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
+        memory, x = self._memory, oracle.x
         known = "x" in memory and _alike(memory["x"], x)
         if known and int(memory["age"]) < self.every:
             memory["age"] = memory["age"] + 1
-            sets, points = problem.perturbation, memory["points"]
+            sets, points = oracle.perturbation, memory["points"]
             inside = per_row(sets.contains(points, x), x)  # to rounding, which stays as it is
-            problem.values(torch.where(inside, points, sets.project(points, x)))
+            oracle.values(torch.where(inside, points, sets.project(points, x)))
             return
-        points = self.attack._run(problem, generator)
+        points = self.attack.move(oracle, generator)
         # clones, because the caller gets the originals and may write on them
         memory.update(x=x.clone(), points=points.clone(), age=torch.tensor(1))
 

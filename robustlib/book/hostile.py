@@ -1,47 +1,44 @@
-"""Attacks that mean harm to the training rather than to the network.
+"""Adversaries that mean harm to the training rather than to the network.
 
-They break the contract of ``Attack``, that the loss found is never below that at x, and are
-therefore no part of the library's attacks. Every point they return lies in its set: this is all
-that the theorems ask.
+They are no attacks, which never find less than the loss at x. Every point they return lies in its
+set: this is all that the theorems ask.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ...attacks import Attack
-from ...attacks.problem import Problem
+from ..attacks import Adversary, Oracle
 
 
-class Hostile(Attack):
-    """An attack that returns what ``choose`` prefers among grid points, however harmless."""
+class Hostile(Adversary):
+    """Moves every example to the grid point that ``choose`` prefers, however harmless."""
 
-    def _run(self, problem: Problem, generator: torch.Generator) -> Tensor:  # type: ignore[misc]
-        grid = problem.perturbation.grid(problem.x, 41)
+    def move(self, oracle: Oracle, generator: torch.Generator) -> Tensor:
+        """The grid points of the highest scores."""
+        grid = oracle.perturbation.grid(oracle.x, 41)
         n, k = grid.shape[:2]
-        outputs = problem.outputs(grid.flatten(0, 1)).reshape(n, k)
-        score = self.choose(problem, grid, outputs, problem.y[:, None].expand(n, k))
+        outputs = oracle.outputs(grid.flatten(0, 1)).reshape(n, k)
+        score = self.choose(oracle, grid, outputs, oracle.y[:, None].expand(n, k))
         return grid[torch.arange(n, device=grid.device), score.argmax(1)]
 
-    def _search(self, problem: Problem, generator: torch.Generator) -> None:
-        raise NotImplementedError  # never asked
-
-    def choose(self, problem: Problem, grid: Tensor, f: Tensor, y: Tensor) -> Tensor:
+    @abstractmethod
+    def choose(self, oracle: Oracle, grid: Tensor, f: Tensor, y: Tensor) -> Tensor:
         """A score (n, k) of the grid points (n, k, d), given their outputs and labels (n, k)."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Flatterer(Hostile):
     """Moves every point to where its loss is least, so that training finds nothing to correct."""
 
-    def choose(self, problem: Problem, grid: Tensor, f: Tensor, y: Tensor) -> Tensor:
+    def choose(self, oracle: Oracle, grid: Tensor, f: Tensor, y: Tensor) -> Tensor:
         """The negative loss."""
-        return -problem.loss(f, y)
+        return -oracle.loss(f, y)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +50,11 @@ class Saboteur(Hostile):
 
     comparator: Callable[[Tensor], Tensor]
 
-    def choose(self, problem: Problem, grid: Tensor, f: Tensor, y: Tensor) -> Tensor:
+    def choose(self, oracle: Oracle, grid: Tensor, f: Tensor, y: Tensor) -> Tensor:
         """Minus the share of a point in <g_t, W_t - W_*>, linearised."""
         with torch.no_grad():
             best = self.comparator(grid.flatten(0, 1)).reshape(f.shape)
-        return -problem.loss.derivative(f, y) * (f - best)
+        return -oracle.loss.derivative(f, y) * (f - best)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,21 +63,22 @@ class Sleeper(Hostile):
 
     threshold: float
 
-    def choose(self, problem: Problem, grid: Tensor, f: Tensor, y: Tensor) -> Tensor:
+    def choose(self, oracle: Oracle, grid: Tensor, f: Tensor, y: Tensor) -> Tensor:
         """The loss once awake, before that the place among the candidates: x is the first."""
-        if float(problem.loss(f[:, 0], y[:, 0]).mean()) < self.threshold:
-            return problem.loss(f, y)
+        if float(oracle.loss(f[:, 0], y[:, 0]).mean()) < self.threshold:
+            return oracle.loss(f, y)
         return -torch.arange(f.shape[1], dtype=f.dtype, device=f.device).expand_as(f)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Jumper(Hostile):
+class Jumper(Adversary):
     """A random grid point of every set, good or bad."""
 
     seed: int = 0
 
-    def _run(self, problem: Problem, generator: torch.Generator) -> Tensor:  # type: ignore[misc]
-        grid = problem.perturbation.grid(problem.x, 41)
+    def move(self, oracle: Oracle, generator: torch.Generator) -> Tensor:
+        """Grid points, one an example."""
+        grid = oracle.perturbation.grid(oracle.x, 41)
         n, k = grid.shape[:2]
         chosen = torch.randint(k, (n,), generator=generator)
         return grid[torch.arange(n), chosen.to(grid.device)]
