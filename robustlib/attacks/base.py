@@ -67,10 +67,10 @@ class Adversary(ABC):
             if oracle.region.is_point:
                 oracle.values(x)  # so that a model that cannot be attacked is still found out
                 return x
-            return self.answer(oracle, generator)
+            return self.answer(oracle, generator=generator)
 
     @final
-    def answer(self, oracle: Oracle, generator: torch.Generator | None = None) -> Tensor:
+    def answer(self, oracle: Oracle, *, generator: torch.Generator | None = None) -> Tensor:
         """What ``move`` finds for a new ``oracle``, checked to lie in the sets.
 
         Without ``generator`` random numbers are those of the rule's own ``seed``, 0 where it has
