@@ -14,7 +14,9 @@ class Loss(Protocol):
     """A loss of outputs ``f`` (n,) and labels ``y`` (n,): convex and differentiable in ``f``.
 
     ``lipschitz`` bounds the derivative in ``f``; ``smoothness`` bounds the derivative's own
-    Lipschitz constant (None where it has none); ``zero_at_label`` says whether ell(y, y) = 0.
+    Lipschitz constant (None where it has none: a loss always has the first, while an
+    ``Activation`` may lack either and then says ``math.inf``); ``zero_at_label`` says whether
+    ell(y, y) = 0.
     The losses here raise ``ValueError`` for labels of another shape than the outputs', but for
     outputs (T, n) of T nets with labels (n,), and outputs (n, k) with labels (n, 1).
     """

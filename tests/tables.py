@@ -76,7 +76,14 @@ OWN: dict[str, Activation] = {
             degree=1,
             parity=Parity("even", 1),
         ),
-        Activation("hard tanh", functional.hardtanh, hard_tanh_slope, slope=1.0, monotone=True),
+        Activation(
+            "hard tanh",
+            functional.hardtanh,
+            hard_tanh_slope,
+            slope=1.0,
+            monotone=True,
+            parity=Parity("odd"),
+        ),
     )
 }
 

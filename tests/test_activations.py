@@ -80,12 +80,10 @@ def test_degree_parity_and_monotony_are_those_of_the_function(s: Activation) -> 
     assert rises == s.monotone
 
 
-@each
+@pytest.mark.parametrize("s", [s for s in ALL if not s.unsmooth and s.parity], ids=lambda s: s.name)
 @pytest.mark.parametrize("d", [2, 3])
 def test_spectra_lack_what_the_parity_says(s: Activation, d: int) -> None:
-    if s.parity is None:
-        assert s.name in ("mish", "hard tanh") or s.unsmooth
-        return
+    assert s.parity is not None
     found = kernel_spectrum(d, activation=s, bias=False, max_degree=8).missing_degrees
     assert found == tuple(degree for degree in range(9) if s.parity.lacks(degree))
 
@@ -203,8 +201,9 @@ def test_lines_and_ranges_hold_at_every_point(s: Activation) -> None:
     assert bool((found.height >= value.abs() + inside.abs() - 1e-12).all())
     least, most = activation_range(s, low, high, found)
     assert bool((least <= value).all() and (most >= value).all())
-    wide = (found.above[1] - found.below[1]).amax()
-    assert float(wide) < 60  # and they are no excuse
+    # and they are no excuse
+    apart = found.above[1] - found.below[1]
+    assert bool((apart <= 2 * (value.amax(1) - value.amin(1))[:, None] + 0.2).all())
 
 
 SMALL = [SphereCap(0.3), L2Ball(0.3), LinfBall(0.1)]
@@ -337,10 +336,8 @@ def test_kernels_of_both_degrees_by_quadrature(left: float, right: float, degree
     s = two_sided(left, right, degree)
     turn = torch.linspace(0, 2 * math.pi, 200_001, dtype=F64)[:-1]
     units = torch.stack([turn.cos(), turn.sin()], 1)
-    points = torch.stack(
-        [torch.tensor([math.cos(t), math.sin(t)]) for t in (0, 0.4, 2, 3, math.pi)]
-    )
-    points = points.to(F64)
+    angles = torch.tensor([0, 0.4, 2, 3, math.pi], dtype=F64)
+    points = torch.stack([angles.cos(), angles.sin()], 1)
     z = units @ points.T
     # r^2 has mean 2, r^4 mean 8
     radial = {0: 1.0, 1: 2.0, 2: 8.0}
@@ -385,9 +382,8 @@ def test_a_dual_of_ones_own_is_used() -> None:
     closed = replace(SINE, dual=dual, strip=None)
     for options in ({}, {"trained": "hidden", "depth": 3}, {"trained": "all", "depth": 2}):
         found = ntk(POINTS, activation=closed, **options)
-        torch.testing.assert_close(
-            found, ntk(POINTS, activation=SINE, **options), rtol=1e-12, atol=1e-13
-        )
+        series = ntk(POINTS, activation=SINE, **options)
+        torch.testing.assert_close(found, series, rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize("s", [OWN["leaky"], OWN["sine"], OWN["mish"]], ids=lambda s: s.name)

@@ -208,7 +208,10 @@ def _polynomial(g: Array, dtype: torch.dtype) -> tuple[Array, float]:
     terms = np.asarray(chebyshev.cheb2poly(c[: max(1, keep)]))
     z = np.linspace(-1, 1, 401)
     largest = polynomial.polyval(np.abs(z), np.abs(terms))
-    return terms, float((largest / np.abs(polynomial.polyval(z, terms))).max())
+    # where f touches 0 without a change of sign, as with |z|, no relative accuracy is to be had
+    floor = np.maximum(_NOISE * largest, np.finfo(float).tiny)
+    least = np.maximum(np.abs(polynomial.polyval(z, terms)), floor)
+    return terms, float((largest / least).max())
 
 
 @lru_cache(maxsize=256)

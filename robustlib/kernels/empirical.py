@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from ..checks import check_alike
-from ..networks import DeepNet, LinearizedNet, Network, TwoLayerNet
+from ..networks import DeepNet, LinearizedNet, TwoLayerNet
 from .angles import lift
 from .infinite import check_points
 from .regression import condition_number
@@ -35,18 +35,16 @@ def empirical_ntk(net: nn.Module, x: Tensor, z: Tensor | None = None) -> Tensor:
     """
     if not isinstance(net, nn.Module):
         raise TypeError(f"net must be a torch.nn.Module, got {type(net).__name__}")
-    if not isinstance(net, Network):
+    fixed = isinstance(net, LinearizedNet)
+    base = net.base_net if isinstance(net, LinearizedNet) else net
+    if not isinstance(base, TwoLayerNet | DeepNet):
         return _any_module(net, x, z)
     check_points(x, z)
-    weights: tuple[Tensor, ...] = tuple(p.detach() for p in net.parameters())
-    if isinstance(net, LinearizedNet):
-        net, weights = net.base_net, net.start()
+    weights = base.start() if fixed else tuple(p.detach() for p in net.parameters())
     check_alike("x", x, "the net", weights[0])
-    if isinstance(net, TwoLayerNet):
-        return _two_layer(net, weights[0], x, z)
-    if isinstance(net, DeepNet):
-        return _deep(net, weights, x, z)
-    raise TypeError(f"net must be a TwoLayerNet or DeepNet, got {type(net).__name__}")
+    if isinstance(base, TwoLayerNet):
+        return _two_layer(base, weights[0], x, z)
+    return _deep(base, weights, x, z)
 
 
 @torch.no_grad()

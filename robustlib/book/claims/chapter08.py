@@ -78,7 +78,7 @@ def _sigmas(terms: Tensor, expected: float) -> float:
 def funk_hecke(size: str) -> Evidence:
     """The integral of K against harmonics, on the sphere itself; and the sum of all eigenvalues."""
     worst, other, short = 0.0, 0.0, 0.0
-    names = [s.name for s in ACTIVATIONS.values() if s.strip is not None][: SEEDS[size]]
+    names = ("gelu", "softplus", "erf", "tanh", "silu")[: SEEDS[size]]
     z, weights = _sphere_rule(40)
     x = sphere(5, 3, seed=7).x
     for name in names:
