@@ -6,7 +6,9 @@ from . import chapter03 as chapter03
 from . import chapter03_movement as chapter03_movement
 from . import chapter03_relu as chapter03_relu
 from . import chapter04 as chapter04
+from . import chapter04_points as chapter04_points
 from . import chapter04_training as chapter04_training
+from . import chapter04_training_flow as chapter04_training_flow
 from . import chapter05 as chapter05
 from . import chapter05_convexity as chapter05_convexity
 from . import chapter05_stability as chapter05_stability

@@ -22,6 +22,8 @@ from ..trajectory import Trajectory
 from .registry import interval_over_seeds
 from .tools import F64
 
+# A fit supports "at most this exponent" only if it is no further above and no wider than this.
+ABOVE, WIDEST = 0.15, 0.7
 # Below 512 units a row's movement is not small beside the row, and slopes mean little.
 WIDTHS = {
     "smoke": (512, 1024, 2048),
@@ -57,8 +59,13 @@ class Slope:
         return self.interval[0] <= exponent <= self.interval[1]
 
     def at_most(self, exponent: float) -> bool:
-        """Whether the interval reaches ``exponent`` or below: one-sided, for upper bounds."""
-        return self.interval[0] <= exponent
+        """Whether the exponent is shown to be ``exponent`` or less: one-sided, for upper bounds.
+
+        The interval reaches ``exponent``, its middle is not far above, and it is not so wide that
+        it would reach anything.
+        """
+        low, high = self.interval
+        return low <= exponent and self.mean <= exponent + ABOVE and high - low <= WIDEST
 
     def __str__(self) -> str:
         return f"{round(self.mean, 2) + 0.0:.2f}"  # never -0.00
