@@ -10,6 +10,7 @@ from . import chapter04_points as chapter04_points
 from . import chapter04_training as chapter04_training
 from . import chapter04_training_flow as chapter04_training_flow
 from . import chapter05 as chapter05
+from . import chapter05_ball as chapter05_ball
 from . import chapter05_convexity as chapter05_convexity
 from . import chapter05_stability as chapter05_stability
 from . import chapter06 as chapter06

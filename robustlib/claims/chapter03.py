@@ -139,7 +139,7 @@ def curvature(size: str) -> Evidence:
     worst = max(_shares(name, seed) for name in SHARPEST for seed in range(SEEDS[size]))
     kink = max(_shares("relu", seed, second=1.0) for seed in range(SEEDS[size]))
     return Evidence(
-        predicted="measured/bound at most 1, and near 1 for error and gradient of one unit at its bend",
+        predicted="measured/bound at most 1, and near 1 for one unit at the sharpest bend",
         measured=f"at most {max(worst, *units):.4f}; one unit {min(units):.4f}",
         value=max(worst, *units),
         holds=max(worst, *units) <= 1 + 1e-6 and min(units) >= 0.99,

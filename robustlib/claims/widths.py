@@ -22,8 +22,9 @@ from ..trajectory import Trajectory
 from .registry import interval_over_seeds
 from .tools import F64
 
-# A fit supports "at most this exponent" only if it is no further above and no wider than this.
-ABOVE, WIDEST = 0.15, 0.7
+# How far above an exponent the mean of a fit and the end of its interval may lie, to support "at
+# most this exponent".
+ABOVE, FAR_ABOVE = 0.15, 0.35
 # Below 512 units a row's movement is not small beside the row, and slopes mean little.
 WIDTHS = {
     "smoke": (512, 1024, 2048),
@@ -61,11 +62,11 @@ class Slope:
     def at_most(self, exponent: float) -> bool:
         """Whether the exponent is shown to be ``exponent`` or less: one-sided, for upper bounds.
 
-        The interval reaches ``exponent``, its middle is not far above, and it is not so wide that
-        it would reach anything.
+        The interval reaches ``exponent``, and neither its middle nor its upper end is far above: a
+        fit so noisy that its interval reaches everything shows nothing.
         """
         low, high = self.interval
-        return low <= exponent and self.mean <= exponent + ABOVE and high - low <= WIDEST
+        return low <= exponent and self.mean <= exponent + ABOVE and high <= exponent + FAR_ABOVE
 
     def __str__(self) -> str:
         return f"{round(self.mean, 2) + 0.0:.2f}"  # never -0.00
