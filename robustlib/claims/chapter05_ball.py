@@ -206,7 +206,10 @@ def knapsack(y: Tensor, a: Tensor, radius: float) -> tuple[float, float]:
 
 
 def multiplier(y: Tensor, a: Tensor, radius: float) -> tuple[float, float]:
-    """The largest sum of a (t - |y|)_+ over a > 0 with |t| <= radius: found, and bound."""
+    """The largest sum of a (t - |y|)_+ over a > 0 with |t| <= radius: found, and bound.
+
+    Units are taken by |y|/a, which is the best order but for one unit or two.
+    """
     y, a = y[a > 0].abs(), a[a > 0]
     order = (y / a).argsort()
     y, a = y[order], a[order]

@@ -117,7 +117,7 @@ def switched(net: DeepNet, x: Tensor, radius: float, layers: Sequence[int]) -> l
 
 
 def aligned(net: DeepNet, x: Tensor, radius: float, sign: float = 1.0) -> list[Tensor]:
-    """Weights with the largest error at x (1, d) that units of one sign of the last layer make."""
+    """Weights with (nearly) the largest error at x (1, d) that the last layer can make."""
     start = sweep(net, net.start(), x)
     weights = [w.clone() for w in net.start()]
     direction = start.hidden[-2][0] / start.hidden[-2][0].norm()
