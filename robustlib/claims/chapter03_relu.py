@@ -67,8 +67,8 @@ def _smallest(steps: Tensor, radius: float) -> Tensor:
 def shifted(z: Tensor, radius: float, worth: Tensor | None = None) -> Tensor:
     """Steps (m,) of norm ``radius`` with the largest linearisation error.
 
-    ``worth`` (m,) > 0 weights the units' errors, 1 where nothing is said. Steps are in proportion to
-    it, and units taken by |z|/worth: with unequal worth that is the best but for one unit or two.
+    ``worth`` (m,) > 0 weights the units' errors, 1 where nothing is said. Steps are in proportion
+    to it, and units taken by |z|/worth: where worth differs, the best but for one unit or two.
     """
     a = torch.ones_like(z) if worth is None else worth
     order, chosen = (z.abs() / a).argsort(), torch.zeros_like(z)

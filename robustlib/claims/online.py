@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..attacks import FGSM, Attack, GridMax, RandomNoise, Stale
 from ..kernels import empirical_ntk
-from ..losses import Loss, PseudoHuber
+from ..losses import Hinge, Loss, PseudoHuber
 from ..networks import LinearizedNet, Network, TwoLayerNet, linearize
 from ..perturbations import Finite
 from ..samples import Labelled, Sample, hexagon
@@ -133,6 +133,21 @@ class Inner(nn.Module):
         """Bring the weights back into the ball of ``radius`` around 0."""
         with torch.no_grad():
             self.weight.mul_(min(1.0, radius / max(float(self.weight.norm()), 1e-300)))
+
+
+def slow_game(d: int, radius: float) -> Trajectory:
+    """prop-slow-training with the tuned step: the regret bound holds with equality."""
+    sample, sets = basis(d)
+    return play(
+        Inner(d),
+        GridMax(),
+        sets,
+        steps=d,
+        step_size=radius / math.sqrt(d),
+        radius=radius,
+        sample=sample,
+        loss=Hinge(),
+    )
 
 
 def basis(d: int) -> tuple[Sample, Finite]:
