@@ -1,7 +1,9 @@
 """Floor 5: the statements of the book as executable checks, one file a chapter."""
 
 from . import chapter01 as chapter01
+from . import chapter01_gradient as chapter01_gradient
 from . import chapter02 as chapter02
+from . import chapter02_search as chapter02_search
 from . import chapter03 as chapter03
 from . import chapter03_movement as chapter03_movement
 from . import chapter03_relu as chapter03_relu
