@@ -50,8 +50,8 @@ def danskin(size: str) -> Evidence:
         value=max(unique, tied, below),
         holds=unique <= 1e-6 and tied <= 1e-4 and below <= 1e-12,
         control=Control(
-            broken="FGSM's points on the same net; FGSM's points against FGSM's own loss in d = 20; "
-            "one of the tied gradients",
+            broken="FGSM's points on the same net; and in d = 20, for FGSM's own loss; one of "
+            "the tied gradients",
             measured=f"relative errors {control:.2f}, {moving:.2f} and {single:.2f}",
             holds=control <= 1e-6 or moving <= 1e-6 or single <= 1e-4,
         ),

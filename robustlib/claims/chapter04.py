@@ -104,7 +104,7 @@ def ntk_limit(size: str) -> Evidence:
 
 def _wave_shares(seeds: int) -> tuple[float, float]:
     """Shares of the bounds on the mean square and the maximum of Theta - K for the wave."""
-    turn = 0.01 * torch.arange(30, dtype=F64)
+    turn = 0.03 * torch.arange(30, dtype=F64)
     x = torch.stack([turn.cos(), turn.sin()], 1)
     apart, most, units = ~torch.eye(30, dtype=torch.bool), 0.0, 64
     squares = []

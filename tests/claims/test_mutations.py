@@ -13,13 +13,14 @@ from torch import Tensor
 
 from robustlib.activations import ACTIVATIONS, Activation
 from robustlib.attacks import GridMax, LinearMax, Stale
+from robustlib.attacks.search import Nodes
+from robustlib.attacks.units import UnitTree
 from robustlib.bounds import linear
 from robustlib.bounds.layers import Layer
 from robustlib.bounds.supports import Support
 from robustlib.capacity import WidthCurve, gadget, interpolators, narrowest
 from robustlib.claims import (
     chapter01,
-    chapter02,
     chapter06_comparator,
     chapter07,
     chapter08,
@@ -115,9 +116,16 @@ def low_chords(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(linear, "lines", low)
 
 
-def no_search(patch: pytest.MonkeyPatch) -> None:
-    """The exact search is one gradient step."""
-    patch.setattr(chapter02.BranchAndBound, "_search", chapter02.FGSM._search)
+def one_child(patch: pytest.MonkeyPatch) -> None:
+    """A split forgets the part where its unit is off."""
+    right = UnitTree.split
+
+    def half(self: UnitTree, nodes: Nodes) -> tuple[Nodes, Tensor]:
+        children, parent = right(self, nodes)
+        kept = torch.arange(0, len(children), 2)
+        return children.take(kept), parent[kept]
+
+    patch.setattr(UnitTree, "split", half)
 
 
 def lost_factor(patch: pytest.MonkeyPatch) -> None:
@@ -433,7 +441,7 @@ BREAKS: dict[str, Break] = {
     "danskin": flipped_gradient,
     "interval-bounds": short_ranges,
     "linear-bounds": low_chords,
-    "branch-and-bound": no_search,
+    "branch-and-bound": one_child,
     "quantised-output": first_candidate,
     "parametrisations": lost_factor,
     "symmetric-start": no_cancelling,
