@@ -35,8 +35,11 @@ DEPTH = 3
 LAST = (192 / math.pi**2) ** (1 / 6)
 ERROR = 0.75 / math.pi * (2 * math.pi**2) ** (1 / 3)
 # Widths at which the last layer's numbers are drawn from their law, without a net.
-DRAWN = {"smoke": (2**15, 2**18, 2**21), "laptop": (2**16, 2**19, 2**22)}
-DRAWN["gpu"] = (2**16, 2**19, 2**22, 2**24)
+DRAWN: dict[str, tuple[int, ...]] = {
+    "smoke": (2**15, 2**18, 2**21),
+    "laptop": (2**16, 2**19, 2**22),
+    "gpu": (2**16, 2**19, 2**22, 2**24),
+}
 
 
 def ran(size: str, activation: str = "ReLU") -> str:

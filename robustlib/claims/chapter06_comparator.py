@@ -170,6 +170,7 @@ def _any_weights(
     second come near equality.
     """
     (start,), rows = net.start(), torch.arange(6)
+    assert best.weights is not None
     (star,) = best.weights
     found = []
     for seed in range(6):
