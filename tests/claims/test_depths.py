@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from robustlib.book.claims.chapter05_ball import knapsack, multiplier
 from robustlib.book.claims.depths import (
     aligned,
     deep_error,
@@ -57,8 +58,8 @@ def test_the_adversaries_stay_in_the_ball_and_cross() -> None:
     weights = switched(net, x, 1.0, [0, 1, 2])
     there = sweep(net, weights, x)
     for w, w0, z, z0 in zip(weights, net.start(), there.before, start.before, strict=True):
-        assert 0.9 < float((w - w0).norm()) <= 1 + 1e-9
-        assert int((z * z0 < 0).sum()) >= 5
+        assert 0.8 < float((w - w0).norm()) <= 1 + 1e-9  # full, but for the next unit in order
+        assert int((z * z0 < 0).sum()) >= 15
     weights = aligned(net, x, 1.0)
     assert all(torch.equal(w, w0) for w, w0 in zip(weights[:2], net.start()[:2], strict=True))
     assert math.isclose(float((weights[2] - net.start()[2]).norm()), 1.0, abs_tol=1e-12)
@@ -74,3 +75,21 @@ def test_the_bound_of_one_smooth_layer_by_hand() -> None:
     slopes = 0.25 * shift + radius  # C_1 s + C_0^2 R
     bound = spread / 8 * (slopes * (size + shift / 8) + shift)
     assert math.isclose(stability_bound(net, x, radius), bound, rel_tol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_best_of_all_subsets_lies_between_what_is_found_and_the_bound(seed: int) -> None:
+    draw = torch.Generator().manual_seed(seed)
+    y, a = torch.randn(2, 10, dtype=torch.float64, generator=draw)
+    subsets = (torch.arange(1024)[:, None] >> torch.arange(10) & 1).double()
+    for radius in (0.3, 1.0, 2.0):
+        held = subsets @ y.square() <= radius**2
+        best = float((subsets[held] @ a.square()).max())
+        found, bound = knapsack(y, a, radius)
+        assert found <= best + 1e-12
+        assert best <= bound + 1e-12
+        positive = subsets * (a > 0)
+        shifts = radius * (positive @ a.square()).sqrt() - positive @ (a * y.abs())
+        found, bound = multiplier(y, a, radius)
+        assert found <= float(shifts.max()) + 1e-12
+        assert float(shifts.max()) <= bound + 1e-12

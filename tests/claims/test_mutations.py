@@ -15,7 +15,6 @@ from robustlib.activations import ACTIVATIONS, Activation
 from robustlib.attacks import GridMax, LinearMax, Reused
 from robustlib.book.claims import (
     chapter01,
-    chapter02,
     chapter06_comparator,
     chapter07,
     chapter08,
@@ -35,7 +34,9 @@ from robustlib.regret import Regret, Schedule
 from robustlib.sets import Finite, SphereCap
 from robustlib.verification import relaxation as linear
 from robustlib.verification.layers import Layer
+from robustlib.verification.search import Nodes
 from robustlib.verification.supports import Support
+from robustlib.verification.units import UnitTree
 
 Break = Callable[[pytest.MonkeyPatch], None]
 
@@ -113,9 +114,16 @@ def low_chords(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(linear, "lines", low)
 
 
-def no_search(patch: pytest.MonkeyPatch) -> None:
-    """The exact search is one gradient step."""
-    patch.setattr(chapter02.BranchAndBound, "_search", chapter02.FGSM._search)
+def one_child(patch: pytest.MonkeyPatch) -> None:
+    """A split forgets the part where its unit is off."""
+    right = UnitTree.split
+
+    def half(self: UnitTree, nodes: Nodes) -> tuple[Nodes, Tensor]:
+        children, parent = right(self, nodes)
+        kept = torch.arange(0, len(children), 2)
+        return children.take(kept), parent[kept]
+
+    patch.setattr(UnitTree, "split", half)
 
 
 def lost_factor(patch: pytest.MonkeyPatch) -> None:
@@ -431,7 +439,7 @@ BREAKS: dict[str, Break] = {
     "danskin": flipped_gradient,
     "interval-bounds": short_ranges,
     "linear-bounds": low_chords,
-    "branch-and-bound": no_search,
+    "branch-and-bound": one_child,
     "quantised-output": first_candidate,
     "parametrisations": lost_factor,
     "symmetric-start": no_cancelling,

@@ -1,13 +1,18 @@
 """Floor 5: the statements of the book as executable checks, one file a chapter."""
 
 from . import chapter01 as chapter01
+from . import chapter01_gradient as chapter01_gradient
 from . import chapter02 as chapter02
+from . import chapter02_search as chapter02_search
 from . import chapter03 as chapter03
 from . import chapter03_movement as chapter03_movement
 from . import chapter03_relu as chapter03_relu
 from . import chapter04 as chapter04
+from . import chapter04_points as chapter04_points
 from . import chapter04_training as chapter04_training
+from . import chapter04_training_flow as chapter04_training_flow
 from . import chapter05 as chapter05
+from . import chapter05_ball as chapter05_ball
 from . import chapter05_convexity as chapter05_convexity
 from . import chapter05_stability as chapter05_stability
 from . import chapter06 as chapter06

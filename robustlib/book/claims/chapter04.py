@@ -1,4 +1,4 @@
-"""The statements of chapter 04: the kernel's limit, its closed form, its numerics, its Gram."""
+"""The statements of chapter 04 on the limit: its rate, on the whole sphere, its closed form."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import torch
 from scipy import integrate, stats
 from torch import Tensor
 
-from ...activations import ACTIVATIONS
+from ...activations import ACTIVATIONS, Activation
 from ...kernels import empirical_ntk, ntk
 from ...networks import TwoLayerNet
-from ...numerics import generator, row_norm
-from ...samples import digits, hexagon, sphere
+from ...numerics import generator
+from ...samples import sphere
 from .registry import Control, Evidence, claim
+from .sharp import divided
 from .tools import F64
 from .widths import circle, lift, rms, slope
 
@@ -24,6 +25,15 @@ WIDTHS = {
     "laptop": (64, 256, 1024, 4096, 16384),
     "gpu": (64, 256, 1024, 4096, 16384, 65536),
 }
+# A slope of +-1 that changes so fast that different points see independent signs: |Theta - K| is
+# then as large as |s'| <= 1 allows.
+WAVE = Activation(
+    "wave",
+    lambda z: torch.acos(torch.cos(4000 * z)) / 4000,
+    lambda z: torch.sign(torch.sin(4000 * z)),
+    slope=1.0,
+    curvature=math.inf,
+)
 SURE = 0.99  # the probability with which the two bounds on |Theta - K| are asked to hold
 
 
@@ -55,7 +65,8 @@ def _deviations(
     chapter="04-kernel",
 )
 def ntk_limit(size: str) -> Evidence:
-    """The root mean square of Theta - K falls as m^(-1/2), and its maximum obeys the bound."""
+    """The root mean square of Theta - K falls as m^(-1/2), and both bounds hold."""
+    variance, deviation = _wave_shares(8 * SEEDS[size])
     x, widths = sphere(30, 10, seed=1).x, WIDTHS[size]
     rows, stuck, excess = [], [], 0.0
     for seed in range(2 * SEEDS[size]):
@@ -71,18 +82,40 @@ def ntk_limit(size: str) -> Evidence:
         stuck.append([rms(delta) for delta in copies])
     fitted, broken = slope(widths, rows), slope(widths, stuck)
     return Evidence(
-        predicted="slope of log |Theta - K| in log m: -1/2; maximum below the bound",
-        measured=f"slope {fitted.mean:.2f}, maximum at most {excess:.2f} of the bound",
+        predicted="slope of log |Theta - K| in log m: -1/2; both bounds hold",
+        measured=f"slope {fitted.mean:.2f}, maximum at most {excess:.2f} of the bound; "
+        f"wave {variance:.2f} and {deviation:.2f}",
         value=fitted.mean,
         interval=fitted.interval,
-        holds=fitted.contains(-0.5) and fitted.interval[1] < -0.4 and excess <= 1,
-        control=Control(
-            broken="units that are not independent (32 rows, copied)",
-            measured=f"slope {broken.mean:.2f}",
-            holds=broken.at_most(-0.5),
+        holds=fitted.contains(-0.5)
+        and fitted.interval[1] < -0.4
+        and max(excess, variance, deviation) <= 1,
+        control=divided(
+            Control(
+                broken="units that are not independent (32 rows, copied)",
+                measured=f"slope {broken.mean:.2f}",
+                holds=broken.at_most(-0.5),
+            ),
+            min(variance, deviation),
         ),
         ran=f"{len(rows)} nets a width (ReLU, GELU), m = {widths[0]} to {widths[-1]}, 30 points",
     )
+
+
+def _wave_shares(seeds: int) -> tuple[float, float]:
+    """Shares of the bounds on the mean square and the maximum of Theta - K for the wave."""
+    turn = 0.03 * torch.arange(30, dtype=F64)
+    x = torch.stack([turn.cos(), turn.sin()], 1)
+    apart, most, units = ~torch.eye(30, dtype=torch.bool), 0.0, 64
+    squares = []
+    for seed in range(seeds):
+        net = TwoLayerNet(2, 2 * units, seed=seed).to(F64)
+        net.activation = WAVE
+        found = empirical_ntk(net, x)[apart]  # K is 0 here to many digits
+        squares.append(float(found.square().mean()) * units)
+        most = max(most, float(found.abs().max()))
+    bound = math.sqrt(2 * math.log(30 * 31 / (1 - SURE)) / units)
+    return sum(squares) / seeds, most / bound
 
 
 @claim(
@@ -110,12 +143,17 @@ def ntk_uniform(size: str) -> Evidence:
         value=fitted.mean,
         interval=fitted.interval,
         holds=fitted.at_most(pace) and excess <= 1,
-        control=Control(
-            broken="units that are not independent (32 rows, copied)",
-            measured=f"slope {broken.mean:.2f}",
-            holds=broken.at_most(pace),
+        control=divided(
+            Control(
+                broken="units that are not independent (32 rows, copied)",
+                measured=f"slope {broken.mean:.2f}",
+                holds=broken.at_most(pace),
+            ),
+            excess,
+            20,
         ),
-        ran=f"GELU, {len(x)} points of the circle, {len(rows)} nets a width to {widths[-1]}",
+        ran=f"GELU, {len(x)} points of the circle, {len(rows)} nets a width to {widths[-1]}; no "
+        "case near equality is known, since the proof adds a union bound to two Lipschitz steps",
     )
 
 
@@ -183,86 +221,3 @@ def _by_quadrature(cosine: float, activation: str) -> float:
         return float(inner) * math.exp(-u * u / 2) / math.sqrt(2 * math.pi)
 
     return float(integrate.quad(integrand, 0, 12, epsabs=1e-13, epsrel=1e-13, limit=200)[0])
-
-
-@claim(
-    "angle-form",
-    statement="prop-angle",
-    title="The angle from differences, not from the cosine",
-    chapter="04-kernel",
-)
-def angle_form(size: str) -> Evidence:
-    """Relative error of float32 kernels over nine orders of magnitude of the angle."""
-    worst, naive = 0.0, 0.0
-    for seed in range(SEEDS[size]):
-        for exponent in range(-6, 1):
-            for reach in (10.0**exponent, math.pi - 10.0**exponent):
-                x, z = (points.float() for points in pairs_at(reach, 20, 16, seed))
-                truth = relu_kernel(angle_from_differences(x.double(), z.double()))
-                truth *= (row_norm(x.double()) * row_norm(z.double()))[:, None].squeeze(1)
-                found = ntk(x, z, bias=False).diagonal().double()
-                worst = max(worst, float(((found - truth) / truth).abs().max()))
-                cosine = (x * z).sum(1) / (row_norm(x) * row_norm(z))
-                single = relu_kernel(torch.acos(cosine.clamp(-1, 1))).double()
-                naive = max(naive, float(((single - truth) / truth).abs().max()))
-    return Evidence(
-        predicted="float32: relative error at most 5e-7, at angles from 1e-6 to pi - 1e-6",
-        measured="within 5e-7" if worst <= 5e-7 else f"off by {worst:.1e}",
-        value=worst,
-        holds=worst <= 5e-7,
-        control=Control(
-            broken="the angle as arccos of the float32 cosine",
-            measured="no digit right for some pairs" if naive >= 1 else f"off by {naive:.0e}",
-            holds=naive <= 5e-7,
-        ),
-        ran=f"{SEEDS[size]} seeds, 280 pairs each in d = 16, ReLU",
-    )
-
-
-def pairs_at(angle: float, n: int, d: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Pairs of unit vectors (n, d) at this angle, in float64."""
-    x, u = sphere(n, d, seed=seed).x, sphere(n, d, seed=seed + 1000).x
-    u = u - (u * x).sum(1, keepdim=True) * x
-    return x, math.cos(angle) * x + math.sin(angle) * u / row_norm(u)[:, None]
-
-
-def angle_from_differences(x: Tensor, z: Tensor) -> Tensor:
-    """The angles (n,) between rows, relatively right however small they are."""
-    u, v = (points / row_norm(points)[:, None] for points in (x, z))
-    return 2 * torch.atan2(row_norm(u - v), row_norm(u + v))
-
-
-def relu_kernel(angle: Tensor) -> Tensor:
-    """The ReLU kernel of unit vectors at this angle."""
-    return torch.cos(angle) * (math.pi - angle) / (2 * math.pi)
-
-
-@claim(
-    "gram-positive",
-    statement="thm-gram-positive",
-    title="Distinct points give a positive definite Gram",
-    chapter="04-kernel",
-)
-def gram_positive(size: str) -> Evidence:
-    """The smallest eigenvalue with the lift, against rounding; without it, the hexagon's is 0."""
-    names = ("relu", "gelu", "softplus", "erf")
-    sets = [hexagon().x, digits(n=20 * SEEDS[size]).x, sphere(40, 5, seed=2).x]
-    smallest = math.inf
-    for x in sets:
-        for name in names if len(x) < 10 else ("relu",):
-            values = torch.linalg.eigvalsh(ntk(x, activation=name))
-            smallest = min(smallest, float(values[0] / values[-1]))
-    least = 1e3 * len(sets[1]) * torch.finfo(F64).eps
-    flat = torch.linalg.eigvalsh(ntk(hexagon().x, bias=False))
-    return Evidence(
-        predicted="smallest eigenvalue > 0 at distinct points, with the lift",
-        measured=f"smallest over largest eigenvalue at least {smallest:.1e}",
-        value=smallest,
-        holds=smallest > least,
-        control=Control(
-            broken="no lift, at the hexagon",
-            measured="0 to 1e-12" if abs(float(flat[0])) <= 1e-12 else f"{float(flat[0]):.1e}",
-            holds=float(flat[0]) > 1e-12,
-        ),
-        ran=f"hexagon ({', '.join(names)}), {len(sets[1])} digits and 40 random points (ReLU)",
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from ...kernels import empirical_ntk, kernel_spectrum, ntk
 from .depths import deep_net, gradient_norms, sweep
 from .registry import Control, Evidence, claim, interval_over_seeds
+from .sharp import divided
 from .widths import SEEDS, agrees, circle, lift, rms, slope
 
 NETS = {"smoke": 500, "laptop": 2000, "gpu": 20_000}
@@ -133,7 +135,7 @@ def _distances(width: int, depth: int, seed: int, x: Tensor, limit: Tensor) -> t
     chapter="05-depth",
 )
 def depth_degrees(size: str) -> Evidence:
-    """No eigenvalue is 0 from two layers on, without the lift; with one, odd degrees are."""
+    """No eigenvalue is 0 from two layers on, without the lift; with one, odd ones from 3 are."""
     dimensions = (2, 3, 5) if size == "smoke" else (2, 3, 5, 10)
     least, complete = math.inf, True
     for d in dimensions:
@@ -141,18 +143,21 @@ def depth_degrees(size: str) -> Evidence:
             found = kernel_spectrum(d, bias=False, trained="hidden", depth=depth, max_degree=8)
             least = min(least, float((found.eigenvalues / found.rounding).min()))
             complete = complete and found.universal and not found.missing_degrees
-    single = kernel_spectrum(3, bias=False, trained="hidden", depth=1, max_degree=8)
+    shallow = partial(kernel_spectrum, bias=False, trained="hidden", depth=1, max_degree=8)
+    single = [shallow(d) for d in dimensions]
+    odd = all(found.missing_degrees == (3, 5, 7) for found in single)
     return Evidence(
-        predicted="depth 2 and more: every eigenvalue > 0",
-        measured=f"{'none' if complete and least > 10 else 'some'} missing to degree 8",
+        predicted="depth 2 and more: every eigenvalue > 0; depth 1: 0 at 3, 5, 7 and nowhere else",
+        measured=f"{'none' if complete and least > 10 else 'some'} missing to degree 8; depth 1: "
+        + ("3, 5, 7 in every dimension" if odd else "other degrees missing"),
         value=least,
-        holds=complete and least > 10,
+        holds=complete and least > 10 and odd,
         control=Control(
-            broken="depth 1",
-            measured="missing degrees " + ", ".join(map(str, single.missing_degrees)),
-            holds=not single.missing_degrees,
+            broken="depth 1 held to the claim on depth 2",
+            measured="missing degrees " + ", ".join(map(str, single[0].missing_degrees)),
+            holds=not single[0].missing_degrees,
         ),
-        ran=f"d = {', '.join(map(str, dimensions))}; depth 2, 3, 5; no lift",
+        ran=f"d = {', '.join(map(str, dimensions))}; depth 1, 2, 3, 5; no lift",
     )
 
 
@@ -189,10 +194,13 @@ def delocalised(size: str) -> Evidence:
         measured=f"kurtosis {mean:.2f}, maximum at most {share:.2f} of the bound",
         value=mean,
         holds=exact <= 1e-10 and share <= 1 and gaussian,
-        control=Control(
-            broken="what the units let through, e_h in place of b_h",
-            measured=f"kurtosis {sum(through) / len(through):.2f}",
-            holds=agrees(through, 3.0, among=2),
+        control=divided(
+            Control(
+                broken="what the units let through, e_h in place of b_h",
+                measured=f"kurtosis {sum(through) / len(through):.2f}",
+                holds=agrees(through, 3.0, among=2),
+            ),
+            share,
         ),
         ran=f"{seeds} nets of width {width} with {depth} trained layers",
         interval=interval_over_seeds(fourths),

@@ -1,4 +1,4 @@
-"""The statements of chapter 05 on the ball: movement, gradient stability, the worst weights."""
+"""The statement of chapter 05 on gradient stability."""
 
 from __future__ import annotations
 
@@ -9,132 +9,22 @@ from torch import Tensor
 
 from ...networks import DeepNet
 from ...numerics import generator
+from .chapter05_ball import DEPTH, ran
 from .depths import (
-    DEEP_STEP,
-    DEEP_STEPS,
-    DEEP_WIDTHS,
-    WORST_WIDTHS,
-    aligned,
-    deep_error,
+    at_kinks,
     deep_net,
     deep_run,
     distances,
     gradient_changes,
-    gradient_norms,
     relu_and_gelu,
     stability_bound,
     sweep,
     switched,
 )
 from .registry import Control, Evidence, claim
+from .sharp import divided
 from .tools import F64
-from .widths import SEEDS, MeanField, agrees, circle, rms, slopes_of, standard_run
-
-DEPTH = 3
-# Limit of m^(1/6) times the largest change of the last layer's gradient in the ball of radius 1.
-LAST = (24 / math.pi) ** (1 / 6)
-# The same for the linearisation error of units whose readout has one sign.
-ERROR = 1.5 / math.sqrt(math.pi) * (16 * math.pi) ** (-1 / 6)
-
-
-def ran(size: str, activation: str = "ReLU") -> str:
-    """What most of these claims ran."""
-    widths = DEEP_WIDTHS[size]
-    return (
-        f"{activation}, {DEPTH} trained layers, hexagon, FGSM, {DEEP_STEPS} steps of size "
-        f"{DEEP_STEP}, m = {widths[0]} to {widths[-1]}"
-    )
-
-
-@claim(
-    "deep-movement",
-    statement="prop-deep-movement",
-    title="How far the layers of a deep net move",
-    chapter="05-depth",
-)
-def deep_movement(size: str) -> Evidence:
-    """Every layer's distance from its start: slope 0, and below the length of the path."""
-    share = 0.0
-
-    def moved(width: int, seed: int) -> list[float]:
-        nonlocal share
-        net = deep_net(width, DEPTH, seed)
-        weights = deep_run(net)
-        norms = gradient_norms(sweep(net, weights, circle()))
-        far = distances(net, weights)
-        most = torch.maximum(norms, gradient_norms(sweep(net, net.start(), circle()))).amax(1)
-        share = max(
-            share,
-            *(d / (DEEP_STEP * DEEP_STEPS * float(g)) for d, g in zip(far, most, strict=True)),
-        )
-        return far
-
-    def free(width: int, seed: int) -> list[float]:
-        net = MeanField(deep_net(width, DEPTH, seed).requires_grad_(True))
-        final = standard_run(net, step_size=DEEP_STEP * width, steps=5).final
-        assert isinstance(final, MeanField)
-        return [max(final.net.drift().values())]
-
-    layers = slopes_of(DEEP_WIDTHS[size], SEEDS[size], moved)
-    (broken,) = slopes_of(DEEP_WIDTHS[size], SEEDS[size], free)
-    return Evidence(
-        predicted="slope 0 for every layer; none beyond alpha T L G",
-        measured="slopes " + ", ".join(map(str, layers)) + f"; at most {share:.0%} of the bound",
-        value=layers[0].mean,
-        holds=share <= 1 and all(agrees(found.fits, 0.0, among=DEPTH) for found in layers),
-        control=Control(
-            broken="one more factor 1/sqrt(m) (mean field), step m alpha",
-            measured=f"slope {broken}",
-            holds=broken.contains(0.0),
-        ),
-        ran=f"{ran(size)}, {SEEDS[size]} seeds",
-        interval=layers[0].interval,
-    )
-
-
-@claim(
-    "deep-worst-case",
-    statement="prop-deep-worst",
-    title="The worst weights in the ball of a deep ReLU net",
-    chapter="05-depth",
-)
-def deep_worst_case(size: str) -> Evidence:
-    """The adversary in the last layer has the slope, and both constants."""
-    x, last, errors, widths = circle(1), [], [], WORST_WIDTHS[size]
-
-    def changed(width: int, seed: int) -> list[float]:
-        net = deep_net(width, 2, seed)
-        start = sweep(net, net.start(), x)
-        one = gradient_changes(start, sweep(net, switched(net, x, 1.0, [1]), x))
-        if width == widths[-1]:
-            last.append(float(one[1]) * width ** (1 / 6))
-            error = deep_error(net, aligned(net, x, 1.0), x)
-            errors.append(float(error) * width ** (1 / 6))
-        return [float(one[1])]
-
-    def smooth(width: int, seed: int) -> list[float]:
-        net = deep_net(width, 2, seed, "gelu")
-        step = switched(net, x, 1.0, [1])
-        change = gradient_changes(sweep(net, net.start(), x), sweep(net, step, x))
-        return [float(change[1])]
-
-    (found,) = slopes_of(widths, 8 * SEEDS[size], changed)
-    (flat,) = slopes_of(widths, 4 * SEEDS[size], smooth)
-    means = [sum(values) / len(values) for values in (last, errors)]
-    right = agrees(last, LAST, among=2) and agrees(errors, ERROR, among=2)
-    return Evidence(
-        predicted=f"slope -1/6 in the last layer; constants {LAST:.3f} and, error, {ERROR:.3f}",
-        measured=f"slope {found.mean:.3f}, constants {means[0]:.3f} and {means[1]:.3f}",
-        value=found.mean,
-        holds=found.contains(-1 / 6) and right,
-        control=Control(
-            broken="the GELU in place of the ReLU, the same adversary",
-            measured=f"slope {flat}",
-            holds=flat.contains(-1 / 6),
-        ),
-        ran=f"R = 1, 2 trained layers, m = {widths[0]} to {widths[-1]}, {8 * SEEDS[size]} seeds",
-        interval=found.interval,
-    )
+from .widths import SEEDS, circle, rms
 
 
 @claim(
@@ -164,15 +54,22 @@ def deep_stability(size: str) -> Evidence:
         return [rms(change.square().sum(0).sqrt()) / far**power]
 
     kink, smooth = relu_and_gelu(size, changed)
+    net, step = at_kinks(256, radius=0.1)
+    start, there = (sweep(net, w, x[:1]) for w in (net.start(), step))
+    near = float(gradient_changes(start, there)) / stability_bound(net, x[:1], 0.1)
     return Evidence(
         predicted="below the bound; trained: slope at most -1/6 (ReLU), at most -1/2 (GELU)",
-        measured=f"at most {share:.1e} of the bound; slopes {kink} and {smooth}",
+        measured=f"at most {share:.1e} of the bound, {near:.2f} where one layer starts at its "
+        f"kinks; slopes {kink} and {smooth}",
         value=smooth.mean,
-        holds=share <= 1 and kink.at_most(-1 / 6) and smooth.at_most(-0.5),
-        control=Control(
-            broken="the ReLU's slope held against the smooth bound",
-            measured=f"slope {kink}",
-            holds=kink.at_most(-0.5),
+        holds=max(share, near) <= 1 and kink.at_most(-1 / 6) and smooth.at_most(-0.5),
+        control=divided(
+            Control(
+                broken="the ReLU's slope held against the smooth bound",
+                measured=f"slope {kink}",
+                holds=kink.at_most(-0.5),
+            ),
+            near,
         ),
         ran=f"{ran(size, 'ReLU and GELU')}, {SEEDS[size]} seeds",
         interval=smooth.interval,

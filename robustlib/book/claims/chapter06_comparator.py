@@ -13,8 +13,20 @@ from ...regret import Comparator, ball_lower_bound, best_in_ball
 from ...samples import Sample, hexagon
 from ...sets import Finite
 from .chapter06_rates import exponents
-from .online import ATTACKS, Inner, affine_net, arcs, gradient_bound, history, play, robust
+from .online import (
+    ATTACKS,
+    Inner,
+    affine_net,
+    arcs,
+    gradient_bound,
+    history,
+    in_ball,
+    play,
+    robust,
+    slow_game,
+)
 from .registry import Control, Evidence, claim
+from .sharp import divided
 from .tools import F64
 
 SEEDS = {"smoke": 2, "laptop": 3, "gpu": 20}
@@ -62,16 +74,23 @@ def any_attack(size: str) -> Evidence:
                 losses = _tuned(net, GridMax(), wide, radius, 300, top)
                 outside = (losses - best) / (radius * top / math.sqrt(300))
     fitted = exponents(HORIZONS[size], rows)
+    near = (float(slow_game(25, 2.0).surrogate_loss.mean()) - (1 - 2.0 / 5)) / (2.0 / 5)
     return Evidence(
         predicted="average L_A - L_*(W_*) <= R L G / sqrt(T); slope -1/2 for the exact attack",
-        measured=f"at most {most:.2f} of the bound; slope {fitted.mean:.3f}",
+        measured=f"at most {most:.2f} of the bound, {near:.2f} in the slow game; "
+        f"slope {fitted.mean:.3f}",
         value=most,
         interval=fitted.interval,
-        holds=most <= 1 and fitted.contains(-0.5) and abs(fitted.mean + 0.5) <= 0.02,
-        control=Control(
-            broken="an attack that leaves the sets (arcs of 0.5 for 0.2)",
-            measured=f"{outside:.2f} of the bound",
-            holds=outside <= 1,
+        holds=max(most, near) <= 1 + 1e-9
+        and fitted.contains(-0.5)
+        and abs(fitted.mean + 0.5) <= 0.02,
+        control=divided(
+            Control(
+                broken="an attack that leaves the sets (arcs of 0.5 for 0.2)",
+                measured=f"{outside:.2f} of the bound",
+                holds=outside <= 1,
+            ),
+            near,
         ),
         ran=f"linearised hexagon, R = 2, 5, 10, four attacks, T = {steps}; slope: R = 5, "
         f"T = {HORIZONS[size][0]} to {HORIZONS[size][-1]}, {SEEDS[size]} seeds",
@@ -116,22 +135,60 @@ def free_certificate(size: str) -> Evidence:
                     most = max(most, (mean - low) / bound)
                     small = ball_lower_bound(run, radius=radius / 2)
                     control = max(control, small.lower_bound - best.value)
-    holds = above <= 1e-9 and most <= 1
+            above = max(above, *_any_weights(net, sets, best, radius))
+    slow = slow_game(25, 2.0)
+    low = ball_lower_bound(slow, radius=2.0, linearisation_error=0.0).lower_bound
+    near = (float(slow.surrogate_loss.mean()) - low) / (2.0 / 5)
+    holds = above <= 1e-9 and max(most, near) <= 1 + 1e-9
     return Evidence(
         predicted="certificate <= best in the ball <= averaged weights, within R L G / sqrt(T)",
-        measured=f"always; at most {most:.2f} of R L G / sqrt(T) apart"
+        measured=f"always; at most {most:.2f} of R L G / sqrt(T) apart, {near:.2f} in the slow game"
         if holds
         else f"violated by {above:.1e}; {most:.2f} of R L G / sqrt(T) apart",
         value=most,
         holds=holds,
-        control=Control(
-            broken="the certificate of a ball half as large",
-            measured=f"{control:.3f} above the best in the ball",
-            holds=control <= 1e-9,
+        control=divided(
+            Control(
+                broken="the certificate of a ball half as large",
+                measured=f"{control:.3f} above the best in the ball",
+                holds=control <= 1e-9,
+            ),
+            near,
         ),
         ran=f"linearised hexagon, R = 2, 5, 10, four attacks, T = {steps}, "
-        f"{nets} net{'s' * (nets > 1)}",
+        f"{nets} net{'s' * (nets > 1)}; random weights, points and omega",
     )
+
+
+def _any_weights(
+    net: LinearizedNet, sets: Finite, best: Comparator, radius: float
+) -> tuple[float, ...]:
+    """The certificate minus the best in the ball, for weights that no algorithm chose.
+
+    Random weights with random points, and weights near the best with the worst points there: the
+    second come near equality.
+    """
+    (start,), rows = net.start(), torch.arange(6)
+    assert best.weights is not None
+    (star,) = best.weights
+    found = []
+    for seed in range(6):
+        draw = torch.Generator().manual_seed(seed)
+        omega = torch.rand(12, dtype=F64, generator=draw)
+        total, slope = 0.0, torch.zeros_like(start)
+        for t, share in enumerate(omega / omega.sum()):
+            close = seed % 2 == 0
+            at = star + 1e-3 * torch.randn(star.shape, dtype=F64, generator=draw)
+            leaf = (at if close else in_ball(net, 3 * radius, 12 * seed + t)).requires_grad_()
+            f = net.evaluate((leaf,), sets.candidates.flatten(0, 1)).reshape(6, -1)
+            losses = PseudoHuber()(f, hexagon().y[:, None])
+            chosen = torch.randint(losses.shape[1], (6,), generator=draw)
+            mean = losses[rows, losses.argmax(1) if close else chosen].mean()
+            (gradient,) = torch.autograd.grad(mean, leaf)
+            total += float(share * (mean - (gradient * (leaf - start)).sum()).detach())
+            slope += share * gradient
+        found.append(total - radius * float(slope.norm()) - best.value)
+    return tuple(found)
 
 
 @claim(
@@ -141,14 +198,15 @@ def free_certificate(size: str) -> Evidence:
     chapter="06-online",
 )
 def last_round(size: str) -> Evidence:
-    """The worse of the two games, for several sequences of step sizes, and its average."""
+    """The worse of the two games, for several step sizes, and its average."""
     steps = {"smoke": 25, "laptop": 100, "gpu": 400}[size]
     worst, control = math.inf, -math.inf
     one = torch.ones(1, 1, dtype=F64)
     sample = Sample(one, one[0], "one point")
     both = Finite(torch.stack([one, -one], 1))
     tuned = 1 / math.sqrt(steps)
-    for share in (0.01, 0.05, 0.1, 0.3, 1.0, 3.0):
+    even = 0.5 * steps**0.5 / (steps - 1)  # with which w is 1/2 before the last round
+    for share in (0.01, 0.05, 0.1, 0.3, 1.0, 3.0, even):
         excess = []
         games = (
             (Finite(one[None]), NoAttack(), 0.0),
@@ -176,9 +234,9 @@ def last_round(size: str) -> Evidence:
         value=worst,
         holds=worst >= 0.5 - 1e-12,
         control=Control(
-            broken="the average over the rounds (tuned step) in place of the last",
-            measured=f"at most {control:.2f} above",
-            holds=control >= 0.5 - 1e-12,
+            broken="the average over the rounds (tuned step) in place of the last; 1 for 1/2",
+            measured=f"at most {control:.2f} above; one step size leaves {worst:.2f}",
+            holds=control >= 0.5 - 1e-12 or worst >= 1,
         ),
-        ran=f"one point, T = {steps}, six step sizes",
+        ran=f"one point, T = {steps}, seven step sizes",
     )

@@ -12,7 +12,7 @@ from torch import Tensor
 from ...networks import DeepNet
 from .chapter03_relu import shifted
 from .tools import F64
-from .widths import SEEDS, Slope, lift, slopes_of, standard_run
+from .widths import SEEDS, Slope, circle, lift, slopes_of, standard_run
 
 # Deep nets store m^2 weights a layer, and slopes need several widths.
 DEEP_WIDTHS = {
@@ -95,7 +95,8 @@ def switched(net: DeepNet, x: Tensor, radius: float, layers: Sequence[int]) -> l
     """Weights that switch as many units as ``radius`` allows at the point ``x`` (1, d).
 
     In each of the given ``layers`` (0 is the first), one after another: with what is left of the
-    input from there, the cheapest units go to the other side of 0 than at W_0.
+    input from there, units go to the other side of 0 than at W_0, those first that cost least for
+    what they pass on.
     """
     start, root = sweep(net, net.start(), x), math.sqrt(net.width)
     weights = [w.clone() for w in net.start()]
@@ -106,7 +107,7 @@ def switched(net: DeepNet, x: Tensor, radius: float, layers: Sequence[int]) -> l
             side = torch.sign(first)
             step = torch.where(z * side > 0, -z - 1e-9 * first, torch.zeros_like(z))
             cost = step**2 * net.width / float(hidden.square().sum())
-            order = cost.argsort()
+            order = (cost / start.into[h][0].square()).argsort()
             chosen = order[cost[order].cumsum(0) <= radius**2]
             move = torch.zeros_like(z)
             move[chosen] = step[chosen]
@@ -116,15 +117,36 @@ def switched(net: DeepNet, x: Tensor, radius: float, layers: Sequence[int]) -> l
 
 
 def aligned(net: DeepNet, x: Tensor, radius: float, sign: float = 1.0) -> list[Tensor]:
-    """Weights with a large error at x (1, d): the last layer, units of one sign, shifted alike."""
+    """Weights with (nearly) the largest error at x (1, d) that the last layer can make."""
     start = sweep(net, net.start(), x)
     weights = [w.clone() for w in net.start()]
     direction = start.hidden[-2][0] / start.hidden[-2][0].norm()
     chosen = sign * net.readout > 0
     step = torch.zeros_like(net.readout)
-    step[chosen] = shifted(weights[-1][chosen] @ direction, radius)
+    worth = net.readout[chosen].abs()
+    step[chosen] = shifted(weights[-1][chosen] @ direction, radius, worth)
     weights[-1] += step[:, None] * direction
     return weights
+
+
+def place_units(net: DeepNet, z: float) -> Tensor:
+    """Give every unit of a net of one layer the input ``z`` at ``circle(1)``; returns A x (m,)."""
+    hidden = (lift(circle(1)) @ net.first.T)[0]
+    weight = net.initial[0]
+    off = z * math.sqrt(net.width) - weight @ hidden
+    weight += off[:, None] * hidden / float(hidden.square().sum())
+    with torch.no_grad():
+        net.layers[0].copy_(weight)
+    return hidden
+
+
+def at_kinks(width: int, *, radius: float) -> tuple[DeepNet, list[Tensor]]:
+    """A ReLU net of one layer with all units just above 0, and weights that take all below."""
+    net = deep_net(width, 1, 0)
+    net.readout.fill_(1.0)
+    hidden = place_units(net, 1e-9)
+    step = torch.full((width, 1), radius / math.sqrt(width), dtype=F64)
+    return net, [net.start()[0] - step * hidden / hidden.norm()]
 
 
 def stability_bound(net: DeepNet, x: Tensor, radius: float) -> float:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ...attacks import FGSM, Adversary, GridMax, RandomNoise, Reused
 from ...kernels import empirical_ntk
-from ...losses import PseudoHuber
+from ...losses import Hinge, PseudoHuber
 from ...networks import LinearizedNet, Network, TwoLayerNet, linearize
 from ...samples import Sample, hexagon
 from ...sets import Finite
@@ -111,6 +111,21 @@ class Inner(Network):
     def evaluate(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
         """Outputs (n,) at points ``x`` (n, d)."""
         return x @ weights[0]
+
+
+def slow_game(d: int, radius: float) -> Trajectory:
+    """prop-slow-training with the tuned step: the regret bound holds with equality."""
+    sample, sets = basis(d)
+    return play(
+        Inner(d),
+        GridMax(),
+        sets,
+        steps=d,
+        step_size=radius / math.sqrt(d),
+        radius=radius,
+        sample=sample,
+        loss=Hinge(),
+    )
 
 
 def basis(d: int) -> tuple[Sample, Finite]:

@@ -21,6 +21,9 @@ from ...training.trajectory import Trajectory
 from .registry import interval_over_seeds
 from .tools import F64, train
 
+# How far above an exponent the mean of a fit and the end of its interval may lie, to support "at
+# most this exponent".
+ABOVE, FAR_ABOVE = 0.15, 0.35
 # Below 512 units a row's movement is not small beside the row, and slopes mean little.
 WIDTHS = {
     "smoke": (512, 1024, 2048),
@@ -56,8 +59,13 @@ class Slope:
         return self.interval[0] <= exponent <= self.interval[1]
 
     def at_most(self, exponent: float) -> bool:
-        """Whether the interval reaches ``exponent`` or below: one-sided, for upper bounds."""
-        return self.interval[0] <= exponent
+        """Whether the exponent is shown to be ``exponent`` or less: one-sided, for upper bounds.
+
+        The interval reaches ``exponent``, and neither its middle nor its upper end is far above: a
+        fit so noisy that its interval reaches everything shows nothing.
+        """
+        low, high = self.interval
+        return low <= exponent and self.mean <= exponent + ABOVE and high <= exponent + FAR_ABOVE
 
     def __str__(self) -> str:
         return f"{round(self.mean, 2) + 0.0:.2f}"  # never -0.00
