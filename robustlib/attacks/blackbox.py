@@ -9,7 +9,6 @@ from torch import Tensor
 
 from ..checks import check_integer
 from ..numerics import choose
-from ..sets import LinfBall
 from .base import Attack
 from .problem import Problem
 
@@ -42,7 +41,7 @@ class Square(Attack):
 
     def _search(self, problem: Problem, generator: torch.Generator) -> None:
         region, x = problem.region, problem.x
-        diameter, cube = 2 * region.radius, isinstance(problem.perturbation, LinfBall)
+        diameter, cube = 2 * region.radius, region.separable
         best = region.ascend(x, block(x, 1.0, generator), diameter)
         values = problem.values(best)
         for query in range(1, self.queries):

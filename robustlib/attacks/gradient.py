@@ -104,9 +104,9 @@ class Ends:
         """The end (n, ...) to which the loss rises, given the direction in which it does at x."""
         problem = self._problem
         if problem.two_sided:
-            self._other = problem.region.highest(-gradient)
+            self._other = problem.region.argmax_linear(-gradient)
             self._values = problem.values(self._other)
-        return problem.region.highest(gradient)
+        return problem.region.argmax_linear(gradient)
 
     def second(self, moved: Tensor, values: Tensor) -> Tensor:
         """``moved`` (n, ...), but the other end where that is worse than ``values`` (n,)."""

@@ -11,6 +11,7 @@ from ..checks import all_finite, check_alike
 from ..losses import Loss
 from ..numerics import choose
 from ..sets import Perturbation
+from ..sets.hull import UnknownHull
 
 Model = Callable[[Tensor], Tensor]
 _FAR = 100.0  # an output where a one-sided loss no longer rises
@@ -184,10 +185,13 @@ class Problem:
         """
         from ..verification.layers import read_layers
         from ..verification.margin import MarginBound
-        from ..verification.supports import support_of
 
-        layers, sets = read_layers(self.model), support_of(self.perturbation, self.x)
-        if layers is None or sets is None:
+        layers = read_layers(self.model)
+        if layers is None:
+            return
+        try:
+            sets = self.perturbation.hull(self.x)
+        except UnknownHull:
             return
         bound = MarginBound(layers, sets)
         proved = torch.zeros_like(self.y, dtype=torch.bool)

@@ -15,13 +15,13 @@ from ..attacks.gradient import PGD
 from ..attacks.problem import Model, Problem, outputs
 from ..checks import check_integer, check_real
 from ..losses import Loss
-from ..sets import Finite, Perturbation
+from ..sets import Perturbation
+from ..sets.hull import Hull
 from .layers import Layers, read_layers, simplified
 from .output import check_fits
 from .pieces import DIMENSIONS, PieceTree
 from .relaxation import allowance
 from .search import Search, Tree, exact_search
-from .supports import Support, support_of
 from .units import UnitTree
 
 
@@ -80,7 +80,7 @@ class BranchAndBound(Attack):
 
     def _search(self, problem: Problem, generator: torch.Generator) -> None:
         sets = problem.perturbation
-        if isinstance(sets, Finite):
+        if sets.finite:
             GridMax()._search(problem, generator)
             return
         PGD(restarts=4)._search(problem, generator)
@@ -105,14 +105,14 @@ class BranchAndBound(Attack):
                 f: Tensor = outputs(model, z)
                 return f
 
-        if isinstance(perturbation, Finite):
+        if perturbation.finite:
             return _enumerated(evaluate, x, y, perturbation, loss)
-        layers, sets = read_layers(model), support_of(perturbation, x)
+        layers, sets = read_layers(model), perturbation.hull(x)
         tree = None
-        if layers is not None and sets is not None:
+        if layers is not None:
             check_fits(layers, x)
             tree = tree_for(layers, sets)
-        if layers is None or sets is None or tree is None:
+        if layers is None or tree is None:
             raise TypeError(
                 "BranchAndBound needs a ReLU net with one hidden layer, or up to "
                 f"{DIMENSIONS} coordinates and known layers; got {type(model).__name__} with "
@@ -134,20 +134,20 @@ class BranchAndBound(Attack):
         )
 
 
-def tree_for(layers: Layers, sets: Support) -> Tree | None:
+def tree_for(layers: Layers, sets: Hull) -> Tree | None:
     """Hidden units or pieces, whichever ends; None where neither does."""
     d, simple = sets.centre.shape[1], simplified(layers)
     first = simple.layers[0].activation
     units = len(simple.layers) == 2 and first is not None and first.name == "relu"
-    # a cap's hull is not the cap; in the plane there are fewer pieces than patterns of units
-    if d < DIMENSIONS or (d == DIMENSIONS and not (units and sets.p is not None)):
+    # a hull may be more than its set; in space there are fewer pieces than patterns of units
+    if d < DIMENSIONS or (d == DIMENSIONS and not (units and sets.exact)):
         return PieceTree(simple, sets)
     hidden, out = simple.layers[0], simple.layers[-1]
     return UnitTree(hidden, out, sets) if units else None
 
 
 def _enumerated(
-    evaluate: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, sets: Finite, loss: Loss
+    evaluate: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, sets: Perturbation, loss: Loss
 ) -> Search:
     """All candidates of every example."""
     grid = sets.grid(x, 1)

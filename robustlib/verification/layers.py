@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from ..activations import ACTIVATIONS, Activation
 from ..networks import DeepNet, TwoLayerNet
-from .supports import UNIT
+from ..sets.hull import UNIT
 
 # Modules of nn.Sequential that are one of our activations.
 _MODULES: dict[type[nn.Module], str] = {
