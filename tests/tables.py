@@ -12,6 +12,19 @@ from torch.nn import functional
 from robustlib.activations import ACTIVATIONS, Activation, Parity
 from robustlib.losses import Hinge, LogCosh, Logistic, Loss, PseudoHuber
 from robustlib.networks import DeepNet, TwoLayerNet
+from robustlib.sets import L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
+
+# --- sets: one of each kind, as examples on the sphere suit them -------------------------------
+
+# A set that is added stands here; the tests of sets, attacks, bounds and search then run on it.
+SETS: list[Perturbation] = [SphereCap(0.3), L2Ball(0.3), LinfBall(0.1), L1Ball(0.5)]
+
+
+def boxed(lo: float, hi: float) -> list[Perturbation]:
+    """Every ball, large enough that the box takes something off it."""
+    box = (lo, hi)
+    return [L2Ball(0.4, box=box), LinfBall(0.2, box=box), L1Ball(0.8, box=box)]
+
 
 # --- activations, losses and nets --------------------------------------------------------------
 

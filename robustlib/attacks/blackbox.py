@@ -9,7 +9,6 @@ from torch import Tensor
 
 from ..checks import check_integer
 from ..numerics import choose
-from ..sets import LinfBall
 from .base import Attack
 from .oracle import Oracle
 
@@ -42,7 +41,7 @@ class Square(Attack):
 
     def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
         region, x = oracle.region, oracle.x
-        diameter, cube = 2 * region.radius, isinstance(oracle.perturbation, LinfBall)
+        diameter, cube = 2 * region.radius, region.separable
         best = region.ascend(x, block(x, 1.0, generator), diameter)
         values = oracle.values(best)
         for query in range(1, self.queries):

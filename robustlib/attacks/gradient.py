@@ -133,9 +133,9 @@ class Ends:
         """The end (n, ...) to which the loss rises, given the direction in which it does at x."""
         oracle = self._oracle
         if oracle.two_sided:
-            self._other = oracle.region.highest(-gradient)
+            self._other = oracle.region.argmax_linear(-gradient)
             self._values = oracle.values(self._other)
-        return oracle.region.highest(gradient)
+        return oracle.region.argmax_linear(gradient)
 
     def second(self, moved: Tensor, values: Tensor) -> Tensor:
         """``moved`` (n, ...), but the other end where that is worse than ``values`` (n,)."""

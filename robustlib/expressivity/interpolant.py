@@ -38,13 +38,14 @@ def min_norm_interpolant(
     """The g of least norm with |g - y| <= ``tolerance``, or y g >= ``margin``, on every B(x_i).
 
     Exactly one of the two is given. The kernel is that of ``ntk`` with the same options; the sets
-    are ``SphereCap`` or ``Finite``, on the unit sphere. The norm is the R of Theorems C and D.
-    Finite sets are solved exactly, to rounding. Caps by cutting planes: solved for some points,
-    joined by the points where the solution misses its bounds most, until none found is missed by
-    more than 1e-6 (d = 2, where they are sought on a fine grid and refined) or 1e-3 (d > 2, where
-    a strong attack seeks them). The result says what was found and what is proved. Raises
-    ``ValueError`` where no such function exists, with the reason: sets of opposite labels meet,
-    harmonics that the labels need are missing, or the norm is beyond float64.
+    are ``SphereCap``, ``Finite`` or others ``on_sphere``, the unit one. The norm is the R of
+    Theorems C and D. Finite sets are solved exactly, to rounding. Caps by cutting planes: solved
+    for some points, joined by the points where the solution misses its bounds most, until none
+    found is missed by more than 1e-6 (d = 2, where they are sought on a fine grid and refined) or
+    1e-3 (d > 2 and parts of caps, where a strong attack seeks them). The result says what was found
+    and what is proved. Raises ``ValueError`` where no such function exists, with the reason: sets
+    of opposite labels meet, harmonics that the labels need are missing, or the norm is beyond
+    float64.
     """
     low, high = _band(tolerance, margin)
     kernel = ZonalKernel(activation, bias, trained, depth)

@@ -70,12 +70,14 @@ def lacking(found: Spectrum) -> Lack | None:
 class Antipodes:
     """Points ``z`` (k, d) of the sets of examples ``first`` with -z in those of ``second``.
 
-    ``complete`` says that these are all such points, not only some.
+    Those that are ``known`` (k,); of the others it is open whether there are any. ``complete`` says
+    that these are all such points, not only some.
     """
 
     z: Tensor
     first: Tensor
     second: Tensor
+    known: Tensor
     complete: bool
 
     def limits(
@@ -113,11 +115,15 @@ def _listed(sets: SphereSets) -> Antipodes:
         found.append(pairs[pairs[:, 0] <= pairs[:, 1]])
         start += len(block)
     a, b = torch.cat(found).unbind(1)
-    return Antipodes(points[a], owner[a], owner[b], complete=True)
+    known = torch.ones_like(a, dtype=torch.bool)
+    return Antipodes(points[a], owner[a], owner[b], known, complete=True)
 
 
 def _on_caps(sets: SphereSets) -> Antipodes:
-    """On the great circle from x_i to -x_j, the ends and the middle of what both caps cover."""
+    """On the great circle from x_i to -x_j, the ends and the middle of what both caps cover.
+
+    For parts of caps these caps are those around them.
+    """
     x, reach = sets.x, sets.reach
     angle = 2 * torch.atan2(torch.cdist(x, -x), torch.cdist(x, x))
     i, j = (angle <= 2 * reach + _ROUNDING).triu().nonzero()[:_ROWS].unbind(1)
@@ -130,9 +136,16 @@ def _on_caps(sets: SphereSets) -> Antipodes:
     ends = angle - reach, angle.clamp(max=reach) * 0 + reach
     turns = torch.cat([ends[0], (ends[0] + ends[1]) / 2, ends[1]], 1)
     z = turns.cos()[..., None] * x[i][:, None] + turns.sin()[..., None] * side[:, None]
-    return Antipodes(
-        z.flatten(0, 1), i.repeat_interleave(3), j.repeat_interleave(3), complete=not len(i)
-    )
+    z, i, j = z.flatten(0, 1), i.repeat_interleave(3), j.repeat_interleave(3)
+    return Antipodes(z, i, j, _members(sets, z, i, j), complete=not len(i))
+
+
+def _members(sets: SphereSets, z: Tensor, i: Tensor, j: Tensor) -> Tensor:
+    """Which z are in the sets of examples i with -z in those of j: all, for whole caps."""
+    if sets.perturbation.fills_cap:
+        return torch.ones_like(i, dtype=torch.bool)
+    here = sets.perturbation.contains(z, sets.x[i])
+    return here & sets.perturbation.contains(-z, sets.x[j])
 
 
 def possible(
@@ -144,11 +157,16 @@ def possible(
     neither.
     """
     least, most = pairs.limits(y, lack, low, high)
-    wrong = np.nonzero((least > 0) | (most < 0))[0]
-    if not len(wrong):
+    wrong = (least > 0) | (most < 0)
+    if not wrong.any():
         return True, None
-    pair = int(pairs.first[wrong[0]]), int(pairs.second[wrong[0]])
-    features = 2 * lack.features(pairs.z)
+    known = pairs.known.cpu().numpy()
+    places = np.nonzero(wrong & known)[0]
+    if not len(places):
+        return None, None
+    pair = int(pairs.first[places[0]]), int(pairs.second[places[0]])
+    least, most = least[known], most[known]
+    features = 2 * lack.features(pairs.z[pairs.known])
     if not features.shape[1]:
         return False, pair
     rows = np.concatenate([-features, features])

@@ -48,10 +48,11 @@ def expressiveness(
 ) -> Expressiveness:
     """Whether the kernel ``ntk`` with these options can hold the labels on all sets B(x_i).
 
-    Sets are ``SphereCap`` or ``Finite``, on the unit sphere. A kernel whose spectrum has no gap
-    can, wherever the sets are compatible. One without the odd degrees (or the even ones), up to a
-    few low ones, can too unless two sets hold antipodal points whose labels differ (agree); then
-    the low degrees may still help, which a linear program decides, for finite sets exactly.
+    Sets are ``SphereCap``, ``Finite`` or others ``on_sphere``, the unit sphere. A kernel whose
+    spectrum has no gap can, wherever the sets are compatible. One without the odd degrees (or the
+    even ones), up to a few low ones, can too unless two sets hold antipodal points whose labels
+    differ (agree); then the low degrees may still help, which a linear program decides, for finite
+    sets exactly.
     Raises ``ValueError`` or ``TypeError`` for sets off the sphere and for options of no kernel.
     """
     kernel = ZonalKernel(activation, bias, trained, depth)
@@ -77,6 +78,12 @@ def expressiveness(
     pairs = antipodes(sets)
     fits, conflict = possible(pairs, sets.y, lack, 1.0, 1.0)
     separates, _ = possible(pairs, sets.y, lack, 1.0, math.inf)
+    if conflict is None and fits is None:
+        second = (
+            f"Whether two sets hold antipodal points {_wrong(lack)} is open, and with it whether "
+            "every tolerance can be met."
+        )
+        return Expressiveness(found, None, separates, None, (first, second))
     if conflict is None:
         second = (
             "No set meets the mirror image of one whose label is "
@@ -113,7 +120,11 @@ def meeting(pair: Pair, lack: Lack) -> str:
     """What is wrong with these two examples."""
     i, j = pair
     who = f"The sets of examples {i} and {j} hold" if i != j else f"The set of example {i} holds"
-    return f"{who} antipodal points with {'different' if lack.parity else 'equal'} labels"
+    return f"{who} antipodal points {_wrong(lack)}"
+
+
+def _wrong(lack: Lack) -> str:
+    return f"with {'different' if lack.parity else 'equal'} labels"
 
 
 def remedy(kernel: ZonalKernel) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from ..attacks import PGD
 from ..losses import Logistic
 from ..numerics import row_norm
 from ..samples import Sample
-from ..sets import Finite, Perturbation, SphereCap
+from ..sets import Perturbation
 
 Function = Callable[[Tensor], Tensor]
 
@@ -40,29 +40,31 @@ class SphereSets:
     """The sets B(x_i) of a sample, all on the unit sphere, as float64 points.
 
     ``grid`` (n, k, d) holds the whole of a finite set, or points along an arc, ends included; it
-    is None for caps in more than two dimensions. Every point of a set is within the angle
-    ``cover`` of its grid (of x where there is none).
+    is None for caps in more than two dimensions and for parts of caps. Every point of a set is
+    within the angle ``cover`` of its grid (of x where there is none).
     """
 
     def __init__(self, sample: Sample, perturbation: Perturbation) -> None:
         if not isinstance(sample, Sample):
             raise TypeError(f"sample must be a Sample, got {type(sample).__name__}")
-        if not isinstance(perturbation, Finite | SphereCap):
+        if not (perturbation.finite or perturbation.on_sphere):
             raise TypeError(
                 "perturbation must keep points on the unit sphere, SphereCap or Finite, "
-                f"got {perturbation!r}"
+                f"got {perturbation!r}; a set of your own that does says on_sphere = True"
             )
         self.sample, self.perturbation = sample, perturbation
         x, self.y = sample.x.double(), sample.y.double()
         self.x = x / row_norm(x)[:, None]  # float32 rows have norm 1 to 1e-7 only
         self.cover, self.reach, self.grid = 0.0, 0.0, None
-        if isinstance(perturbation, Finite):
+        if perturbation.finite:
             self.grid = perturbation.grid(sample.x, 1).double()
             _check_unit(self.grid, torch.finfo(sample.x.dtype).eps)
             return
-        self.reach = 2 * math.asin(min(perturbation.rho, 2.0) / 2)
+        self.reach = 2 * math.asin(min(perturbation.radius, 2.0) / 2)
         if self.reach == 0:
             self.grid = self.x[:, None]
+        elif not perturbation.fills_cap:
+            self.cover = self.reach
         elif sample.d == 1:
             self.grid = perturbation.grid(self.x, 2)
         elif sample.d == 2:
@@ -87,7 +89,7 @@ class SphereSets:
         """Points of every set where y g is lowest and, with ``upper``, where it is highest.
 
         By enumeration for finite sets; on arcs all local extremes of the grid, each refined to
-        1e-8 of a step; on other caps what a strong attack finds, or with ``quick`` a weaker one.
+        1e-8 of a step; on other sets what a strong attack finds, or with ``quick`` a weaker one.
         """
         if self.grid is None:
             return self._attacked(g, upper, _QUICK if quick else _STRONG)

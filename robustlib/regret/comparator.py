@@ -14,7 +14,7 @@ from ..checks import check_real
 from ..losses import Loss
 from ..networks import LinearizedNet
 from ..samples import Labelled, check_labelled
-from ..sets import Finite, Perturbation
+from ..sets import Perturbation
 from ..solvers.interior_point import MinMaxProgram, solve
 from ..training.comparison import Comparator
 from ..training.setting import Setting
@@ -114,7 +114,7 @@ def _checked(sample: Labelled) -> tuple[Tensor, Tensor]:
 
 def _default_judge(perturbation: Perturbation, x: Tensor) -> Attack:
     """The exact maximum where there is one, else a strong attack."""
-    if isinstance(perturbation, Finite) or x.flatten(1).shape[1] <= 3:
+    if perturbation.finite or x.flatten(1).shape[1] <= 3:
         return GridMax()
     return PGD(steps=50, restarts=4)
 

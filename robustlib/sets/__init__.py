@@ -1,20 +1,24 @@
 """Perturbation sets B(x): where an example may be moved, with exact projections."""
 
-from .balls import L1Ball, L2Ball, LinfBall
-from .base import Perturbation, Region, check_perturbation
+from .base import Perturbation, StepSets, check_perturbation
 from .compatibility import Compatibility, compatible
 from .finite import Finite
+from .hull import Hull
+from .l1 import L1Ball
+from .l2 import L2Ball
+from .linf import LinfBall
 from .sphere import SphereCap
 
 __all__ = [
     "Compatibility",
     "Finite",
+    "Hull",
     "L1Ball",
     "L2Ball",
     "LinfBall",
     "Perturbation",
-    "Region",
     "SphereCap",
+    "StepSets",
     "check_perturbation",
     "compatible",
 ]

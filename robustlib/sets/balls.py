@@ -1,4 +1,7 @@
-"""Balls of the 1-, 2- and maximum norm, alone or cut by a box."""
+"""What the balls of the 1-, 2- and maximum norm share, alone or cut by a box.
+
+Each norm has a file with its steps, its hull and its ball.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,52 @@ from torch import Tensor
 
 from ..checks import check_floats, check_real
 from ..numerics import row_norm
-from . import projections
-from .base import Perturbation, distances
-from .regions import BallRegion, L1Region, L2Region, LinfRegion
+from .ball_hull import BallHull
+from .base import Perturbation
+from .projections import ROUNDING, distances
+from .steps import FlatSteps
 from .uniform import ball_offset, cut_ball_offset
 
 
+class BallSteps(FlatSteps):
+    """Balls, with the box as numbers of the data's dtype; (-inf, inf) without one.
+
+    ``reach`` (n, 1) is the radius with what rounding a point to floats may add to it.
+    """
+
+    def __init__(
+        self, sets: Perturbation, x: Tensor, box: tuple[float, float] | None, p: float
+    ) -> None:
+        super().__init__(sets, x)
+        self.p = p
+        lo, hi = (float(torch.tensor(v, dtype=x.dtype)) for v in box or (-math.inf, math.inf))
+        self.limits, self.boxed = (lo, hi), box is not None
+        size = self._size(self.flat).unsqueeze(1) + self.eps
+        self.reach = (self.eps + ROUNDING * torch.finfo(x.dtype).eps * size).to(x)
+
+    def argmax_linear(self, g: Tensor) -> Tensor:
+        # one step from x is the answer, unless a box takes something off it
+        return self.sets.argmax_linear(g, self.x) if self.boxed else super().argmax_linear(g)
+
+    def _surely_inside(self, z: Tensor) -> Tensor:
+        size = self._size(torch.sub(z, self.flat, out=self.scratch))
+        inside: Tensor = size <= self.reach[:, 0]
+        return inside & (self._clipped(z) == z).all(1) if self.boxed else inside
+
+    def _size(self, v: Tensor) -> Tensor:
+        """The norms (n,) of the rows."""
+        if math.isinf(self.p):  # far quicker than vector_norm
+            return torch.abs(v, out=self.scratch).amax(1)
+        size: Tensor = torch.linalg.vector_norm(v, ord=self.p, dim=1, dtype=torch.float64)
+        return size
+
+    def _clipped(self, z: Tensor) -> Tensor:
+        """In the box, which holds x: no coordinate of z - x grows, so a ball is not left."""
+        return z.clamp(*self.limits) if self.boxed else z
+
+
 @dataclass(frozen=True, repr=False)
-class _Ball(Perturbation):
+class Ball(Perturbation):
     """{x': |x' - x|_p <= eps}, cut by lo <= x' <= hi where ``box=(lo, hi)`` is given.
 
     Every example x must be in the box: ``ValueError`` names the worst coordinate that is not.
@@ -30,7 +71,8 @@ class _Ball(Perturbation):
     box: tuple[float, float] | None = field(default=None, kw_only=True)
 
     p: ClassVar[float]
-    _region: ClassVar[type[BallRegion]]
+    _steps: ClassVar[type[BallSteps]]
+    _proved: ClassVar[type[BallHull]]
 
     @staticmethod
     @abstractmethod
@@ -66,14 +108,25 @@ class _Ball(Perturbation):
         """The ball of radius ``radius``, in the same box."""
         return dataclasses.replace(self, eps=check_real("radius", radius, minimum=0))
 
-    def at(self, x: Tensor) -> BallRegion:
+    def at(self, x: Tensor) -> BallSteps:
         """The balls round the fixed examples ``x`` (n, ...), for loops: see ``Perturbation``."""
-        return self._region(self, x, self.box, self.p)
+        return self._steps(self, x, self.box, self.p)
 
     def _limits(self, dtype: torch.dtype) -> tuple[float, float]:
         """The box as numbers of ``dtype``; the whole line without one."""
         lo, hi = self.box or (-math.inf, math.inf)
         return float(torch.tensor(lo, dtype=dtype)), float(torch.tensor(hi, dtype=dtype))
+
+    def _hull(self, x: Tensor, dtype: torch.dtype) -> BallHull:
+        high = torch.full_like(x, math.inf)
+        low = -high
+        if self.box is not None:
+            ends = torch.tensor(self.box, dtype=torch.float64)
+            kept = ends.to(dtype).double()  # the box that data of this dtype is held to
+            low = torch.minimum(ends, kept)[0].to(x) - x
+            high = torch.maximum(ends, kept)[1].to(x) - x
+        radius = torch.full_like(x[:, 0], self.eps)
+        return self._proved(x, radius, self._slack(x, dtype), low, high)
 
     def _check_centre(self, x: Tensor, flat: Tensor) -> None:
         if self.box is None or not len(flat):
@@ -112,7 +165,7 @@ class _Ball(Perturbation):
         room = self._room(offset, x)
         return self._moved(x, offset, self._nearest(offset.abs(), room, self.eps), room)
 
-    def _argmax(self, g: Tensor, x: Tensor) -> Tensor:
+    def _argmax_linear(self, g: Tensor, x: Tensor) -> Tensor:
         room = self._room(g, x)
         return self._moved(x, g, self._furthest(g.abs(), room, self.eps), room)
 
@@ -144,46 +197,3 @@ class _Ball(Perturbation):
     def _gaps(self, x: Tensor, rows: Tensor, cols: Tensor) -> Tensor:
         """|x_i - x_j|_p - 2 eps, reached on the segment between the centres, which a box holds."""
         return (distances(x[rows], x[cols], self.p) - 2 * self.eps).clamp(min=0)
-
-
-@dataclass(frozen=True, repr=False)
-class L2Ball(_Ball):
-    """{x': |x' - x|_2 <= eps}, cut by lo <= x' <= hi where ``box=(lo, hi)`` is given.
-
-    Every example x must be in the box: ``ValueError`` names the worst coordinate that is not.
-    ``random`` with a box is exactly uniform by rejection where that succeeds in 16 rounds, else
-    the end of 24 sweeps of Gibbs sampling, whose stationary law is uniform.
-    """
-
-    p = 2.0
-    _region = L2Region
-    _nearest = staticmethod(projections.nearest_l2)
-    _furthest = staticmethod(projections.furthest_l2)
-
-
-@dataclass(frozen=True, repr=False)
-class LinfBall(_Ball):
-    """{x': |x' - x|_inf <= eps}, cut by lo <= x' <= hi where ``box=(lo, hi)`` is given.
-
-    Every example x must be in the box: ``ValueError`` names the worst coordinate that is not.
-    """
-
-    p = math.inf
-    _region = LinfRegion
-    _nearest = staticmethod(projections.nearest_linf)
-    _furthest = staticmethod(projections.furthest_linf)
-
-
-@dataclass(frozen=True, repr=False)
-class L1Ball(_Ball):
-    """{x': |x' - x|_1 <= eps}, cut by lo <= x' <= hi where ``box=(lo, hi)`` is given.
-
-    Every example x must be in the box: ``ValueError`` names the worst coordinate that is not.
-    ``random`` with a box is exactly uniform by rejection where that succeeds in 16 rounds, else
-    the end of 24 sweeps of Gibbs sampling, whose stationary law is uniform.
-    """
-
-    p = 1.0
-    _region = L1Region
-    _nearest = staticmethod(projections.nearest_l1)
-    _furthest = staticmethod(projections.furthest_l1)

@@ -1,20 +1,42 @@
-"""The contract of every perturbation set, and the checks they share."""
+"""The contract of every perturbation set, and the checks they share.
+
+A set of your own gives five methods; points are float64 matrices (n, d), ``radius`` is > 0, and no
+tensor is to be changed in place:
+
+- ``radius``, a property: no point of B(x) is further from x, in the Euclidean norm; 0 means {x};
+- ``with_radius(radius)``: the same kind of set with another radius;
+- ``_project(z, x)``: the points of B(x) nearest to z, exact to rounding;
+- ``_argmax_linear(g, x)``: points x' of B(x) where <g, x'> is largest, exact to rounding;
+- ``_support_function(g, x)``: at least max <g, x' - x> over B(x), (n,), but for the rounding of
+  about 4 d + 64 operations. By a formula of its own, not from ``_argmax_linear``, which no proof
+  may rest on. Without it everything but proofs works, and they refuse by name.
+
+All else follows (``derived.py``) where B(x) is closed, convex and holds x, or is a closed part of
+the unit sphere and says ``on_sphere = True``. A set that knows better answers better:
+``_check_centre``, ``_random``, ``_grid``, ``_gaps``, ``at``, ``_hull``.
+"""
 
 from __future__ import annotations
 
 import functools
+import math
 from abc import ABC, abstractmethod
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from ..checks import check_alike, check_floats, check_integer, check_real, check_shape
-from ..numerics import per_row
+from ..numerics import per_row, row_norm
+from . import derived
+from .hull import Hull, UnknownHull
+from .projections import distances
 
 # How far outside its set a point may be and still count as inside, in units of the dtype's
 # machine epsilon at the size of the numbers involved: what rounding the coordinates may cost.
 INSIDE_ULPS = 8
+_FORGIVEN = 12  # what a proof takes INSIDE_ULPS for, with room for the rounding of the test
+_BLOCK = 2**22  # distances held at a time: 32 MiB of float64
 
 Length = float | Tensor  # of a step: one for all examples, or (n,)
 
@@ -26,8 +48,13 @@ class Perturbation(ABC):
     first are coordinates. The geometry is computed in float64 and rounded once to the dtype of
     ``x``; answers carry no gradient. Every method raises ``TypeError`` or ``ValueError`` for
     tensors that differ in shape, dtype or device, for NaN and infinite entries, and for an ``x``
-    at which the set is not defined.
+    at which the set is not defined. ``finite`` says that ``grid`` lists all of B(x), ``on_sphere``
+    that it is part of the unit sphere, ``fills_cap`` all of that within ``radius`` of x.
     """
+
+    finite: ClassVar[bool] = False
+    on_sphere: ClassVar[bool] = False
+    fills_cap: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -55,9 +82,12 @@ class Perturbation(ABC):
     def argmax_linear(self, g: Tensor, x: Tensor) -> Tensor:
         """A point x' of B(x) where <g, x'> is largest, exact to rounding; ``x`` where g = 0."""
         flat_g, flat_x = self._flat("g", g, x)
+        return self._maximiser(flat_g, flat_x, x)
+
+    def _maximiser(self, flat_g: Tensor, flat_x: Tensor, x: Tensor) -> Tensor:
         if self.radius == 0:
             return x.detach().clone()
-        moved = self._rounded(self._argmax(flat_g, flat_x), x)
+        moved = self._rounded(self._argmax_linear(flat_g, flat_x), x)
         return torch.where(per_row((flat_g == 0).all(1), x), x.detach(), moved)
 
     def contains(self, z: Tensor, x: Tensor, tol: float | None = None) -> Tensor:
@@ -74,9 +104,10 @@ class Perturbation(ABC):
         return self._inside(flat_z, flat_x, slack, x.dtype)
 
     def random(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """One point of B(x) for each example, uniform in the set, from a CPU ``generator``.
+        """One point of B(x) for each example, from a CPU ``generator``: uniform in the set.
 
-        The numbers are drawn on the CPU in float64: the same on every device.
+        Without a law of the set's own: uniform where one of 16 points of the ball of its radius
+        hits it, else the last one's projection. Drawn on the CPU in float64, for every device.
         """
         if not isinstance(generator, torch.Generator) or generator.device.type != "cpu":
             raise TypeError(f"generator must be a torch.Generator on the CPU, got {generator!r}")
@@ -105,13 +136,34 @@ class Perturbation(ABC):
         covered = self._rounded(points.flatten(0, 1), repeated).reshape(len(x), k, *x.shape[1:])
         return torch.cat([centre, covered], 1)
 
-    def at(self, x: Tensor) -> Region:
+    def at(self, x: Tensor) -> StepSets:
         """These sets at the fixed examples ``x`` (n, ...), for loops that must not check again.
 
-        Where a ``Region`` answers faster than the methods above, it does so in the dtype of ``x``:
+        Where ``StepSets`` answer faster than the methods above, they do so in the dtype of ``x``:
         in the set to rounding. Raises as they do for an ``x`` at which the set is not defined.
         """
-        return Region(self, x)
+        return StepSets(self, x)
+
+    def hull(self, x: Tensor) -> Hull:
+        """The convex hulls of the sets of ``x`` (n, ...), in float64, for proofs.
+
+        They hold every tensor of the dtype of ``x`` that ``contains`` accepts, within their
+        ``slack``. ``TypeError`` where the set has no ``_support_function``.
+        """
+        _, flat = self._flat("x", x, x)
+        return self._hull(flat, x.dtype)
+
+    def nearest_pair(self, x: Tensor, rows: Tensor, cols: Tensor) -> tuple[float, tuple[int, int]]:
+        """The least distance between B(x_i), i in ``rows``, and B(x_j), j in ``cols``; and i, j.
+
+        0.0 for sets that touch, or come closer than rounding can tell. All pairs are looked at, in
+        blocks of bounded memory; both index tensors hold at least one.
+        """
+        _, flat = self._flat("x", x, x)
+        side = max(1, math.isqrt(_BLOCK // self._compared(flat)))
+        gap, pair = derived.nearest_pair(functools.partial(self._gaps, flat), rows, cols, side)
+        rounding = INSIDE_ULPS * torch.finfo(x.dtype).eps * float(self._size(flat).max())
+        return (0.0 if gap <= rounding else gap), pair
 
     def _flat(self, name: str, z: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """Both as checked float64 matrices (n, d)."""
@@ -129,53 +181,75 @@ class Perturbation(ABC):
         """Float64 rows in the shape, dtype and place of ``like``."""
         return points.to(like.device, like.dtype).reshape(like.shape)
 
-    @abstractmethod
-    def _check_centre(self, x: Tensor, flat: Tensor) -> None:
-        """Raise where B is not defined at ``x``; ``flat`` is its float64 matrix."""
-
-    @abstractmethod
-    def _size(self, x: Tensor) -> Tensor:
-        """The size (n,) of the numbers that make up a point of B(x), in the set's own norm."""
-
-    @abstractmethod
-    def _inside(self, z: Tensor, x: Tensor, slack: Tensor, dtype: torch.dtype) -> Tensor:
-        """Which rows are within ``slack`` (n,) of the set; ``dtype`` is that of the data."""
-
-    @abstractmethod
-    def _keeps(self, z: Tensor, x: Tensor, nearest: Tensor, dtype: torch.dtype) -> Tensor:
-        """Which rows of ``z`` are in the set as they stand, given their projections."""
+    def _slack(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        """More than a tensor may be outside its set that ``contains`` accepts: (n,)."""
+        return _FORGIVEN * torch.finfo(dtype).eps * self._size(x)
 
     @abstractmethod
     def _project(self, z: Tensor, x: Tensor) -> Tensor:
         """The projection, radius > 0."""
 
     @abstractmethod
-    def _argmax(self, g: Tensor, x: Tensor) -> Tensor:
+    def _argmax_linear(self, g: Tensor, x: Tensor) -> Tensor:
         """The linear maximiser where g is not 0, radius > 0."""
 
-    @abstractmethod
-    def _random(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """Uniform points, radius > 0; everything on the CPU."""
+    def _support_function(self, g: Tensor, x: Tensor) -> Tensor:
+        """At least max <g, x' - x> over B(x), (n,), radius > 0."""
+        raise UnknownHull(
+            f"{type(self).__name__} has no support function, so nothing is proved from above: add "
+            "_support_function(g, x), at least the largest <g, x' - x> over B(x)"
+        )
 
-    @abstractmethod
+    def _check_centre(self, x: Tensor, flat: Tensor) -> None:
+        """Raise where B is not defined at ``x``; ``flat`` is its float64 matrix."""
+        return None
+
+    def _size(self, x: Tensor) -> Tensor:
+        """The size (n,) of the numbers that make up a point of B(x), in the set's own norm."""
+        return row_norm(x) + self.radius
+
+    def _inside(self, z: Tensor, x: Tensor, slack: Tensor, dtype: torch.dtype) -> Tensor:
+        """Which rows are within ``slack`` (n,) of the set; ``dtype`` is that of the data."""
+        nearest = x if self.radius == 0 else self._project(z, x)
+        return (row_norm(z - nearest) <= slack) | (z == x).all(1)
+
+    def _keeps(self, z: Tensor, x: Tensor, nearest: Tensor, dtype: torch.dtype) -> Tensor:
+        """Which rows of ``z`` are in the set as they stand, given their projections."""
+        # what rounding a point of the set may give is kept
+        return row_norm(z - nearest) <= torch.finfo(dtype).eps * self._size(x)
+
+    def _random(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Points of the set, radius > 0; everything on the CPU."""
+        return derived.random_points(x, self.radius, self._project, self.on_sphere, generator)
+
     def _grid(self, x: Tensor, size: int) -> Tensor:
         """Grid points (n, k, d) to stand behind x, d at most 3, radius > 0."""
+        return derived.lattice(x, self._argmax_linear, self._project, size)
 
-    @property
-    def _compared(self) -> int:
+    def _compared(self, x: Tensor) -> int:
         """How many numbers ``_gaps`` holds for one pair of examples."""
-        return 1
+        return 8 * x.shape[1]
 
-    @abstractmethod
     def _gaps(self, x: Tensor, rows: Tensor, cols: Tensor) -> Tensor:
-        """Distances between the sets of x[rows] and of x[cols], float64."""
+        """Distances between the sets of x[rows] and x[cols]; all but the least may be too small."""
+        if self.radius == 0:
+            return distances(x[rows], x[cols], 2.0)
+        name, hooks = type(self).__name__, (self._argmax_linear, self._project)
+        return derived.gaps(name, x, rows, cols, *hooks)
+
+    def _hull(self, x: Tensor, dtype: torch.dtype) -> Hull:
+        """``hull`` of float64 rows (n, d) that come from data of ``dtype``."""
+        hooks = self._support_function, self._argmax_linear, self._project
+        return derived.own_hull(x, self._slack(x, dtype), self.radius, *hooks)
 
 
-class Region:
+class StepSets:
     """The sets B(x) of the examples ``x`` (n, ...), checked once: see ``Perturbation.at``.
 
-    This one serves any set through its public methods.
+    This class serves any set. ``separable`` says that every coordinate moves on its own.
     """
+
+    separable: ClassVar[bool] = False
 
     def __init__(self, sets: Perturbation, x: Tensor) -> None:
         sets._flat("x", x, x)
@@ -189,7 +263,7 @@ class Region:
     @property
     def is_point(self) -> bool:
         """Whether every set is known to hold its x alone."""
-        return False
+        return self.radius == 0
 
     def contains(self, z: Tensor) -> Tensor:
         """Whether each row of ``z`` (n, ...) is in its set to rounding: (n,)."""
@@ -199,7 +273,7 @@ class Region:
         """A point of the set near ``z`` (n, ...), the nearest one where that is quickly found."""
         return self.sets.project(z, self.x)
 
-    def highest(self, g: Tensor) -> Tensor:
+    def argmax_linear(self, g: Tensor) -> Tensor:
         """A point of the set where <g, x'> is largest; x where g = 0. As ``ascend`` with ``g``."""
         return self.sets.argmax_linear(g, self.x)
 
@@ -212,18 +286,15 @@ class Region:
         moved = z
         for value in sorted(set(lengths.flatten().tolist())):
             around = self.sets.with_radius(value)
-            there = self.sets.project(around.argmax_linear(g, z), self.x)
+            # no check of z as a centre: it is in its set to rounding
+            far = around._maximiser(g.flatten(1).double(), z.flatten(1).double(), z)
+            there = self.sets.project(far, self.x)
             here = (lengths == value).expand(len(z)).to(z.device)
             moved = torch.where(here.reshape(-1, *[1] * (z.dim() - 1)), there, moved)
         return moved
 
 
 def check_perturbation(perturbation: object) -> None:
-    """Raise where ``perturbation`` is not a set: its class, say, or a radius."""
+    """Raise where that is not a set, but a class, say, or a radius."""
     if not isinstance(perturbation, Perturbation):
         raise TypeError(f"perturbation must be a set such as L2Ball(0.1), got {perturbation!r}")
-
-
-def distances(a: Tensor, b: Tensor, p: float) -> Tensor:
-    """All p-norm distances between rows, by differences: exact near 0, where products are not."""
-    return torch.cdist(a, b, p=p, compute_mode="donot_use_mm_for_euclid_dist")

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import product
-
-import torch
 
 from ..checks import check_alike, check_floats, check_shape
 from ..samples import Labelled, check_kind
-from .base import INSIDE_ULPS, Perturbation, check_perturbation
-
-# Distances held at a time: 32 MiB of float64.
-_BLOCK = 2**22
+from .base import Perturbation, check_perturbation
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,14 +39,16 @@ def compatible(sample: Labelled, perturbation: Perturbation) -> Compatibility:
     """Whether no two sets B(x_i), B(x_j) of opposite labels meet, as every theorem assumes.
 
     The gap is exact to rounding for every set of this package, in the norm of the ball (with a
-    box too: the segment between two centres stays in it), Euclidean for caps and finite sets.
-    Sets that touch, or come closer than rounding can tell, meet. All pairs are looked at, in
-    blocks of bounded memory. Raises ``ValueError`` for labels other than -1 and +1.
+    box too: the segment between two centres stays in it), Euclidean for caps and finite sets; for
+    other sets, Euclidean too, it is found by projections, to ten digits. Sets that touch, or come
+    closer than rounding can tell, meet. All pairs are looked at, in blocks of bounded memory.
+    Raises ``ValueError`` for labels other than -1 and +1, and where it is not found out whether
+    two sets meet.
     """
     check_kind(sample)
     check_perturbation(perturbation)
     x, y = sample.x, sample.y
-    _, flat = perturbation._flat("x", x, x)
+    perturbation.contains(x, x)  # the set's own checks of x
     check_floats("y", y)
     check_shape("y", y, x.shape[:1])
     check_alike("y", y, "x", x)
@@ -61,15 +57,7 @@ def compatible(sample: Labelled, perturbation: Perturbation) -> Compatibility:
     rows, cols = (y < 0).nonzero().flatten(), (y > 0).nonzero().flatten()
     if not len(rows) or not len(cols):
         return Compatibility(True, None, math.inf)
-    side = max(1, math.isqrt(_BLOCK // perturbation._compared))
-    gap, pair = math.inf, (0, 0)
-    for some_rows, some_cols in product(torch.split(rows, side), torch.split(cols, side)):
-        block = perturbation._gaps(flat, some_rows, some_cols)
-        least, where = block.flatten().min(0)
-        if float(least) < gap:
-            i, j = divmod(int(where), len(some_cols))
-            gap, pair = float(least), (int(some_rows[i]), int(some_cols[j]))
-    rounding = INSIDE_ULPS * torch.finfo(x.dtype).eps * float(perturbation._size(flat).max())
-    if gap <= rounding:
+    gap, pair = perturbation.nearest_pair(x, rows, cols)
+    if gap == 0:
         return Compatibility(False, (min(pair), max(pair)), 0.0)
     return Compatibility(True, None, gap)

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from ..checks import check_alike, check_floats, check_integer, check_shape
 from ..numerics import row_norm
-from .base import Length, Perturbation, Region, distances
+from .base import Length, Perturbation, StepSets
+from .hull import Hull, UnknownHull
+from .projections import distances
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -23,6 +25,8 @@ class Finite(Perturbation):
     """
 
     candidates: Tensor
+
+    finite = True
 
     def __post_init__(self) -> None:
         check_floats("candidates", self.candidates, min_dim=3)
@@ -56,7 +60,7 @@ class Finite(Perturbation):
         """Not for a finite set: raises ``TypeError``."""
         raise TypeError("Finite has no radius to set; choose other candidates instead")
 
-    def at(self, x: Tensor) -> Region:
+    def at(self, x: Tensor) -> StepSets:
         """The candidates of the fixed examples ``x`` (n, ...), for loops: see ``Perturbation``."""
         return _Choice(self, x)
 
@@ -89,7 +93,7 @@ class Finite(Perturbation):
     def _project(self, z: Tensor, x: Tensor) -> Tensor:
         return self._chosen(self._distance(z).argmin(1))
 
-    def _argmax(self, g: Tensor, x: Tensor) -> Tensor:
+    def _argmax_linear(self, g: Tensor, x: Tensor) -> Tensor:
         return self._chosen((self._flat_candidates() * g.unsqueeze(1)).sum(2).argmax(1))
 
     def _random(self, x: Tensor, generator: torch.Generator) -> Tensor:
@@ -99,8 +103,10 @@ class Finite(Perturbation):
     def _grid(self, x: Tensor, size: int) -> Tensor:
         return self._flat_candidates()
 
-    @property
-    def _compared(self) -> int:
+    def _hull(self, x: Tensor, dtype: torch.dtype) -> Hull:
+        raise UnknownHull("Finite is a list, not bounded but enumerated: GridMax() does")
+
+    def _compared(self, x: Tensor) -> int:
         return self.candidates.shape[1] ** 2
 
     def _gaps(self, x: Tensor, rows: Tensor, cols: Tensor) -> Tensor:
@@ -126,8 +132,10 @@ class Finite(Perturbation):
         return points[torch.arange(len(points), device=points.device), index]
 
 
-class _Choice(Region):
+class _Choice(StepSets):
     """Finite sets have no small steps: every step goes to the candidate furthest up ``g``."""
+
+    is_point = False  # the radius costs more than it would save
 
     def ascend(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
         return self.sets.argmax_linear(g, self.x)

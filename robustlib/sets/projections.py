@@ -14,6 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+ROUNDING = 4  # roundings of a point that is in its set
 # Squares of numbers above this are normal floats; next to 1, numbers below it are nothing.
 _TINY = 1e-150
 
@@ -120,3 +121,8 @@ def unit_rows(v: Tensor) -> Tensor:
     scaled = v / torch.where(top > 0, top, 1.0)
     norms = torch.linalg.vector_norm(scaled, dim=1, keepdim=True)
     return scaled / torch.where(norms > 0, norms, 1.0)
+
+
+def distances(a: Tensor, b: Tensor, p: float) -> Tensor:
+    """All p-norm distances between rows, by differences: exact near 0, where products are not."""
+    return torch.cdist(a, b, p=p, compute_mode="donot_use_mm_for_euclid_dist")

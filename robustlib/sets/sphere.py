@@ -10,13 +10,41 @@ from torch import Tensor
 
 from ..checks import check_real
 from ..numerics import row_norm
-from .arcs import CapRegion
-from .base import Perturbation, Region, distances
-from .projections import unit_rows
-from .uniform import cap_point, step_on_sphere
+from .base import Length, Perturbation, StepSets
+from .great_circle import orthogonal, split, step_on_sphere, turn
+from .projections import distances, unit_rows
+from .sphere_hull import CapHull
+from .steps import FlatSteps, scaled, squares
+from .uniform import cap_point
 
 # How far from norm 1 a row may be and still be called a unit row; as a Sample has it.
 _UNIT_ULPS = 64
+
+
+class CapSteps(FlatSteps):
+    """Caps, for loops: steps and projections along great circles."""
+
+    def __init__(self, sets: Perturbation, x: Tensor) -> None:
+        super().__init__(sets, x)
+        self.centre = unit_rows(self.flat.double()).to(x)  # the rounded x serves as well
+
+    def _surely_inside(self, z: Tensor) -> Tensor:
+        ulp = torch.finfo(z.dtype).eps
+        size = torch.linalg.vector_norm(z, dim=1, dtype=torch.float64)
+        away = torch.linalg.vector_norm(z - self.centre, dim=1, dtype=torch.float64)
+        # of the 8 roundings allowed, 5 may be along the normal and 2 along the sphere
+        angle = 2 * (away.clamp(max=2) / 2).asin()
+        reach = 2 * math.asin(min(self.eps, 2.0) / 2)
+        inside: Tensor = ((size - 1).abs() <= 5 * ulp) & (angle <= reach + 2 * ulp)
+        return inside
+
+    def _near(self, z: Tensor) -> Tensor:
+        return turn(self.centre, z, min(self.eps, 2.0), self.scratch)
+
+    def _up(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
+        chord = length.clamp(max=2) if isinstance(length, Tensor) else min(length, 2.0)
+        g, size = scaled(g, squares(g, self.scratch).sqrt())
+        return self._near(turn(z, g.div_(size), chord, self.scratch))
 
 
 @dataclass(frozen=True, repr=False)
@@ -28,6 +56,8 @@ class SphereCap(Perturbation):
     """
 
     rho: float
+
+    on_sphere = fills_cap = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rho", check_real("rho", self.rho, minimum=0))
@@ -44,10 +74,18 @@ class SphereCap(Perturbation):
         """The cap of chord ``radius``."""
         return SphereCap(check_real("radius", radius, minimum=0))
 
-    def at(self, x: Tensor) -> Region:
+    def at(self, x: Tensor) -> StepSets:
         """The caps round the fixed examples ``x`` (n, ...), for loops: see ``Perturbation``."""
         # S^0 is two points: no great circle to move on
-        return CapRegion(self, x) if x[:1].numel() != len(x[:1]) else Region(self, x)
+        return CapSteps(self, x) if x[:1].numel() != len(x[:1]) else StepSets(self, x)
+
+    def _hull(self, x: Tensor, dtype: torch.dtype) -> CapHull:
+        centre = x / torch.linalg.vector_norm(x, dim=1, keepdim=True)
+        # x as it was given is in its set, though its norm may be off by more roundings than that
+        slack = torch.maximum(2 * row_norm(x - centre), self._slack(x, dtype))
+        # S^0 is two points
+        rho = 0.0 if x.shape[1] == 1 and self.rho < 2 else min(self.rho, 2.0)
+        return CapHull(centre, torch.full_like(x[:, 0], rho), slack)
 
     def _check_centre(self, x: Tensor, flat: Tensor) -> None:
         off = (row_norm(flat) - 1).abs() > _UNIT_ULPS * torch.finfo(x.dtype).eps
@@ -83,7 +121,7 @@ class SphereCap(Perturbation):
             return torch.where(zero | (self.rho < 2), x, z)
         if self.rho >= 2:
             return torch.where(zero, start, z)
-        tangent, sine, cosine = _split(z, x)
+        tangent, sine, cosine = split(z, x)
         # sin(psi/2), half the chord from x to z/|z|: each formula cancels where the other is used
         near, far = sine / torch.hypot(sine, 1 + cosine.clamp(min=0)), ((1 - cosine) / 2).sqrt()
         half_sine = torch.where(cosine > 0, near, far)
@@ -91,7 +129,7 @@ class SphereCap(Perturbation):
         nearest = torch.where(2 * half_sine <= self.rho, z, rim)
         return torch.where(zero, start, nearest)
 
-    def _argmax(self, g: Tensor, x: Tensor) -> Tensor:
+    def _argmax_linear(self, g: Tensor, x: Tensor) -> Tensor:
         # |g - p|^2 and -2 <g, p> differ by a constant on the sphere
         return self._project(g, x)
 
@@ -123,7 +161,7 @@ class SphereCap(Perturbation):
             ]
         )
         half_sine = chord / 2 * torch.cat([share.sqrt(), share.new_ones(ring)])
-        first = _orthogonal(x)
+        first = orthogonal(x)
         second = torch.linalg.cross(x, first)
         tangent = turn.cos()[:, None] * first[:, None] + turn.sin()[:, None] * second[:, None]
         return step_on_sphere(x[:, None], tangent, half_sine[:, None])
@@ -138,25 +176,3 @@ class SphereCap(Perturbation):
         reach = 0.0 if x.shape[1] == 1 else 4 * math.asin(self.rho / 2)
         angle = 2 * torch.atan2(apart, distances(a, -b, 2.0))
         return 2 * ((angle - reach).clamp(min=0) / 2).sin()
-
-
-def _split(z: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Unit rows z as cosine * x + sine * tangent, sine >= 0, |tangent| = 1, tangent | x."""
-    cosine = (z * x).sum(1, keepdim=True)
-    tangent = z - cosine * x
-    # once more: after cancellation what is left may lean towards x
-    tangent = tangent - (tangent * x).sum(1, keepdim=True) * x
-    sine = torch.linalg.vector_norm(tangent, dim=1, keepdim=True)
-    # what rounding leaves over is no direction
-    parallel = sine <= 8 * torch.finfo(z.dtype).eps
-    return (
-        torch.where(parallel, _orthogonal(x), unit_rows(tangent)),
-        torch.where(parallel, 0.0, sine),
-        cosine,
-    )
-
-
-def _orthogonal(x: Tensor) -> Tensor:
-    """A unit vector orthogonal to each unit row, towards the axis least aligned with it."""
-    axis = torch.zeros_like(x).scatter(1, x.abs().argmin(1, keepdim=True), 1.0)
-    return unit_rows(axis - (axis * x).sum(1, keepdim=True) * x)

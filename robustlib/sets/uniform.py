@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from .great_circle import step_on_sphere
 from .projections import unit_rows
 
 # Proposals per example before the walk takes over, and sweeps of the walk over all coordinates.
@@ -39,12 +40,6 @@ def cap_point(x: Tensor, rho: float, generator: torch.Generator) -> Tensor:
     for _ in range(2):  # twice: a draw almost along x loses digits in the first subtraction
         tangent = unit_rows(tangent - (tangent * x).sum(1, keepdim=True) * x)
     return step_on_sphere(x, tangent, half_sine)
-
-
-def step_on_sphere(x: Tensor, tangent: Tensor, half_sine: Tensor) -> Tensor:
-    """x cos(a) + tangent sin(a), given sin(a/2): accurate however small the angle is."""
-    half_cosine = ((1 - half_sine) * (1 + half_sine)).clamp(min=0).sqrt()
-    return x + 2 * half_sine * (half_cosine * tangent - half_sine * x)
 
 
 def _reject_from_sphere(x: Tensor, rho: float, generator: torch.Generator) -> Tensor:

@@ -15,13 +15,13 @@ from ..attacks.gradient import PGD
 from ..attacks.oracle import Model, Oracle, outputs
 from ..checks import check_integer, check_real
 from ..losses import Loss
-from ..sets import Finite, Perturbation
+from ..sets import Perturbation
+from ..sets.hull import Hull
 from .layers import Layers, read_layers, simplified
 from .output import check_fits
 from .pieces import DIMENSIONS, PieceTree
 from .relaxation import rounding_error
 from .search import Search, Tree, exact_search
-from .supports import Support, support_of
 from .units import UnitTree
 
 TOLERANCE = 5e-7  # in the loss
@@ -69,7 +69,7 @@ class BranchAndBound(Attack):
 
     def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
         sets = oracle.perturbation
-        if isinstance(sets, Finite):
+        if sets.finite:
             GridMax().move(oracle, generator)
             return
         points = PGD(restarts=4).move(oracle, generator).clone()
@@ -89,15 +89,14 @@ class BranchAndBound(Attack):
         perturbation: Perturbation,
         loss: Loss,
     ) -> Search:
-        if isinstance(perturbation, Finite):
+        if perturbation.finite:
             return _enumerated(model, x, y, perturbation, loss)
-        layers, sets = read_layers(model), support_of(perturbation, x)
-        found = None
-        if layers is not None and sets is not None:
+        layers, found = read_layers(model), None
+        if layers is not None:
             check_fits(layers, x)
             found = search_known(
                 layers,
-                sets,
+                perturbation.hull(x),
                 model,
                 x,
                 y,
@@ -119,7 +118,7 @@ class BranchAndBound(Attack):
 
 def search_known(
     layers: Layers,
-    sets: Support,
+    sets: Hull,
     model: Model,
     x: Tensor,
     y: Tensor,
@@ -151,13 +150,13 @@ def search_known(
     )
 
 
-def tree_for(layers: Layers, sets: Support) -> Tree | None:
+def tree_for(layers: Layers, sets: Hull) -> Tree | None:
     """Hidden units or pieces, whichever ends; None where neither does."""
     d, simple = sets.centre.shape[1], simplified(layers)
     first = simple.layers[0].activation
     units = len(simple.layers) == 2 and first is not None and first.rectifier
-    # a cap's hull is not the cap; in the plane there are fewer pieces than patterns of units
-    if d < DIMENSIONS or (d == DIMENSIONS and not (units and sets.p is not None)):
+    # a hull may be more than its set; in space there are fewer pieces than patterns of units
+    if d < DIMENSIONS or (d == DIMENSIONS and not (units and sets.exact)):
         return PieceTree(simple, sets)
     hidden, out = simple.layers[0], simple.layers[-1]
     return UnitTree(hidden, out, sets) if units else None
@@ -169,7 +168,7 @@ def _outputs(model: Model, z: Tensor) -> Tensor:
         return f
 
 
-def _enumerated(model: Model, x: Tensor, y: Tensor, sets: Finite, loss: Loss) -> Search:
+def _enumerated(model: Model, x: Tensor, y: Tensor, sets: Perturbation, loss: Loss) -> Search:
     """All candidates of every example."""
     grid = sets.grid(x, 1)
     n, k = grid.shape[:2]

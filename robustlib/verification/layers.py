@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from ..activations import Activation, read_module
 from ..networks import DeepNet, TwoLayerNet
-from .supports import UNIT
+from ..sets.hull import UNIT
 
 # Relative error of one operation where float32 products may be computed in a shorter format.
 _SHORT = {"highest": 2.0**-24, "high": 2.0**-11, "medium": 2.0**-8}

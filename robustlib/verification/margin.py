@@ -20,9 +20,9 @@ from torch import Tensor
 
 from ..activations import Activation
 from ..numerics import row_norm
+from ..sets.hull import Hull, gamma
 from .layers import Layers
 from .relaxation import LinearRelaxation, lines
-from .supports import Support, gamma
 
 
 class MarginBound:
@@ -31,7 +31,7 @@ class MarginBound:
     Sets count as whole balls, without their box and off the sphere. Of use where they are small.
     """
 
-    def __init__(self, layers: Layers, sets: Support) -> None:
+    def __init__(self, layers: Layers, sets: Hull) -> None:
         self._layers, self._sets = layers, sets
         first, *rest = layers.layers
         # the norms of rows, where the first layer's are dual to that of the sets
@@ -49,14 +49,14 @@ class MarginBound:
         near, noise = self._forward(sets)
         return self._back(sets, y.double(), near, noise)
 
-    def _forward(self, sets: Support) -> tuple[list[LinearRelaxation], list[Tensor]]:
+    def _forward(self, sets: Hull) -> tuple[list[LinearRelaxation], list[Tensor]]:
         """Lines of the units of each hidden layer, and what rounding adds to units of each layer.
 
         The latter, (n,), is to be multiplied by the norms of the rows of ``size``.
         """
         unit, own = self._layers.unit, gamma(self._layers.roundings)
         room, centre = sets.radius + sets.slack, sets.centre
-        far = room * (math.sqrt(centre.shape[1]) if sets.p == math.inf else 1.0)
+        far = room * sets.stretch
         near: list[LinearRelaxation] = []
         noise: list[Tensor] = []
         for k, layer in enumerate(self._layers.layers):
@@ -79,7 +79,7 @@ class MarginBound:
         raise AssertionError
 
     def _back(
-        self, sets: Support, y: Tensor, near: list[LinearRelaxation], noise: list[Tensor]
+        self, sets: Hull, y: Tensor, near: list[LinearRelaxation], noise: list[Tensor]
     ) -> Tensor:
         """The least value on the sets of a linear function below y f."""
         unit, own = self._layers.unit, gamma(self._layers.roundings)

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from ..checks import check_choice
-from ..sets import Finite, Perturbation, check_perturbation
+from ..sets import Perturbation, check_perturbation
+from ..sets.hull import Hull
 from .layers import Layers, read_layers, simplified
 from .relaxation import relax, rounding_error
-from .supports import Support, support_of
 
 METHODS = ("interval", "linear")
 _NUMBERS = 2**23  # held at once: larger samples are bounded in blocks of examples
@@ -46,8 +46,9 @@ def output_bounds(
     that ``perturbation.contains``. Exact for affine models, up to rounding.
 
     The model must be a ``TwoLayerNet``, a ``DeepNet``, or an ``nn.Sequential`` of Linear, Flatten,
-    ReLU, Tanh, SiLU and GELU with one output: ``TypeError`` for others, and for ``Finite`` sets,
-    which are enumerated instead. The model is taken in evaluation mode.
+    ReLU, Tanh, SiLU and GELU with one output: ``TypeError`` for others, for ``Finite`` sets,
+    which are enumerated instead, and for a set without a support function. The model is taken in
+    evaluation mode.
     """
     check_choice("method", method, METHODS)
     layers = read_layers(model)
@@ -57,11 +58,10 @@ def output_bounds(
             f"output, got {type(model).__name__}"
         )
     check_perturbation(perturbation)
-    if isinstance(perturbation, Finite):
-        raise TypeError("perturbation must not be Finite: enumerate it, GridMax() does")
-    whole = support_of(perturbation, x)
-    if whole is None:
-        raise TypeError(f"perturbation must be a cap or a ball, got {perturbation!r}")
+    if perturbation.finite:
+        kind = type(perturbation).__name__
+        raise TypeError(f"perturbation must not be {kind}: enumerate it, GridMax() does")
+    whole = perturbation.hull(x)
     check_fits(layers, x)
     low, high, _ = ranges(layers, whole, linear=method == "linear")
     return OutputBounds(low, high, method)
@@ -79,7 +79,7 @@ def check_fits(layers: Layers, x: Tensor) -> None:
         raise ValueError(f"x is on {x.device} but the model is on {weight.device}")
 
 
-def ranges(layers: Layers, whole: Support, *, linear: bool) -> tuple[Tensor, Tensor, Tensor]:
+def ranges(layers: Layers, whole: Hull, *, linear: bool) -> tuple[Tensor, Tensor, Tensor]:
     """Bounds (n,) and (n,) of the outputs as computed, and two points (2, n, d) to try: where the
     linear functions below and above f are smallest and largest.
     """

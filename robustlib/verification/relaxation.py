@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from ..activations import Activation
+from ..sets.hull import UNIT, Hull, gamma
 from .layers import Layer, Layers
-from .supports import UNIT, Support, gamma
 
 _SAMPLES = 33  # points at which a smooth activation is compared with a line
 
@@ -34,13 +34,13 @@ class LinearRelaxation:
     height: Tensor
 
 
-def first_interval(layer: Layer, support: Support) -> tuple[Tensor, Tensor]:
+def first_interval(layer: Layer, hull: Hull) -> tuple[Tensor, Tensor]:
     """The exact range (n, k) of every output of the first layer, outward by its rounding."""
-    weight = layer.weight[None].expand(len(support), -1, -1)
-    middle = support.centre @ layer.weight.T + layer.bias
-    size = 2 * (support.reach @ layer.size[:, :-1].T) + layer.size[:, -1]
+    weight = layer.weight[None].expand(len(hull), -1, -1)
+    middle = hull.centre @ layer.weight.T + layer.bias
+    size = 2 * (hull.reach @ layer.size[:, :-1].T) + layer.size[:, -1]
     slack = gamma(4 * layer.weight.shape[1] + 64) * size
-    up, down = support.largest(weight)[0], support.largest(-weight)[0]
+    up, down = hull.support_function(weight)[0], hull.support_function(-weight)[0]
     return middle - down - slack, middle + up + slack
 
 
@@ -131,7 +131,7 @@ def _ends(activation: Activation, low: Tensor, high: Tensor) -> tuple[Tensor, Te
 def backward(
     layers: tuple[Layer, ...],
     relaxed: list[LinearRelaxation],
-    support: Support,
+    hull: Hull,
     weight: Tensor,
     roundings: int,
 ) -> tuple[Tensor, Tensor]:
@@ -142,7 +142,7 @@ def backward(
     """
     const = torch.zeros_like(weight[..., 0])
     size = torch.zeros_like(const)
-    reach = support.reach
+    reach = hull.reach
     for k in range(len(layers) - 1, -1, -1):
         layer = layers[k]
         inputs = relaxed[k - 1].height if k else reach
@@ -157,8 +157,8 @@ def backward(
             extent = up @ above[1].abs()[..., None] - down @ below[1].abs()[..., None]
             const, size = const + offset[..., 0], size + extent[..., 0]
             weight = up * above[0][:, None] + down * below[0][:, None]
-    value, v = support.largest(weight)
-    at_centre = (weight @ support.centre[..., None])[..., 0]
+    value, v = hull.support_function(weight)
+    at_centre = (weight @ hull.centre[..., None])[..., 0]
     size = size + 2 * (weight.abs() @ reach[..., None])[..., 0]
     return const + at_centre + value + gamma(roundings) * size, v
 
@@ -178,11 +178,11 @@ class Relaxed:
     highest: Tensor
 
 
-def relax(layers: Layers, support: Support, *, linear: bool) -> Relaxed:
+def relax(layers: Layers, hull: Hull, *, linear: bool) -> Relaxed:
     """Bounds through the net: by intervals alone, or by linear functions at every layer."""
     relaxed: list[LinearRelaxation] = []
-    low, high = first_interval(layers.layers[0], support)
-    lowest = highest = torch.zeros_like(support.centre)
+    low, high = first_interval(layers.layers[0], hull)
+    lowest = highest = torch.zeros_like(hull.centre)
     for k, layer in enumerate(layers.layers):
         if k:
             s = layers.layers[k - 1].activation
@@ -190,11 +190,11 @@ def relax(layers: Layers, support: Support, *, linear: bool) -> Relaxed:
             low, high = interval_step(layer, *ends)
         if linear:
             eye = torch.eye(len(layer.weight), dtype=low.dtype, device=low.device)
-            eye = eye.expand(len(support), -1, -1)
+            eye = eye.expand(len(hull), -1, -1)
             upto, last = layers.layers[: k + 1], k + 1 == len(layers.layers)
             if k or last:
-                above, up = backward(upto, relaxed, support, eye, layers.roundings)
-                below, down = backward(upto, relaxed, support, -eye, layers.roundings)
+                above, up = backward(upto, relaxed, hull, eye, layers.roundings)
+                below, down = backward(upto, relaxed, hull, -eye, layers.roundings)
                 low, high = torch.maximum(low, -below), torch.minimum(high, above)
                 lowest, highest = down[:, 0], up[:, 0]
         if k + 1 < len(layers.layers):
@@ -215,7 +215,7 @@ def activation_range(
     return down - slack, up + slack
 
 
-def rounding_error(layers: Layers, support: Support) -> Tensor:
+def rounding_error(layers: Layers, hull: Hull) -> Tensor:
     """How far (n,) the model's output, as computed, may be from the exact f in the exact set.
 
     The standard running error analysis, with the unit of rounding of the model's dtype: layer by
@@ -223,17 +223,17 @@ def rounding_error(layers: Layers, support: Support) -> Tensor:
     what a point may lie outside the set times a Lipschitz constant in the set's norm. Slopes are
     bounded on intervals widened by both: rounding may switch a unit on that is off in the set.
     """
-    size = support.reach
+    size = hull.reach
     error = torch.zeros_like(size)
     steep = torch.eye(size.shape[1], dtype=size.dtype, device=size.device).expand(len(size), -1, -1)
     unit, last = layers.unit, layers.layers[-1]
-    low, high = first_interval(layers.layers[0], support)
+    low, high = first_interval(layers.layers[0], hull)
     for layer in layers.layers:
         terms, offset = layer.size[:, :-1], layer.size[:, -1]
         total = (size + error) @ terms.T + offset
         error = error @ terms.T + gamma(terms.shape[1] + 8, unit) * total
         steep = layer.weight.abs() @ steep
-        outside = support.slack[:, None] * support.dual_norm(steep) * (1 + gamma(layers.roundings))
+        outside = hull.slack[:, None] * hull.dual_norm(steep) * (1 + gamma(layers.roundings))
         if layer is last:
             error = error + 4 * unit * total
             break

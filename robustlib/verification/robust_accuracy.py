@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -15,13 +16,13 @@ from ..attacks.oracle import Model, Oracle, outputs
 from ..checks import check_choice
 from ..losses import Logistic
 from ..samples import Labelled, check_labelled
-from ..sets import Finite, Perturbation
+from ..sets import Perturbation
+from ..sets.hull import Hull, UnknownHull
 from .branch_and_bound import search_known
 from .layers import Layers, read_layers
 from .margin import MarginBound
 from .output import check_fits, ranges
 from .search import EFFORTS
-from .supports import Support, support_of
 
 _PATIENCE = 3  # questions to the model before a proof that no attack breaks an example may pay
 _PART = 64  # examples that are proved right together; with fewer it never pays
@@ -101,12 +102,14 @@ def robust_accuracy(
     check_arguments(model, x, y, perturbation, Logistic())
     verdict = _Verdict(model, x, y, perturbation)
     with undisturbed(model, x.device):
-        layers, sets = read_layers(model), support_of(perturbation, x)
+        layers, sets = read_layers(model), None
         if layers is not None and layers.unbounded is not None:
             layers = None  # an activation without the facts that a proof needs
+        with suppress(UnknownHull):
+            sets = perturbation.hull(x)
         proof = _Proof(layers, sets, y)
         oracle = Oracle(model, x, y, perturbation, Logistic(), decide=proof)
-        if isinstance(perturbation, Finite):
+        if perturbation.finite:
             verdict.offer(GridMax().answer(oracle))
             return verdict.all_seen(f"by looking at {perturbation.grid(x, 1).shape[1]} points")
         if oracle.region.is_point:
@@ -151,7 +154,7 @@ class _Proof:
     The likeliest come first: where a part of them has none, the rest is not looked at.
     """
 
-    def __init__(self, layers: Layers | None, sets: Support | None, y: Tensor) -> None:
+    def __init__(self, layers: Layers | None, sets: Hull | None, y: Tensor) -> None:
         self._layers, self._sets, self._y = layers, sets, y
         self._questions = 0
         self.proved = torch.zeros_like(y, dtype=torch.bool)

@@ -15,12 +15,12 @@ from ..attacks.oracle import Model, outputs
 from ..checks import check_choice, check_integer
 from ..losses import Logistic, Loss
 from ..samples import Labelled, check_labelled
-from ..sets import Finite, Perturbation
+from ..sets import Perturbation
+from ..sets.hull import UnknownHull
 from .branch_and_bound import search_known
 from .layers import read_layers
 from .output import check_fits, ranges
 from .search import EFFORTS
-from .supports import support_of
 
 _MEET = 1e-6  # ends this close count as one number
 _FAR = 100.0  # an output where a one-sided loss no longer rises
@@ -116,18 +116,16 @@ def robust_loss(
         # a loss that rises on both sides of its label does not ask for the smallest margin
         found.offer(attacks[0](model, x, y, perturbation=perturbation, loss=Logistic()))
     with undisturbed(model, x.device):
-        if isinstance(perturbation, Finite):
+        if perturbation.finite:
             return _enumerated(found, perturbation)
-        layers, sets = read_layers(model), support_of(perturbation, x)
-        vague = None if layers is None else layers.unbounded
-        if layers is None or sets is None or vague is not None:
-            unknown = model if layers is None else perturbation
-            if perturbation.radius == 0:
-                words = "exact, the only point of its set"
-                return found.result(found.loss, (words,) * len(x), found.margin > 0)
-            words = f"no bounds for {vague or type(unknown).__name__}: from below only"
-            top = torch.full_like(found.loss, math.inf)
-            return found.result(top, (words,) * len(x))
+        layers = read_layers(model)
+        if layers is None or layers.unbounded is not None:
+            words = type(model).__name__ if layers is None else str(layers.unbounded)
+            return _from_below(found, perturbation, words)
+        try:
+            sets = perturbation.hull(x)
+        except UnknownHull as unknown:
+            return _from_below(found, perturbation, str(unknown))
         check_fits(layers, x)
         low, high, points = ranges(layers, sets, linear=True)
         for z in points:
@@ -214,10 +212,20 @@ class _Found:
         )
 
 
-def _enumerated(found: _Found, sets: Finite) -> RobustLoss:
+def _enumerated(found: _Found, sets: Perturbation) -> RobustLoss:
     """All candidates, each through the model."""
     grid = sets.grid(found.x, 1)
     for z in grid.unbind(1):
         found.offer(z)
     words = f"exact by looking at {grid.shape[1]} candidates"
     return found.result(found.loss, (words,) * len(grid), found.margin > 0)
+
+
+def _from_below(found: _Found, sets: Perturbation, reason: str) -> RobustLoss:
+    """What was found, without a bound from above, unless there is only one point."""
+    if sets.radius == 0:
+        words = "exact, the only point of its set"
+        return found.result(found.loss, (words,) * len(found.x), found.margin > 0)
+    top = torch.full_like(found.loss, math.inf)
+    words = f"no bounds for {reason}: from below only"
+    return found.result(top, (words,) * len(found.x))

@@ -22,10 +22,10 @@ import torch
 from scipy.optimize import linprog
 from torch import Tensor
 
+from ..sets.hull import Hull, Polytope, gamma
 from .layers import Layer
 from .relaxation import first_interval
 from .search import Nodes
-from .supports import Support, gamma
 
 _STEPS = 40  # of the primal-dual method in an ordinary node
 _LAST = 2000  # and in one whose bound is its node's true maximum, where precision counts
@@ -34,15 +34,15 @@ _LAST = 2000  # and in one whose bound is its node's true maximum, where precisi
 class UnitTree:
     """The nodes of a two-layer ReLU net, all examples and both signs at once."""
 
-    def __init__(self, hidden: Layer, out: Layer, support: Support) -> None:
-        self.support, self.weight = support, hidden.weight
-        n, (m, d) = len(support), hidden.weight.shape
-        self.low, self.high = first_interval(hidden, support)
-        self.centre = support.centre @ hidden.weight.T + hidden.bias
+    def __init__(self, hidden: Layer, out: Layer, hull: Hull) -> None:
+        self.hull, self.weight = hull, hidden.weight
+        n, (m, d) = len(hull), hidden.weight.shape
+        self.low, self.high = first_interval(hidden, hull)
+        self.centre = hull.centre @ hidden.weight.T + hidden.bias
         sign = torch.tensor([1.0, -1.0]).to(out.weight).repeat(n)[:, None]
         self.coefficient = sign * out.weight  # (2n, m)
         self.offset = (sign * out.bias)[:, 0]
-        self.size = 2 * (support.reach @ hidden.size[:, :-1].T) + hidden.size[:, -1]
+        self.size = 2 * (hull.reach @ hidden.size[:, :-1].T) + hidden.size[:, -1]
         self.roundings = 64 + 8 * (m + d)
         low, high = self._twice(self.low), self._twice(self.high)
         self.mixed = (low < 0) & (high > 0)
@@ -65,7 +65,7 @@ class UnitTree:
                 None,
                 hidden.size[here] + hidden.size[other],
             )
-            low, high = (self._twice(t) for t in first_interval(apart, support))
+            low, high = (self._twice(t) for t in first_interval(apart, hull))
             slope, lift = _chord(low, high)
             near = torch.maximum(-low, high) < self.lift[:, here]
             near &= self.convex[:, here]
@@ -78,10 +78,10 @@ class UnitTree:
 
     def roots(self) -> Nodes:
         """One node for each problem: nothing split."""
-        rows = torch.arange(2 * len(self.support), device=self.weight.device)
+        rows = torch.arange(2 * len(self.hull), device=self.weight.device)
         state = torch.zeros(len(rows), len(self.weight), dtype=torch.int8, device=rows.device)
         kappa = self.coefficient * self.slope
-        v = self._twice(torch.zeros_like(self.support.centre))
+        v = self._twice(torch.zeros_like(self.hull.centre))
         return Nodes(rows, (state, kappa, v, torch.full_like(rows, -1)))
 
     def bound(self, nodes: Nodes, *, last: bool = False) -> tuple[Tensor, Tensor, Nodes, Tensor]:
@@ -89,7 +89,7 @@ class UnitTree:
         whether that unit makes the bound loose."""
         row, (state, kappa, v, _) = nodes.row, nodes.parts
         example = row // 2
-        support = self.support.rows(example)
+        hull = self.hull.rows(example)
         a, mixed, slope = self.coefficient[row], self.mixed[row], self.slope[row]
         low, zc = self.low[example], self.centre[example]
         fixed = torch.where(low >= 0, a, 0.0)  # of a unit that keeps its sign
@@ -107,7 +107,7 @@ class UnitTree:
         start = self.offset[row] + const.sum(1)
 
         def value(kappa: Tensor) -> tuple[Tensor, Tensor]:
-            gain, v = support.largest(kappa @ self.weight)
+            gain, v = hull.support_function(kappa @ self.weight)
             size = (kappa.abs() * self.size[example]).sum(1) + 2 * const.abs().sum(1)
             size = size + (a.abs() * self.size[example]).sum(1) + self.offset[row].abs()
             slack = gamma(self.roundings) * size
@@ -118,12 +118,12 @@ class UnitTree:
         best_kappa = kappa
         steps = _LAST if last else _STEPS
         # how far v and the scaled kappa have to go, relative to each other
-        ratio = (support.length / ((a * self.norms).norm(dim=1) + 1e-300)).clamp(1e-12, 1e12)
+        ratio = (hull.length / ((a * self.norms).norm(dim=1) + 1e-300)).clamp(1e-12, 1e12)
         tau = (ratio / self.lipschitz)[:, None]
         sigma = 1 / (ratio * self.lipschitz)[:, None] / self.norms**2
         sums, count, check = (torch.zeros_like(kappa), torch.zeros_like(v)), 0, 5
         for step in range(1, steps + 1):
-            moved = support.nearest(v + tau * (kappa @ self.weight))
+            moved = hull.project(v + tau * (kappa @ self.weight))
             z = zc + (2 * moved - v) @ self.weight.T
             kappa = (kappa - sigma * z).clamp(min=lo, max=hi)
             v = moved
@@ -140,12 +140,13 @@ class UnitTree:
                 kappa, v = mean, sums[1] / count
                 sums, count = (torch.zeros_like(kappa), torch.zeros_like(v)), 0
                 check = min(check + 40, 2 * check)
-        if last and support.p in (1.0, math.inf):
+        shapes = [hull.rows(row.new_tensor([i])).polytope() for i in range(last * len(row))]
+        if any(shapes):
             # a linear program: to the last digit by the simplex method
-            for i in range(len(row)):
-                k, where = _vertex(
-                    support.rows(row.new_tensor([i])), self.weight, zc[i], lo[i], hi[i]
-                )
+            for i, shape in enumerate(shapes):
+                if shape is None:
+                    continue
+                k, where = _vertex(shape, self.weight, zc[i], lo[i], hi[i])
                 kappa[i], v[i] = k.clamp(min=lo[i], max=hi[i]), where
             new, point = value(kappa)
             best_kappa = torch.where((new < best)[:, None], kappa, best_kappa)
@@ -158,7 +159,7 @@ class UnitTree:
         unit = excess.argmax(1) if excess.shape[1] else torch.full_like(row, -1)
         unit = torch.where(free.any(1), unit, -1)
         loose = excess.amax(1) > 1e-9 if excess.shape[1] else unit >= 0
-        points = support.centre + torch.stack([v, point])
+        points = hull.centre + torch.stack([v, point])
         again = Nodes(row, (state, best_kappa, v, unit))
         return best, points, again, (unit >= 0) & (loose | last)
 
@@ -192,7 +193,7 @@ def _chord(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _vertex(
-    support: Support, weight: Tensor, centre: Tensor, lo: Tensor, hi: Tensor
+    shape: Polytope, weight: Tensor, centre: Tensor, lo: Tensor, hi: Tensor
 ) -> tuple[Tensor, Tensor]:
     """The best kappa (m,) and v (d,) of one node, by scipy's HiGHS, on a set that is a polytope.
 
@@ -205,24 +206,20 @@ def _vertex(
     fixed = torch.where(kink, 0.0, fixed)
     w, c, cost = (t.cpu().numpy() for t in (weight[kink], centre[kink], -lo[kink]))
     g = (fixed @ weight).cpu().numpy()
-    low, high, eps = (t[0].cpu().numpy() for t in (support.low, support.high, support.radius))
-    d, k = len(g), len(c)
-    if support.p == 1:  # v = forth - back
-        g, w, d = np.concatenate([g, -g]), np.concatenate([w, -w], 1), 2 * d
-        low, high = np.zeros(d), np.concatenate([np.minimum(high, eps), np.minimum(-low, eps)])
-        rows = np.concatenate([np.ones(d), np.zeros(k)])[None]
-    else:
-        low, high, rows = np.maximum(low, -eps), np.minimum(high, eps), np.zeros((0, d + k))
+    d, k = len(shape.low), len(c)
+    if shape.mirrored:
+        g, w = np.concatenate([g, -g]), np.concatenate([w, -w], 1)
+    rows = np.concatenate([shape.rows, np.zeros((len(shape.rows), k))], 1)
     answer = linprog(
         np.concatenate([-g, cost]),
         A_ub=np.concatenate([np.concatenate([w, -np.eye(k)], 1), rows]),
-        b_ub=np.concatenate([-c, np.full(len(rows), eps)]),
-        bounds=[*zip(low, high, strict=True), *[(0, None)] * k],
+        b_ub=np.concatenate([-c, shape.limit]),
+        bounds=[*zip(shape.low, shape.high, strict=True), *[(0, None)] * k],
         method="highs",
     )
     kappa = fixed.clone()
     if answer.status != 0:
         return kappa, torch.zeros_like(weight[0])
     kappa[kink] = torch.from_numpy(answer.ineqlin.marginals[:k]).to(kappa)
-    v = answer.x[:d] if support.p == math.inf else answer.x[: d // 2] - answer.x[d // 2 : d]
+    v = answer.x[: d // 2] - answer.x[d // 2 : d] if shape.mirrored else answer.x[:d]
     return kappa, torch.from_numpy(v).to(kappa)

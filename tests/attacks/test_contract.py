@@ -12,6 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from tables import SETS as KINDS
+from tables import boxed
 from torch import Tensor, nn
 
 import robustlib.attacks
@@ -32,7 +34,7 @@ from robustlib.attacks.oracle import Oracle
 from robustlib.losses import Hinge, LogCosh, Logistic, Loss, PseudoHuber
 from robustlib.networks import DeepNet, TwoLayerNet, linearize
 from robustlib.numerics import generator
-from robustlib.sets import Finite, L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
+from robustlib.sets import Finite, L2Ball, LinfBall, Perturbation, SphereCap
 from robustlib.verification import BranchAndBound, robust_accuracy
 
 ATTACKS = [
@@ -46,15 +48,7 @@ ATTACKS = [
     Reused(PGD(steps=2), every=3),
     LinearMax(),
 ]
-SETS = [
-    SphereCap(0.4),
-    L2Ball(0.4),
-    LinfBall(0.1),
-    L1Ball(0.6),
-    L2Ball(0.4, box=(0, 1)),
-    LinfBall(0.1, box=(0, 1)),
-    L1Ball(0.6, box=(0, 1)),
-]
+SETS = KINDS + boxed(0, 1)
 LOSSES = [PseudoHuber(), LogCosh(), Logistic(), Hinge()]
 SHAPES = [(16,), (1, 4, 4)]
 

@@ -31,11 +31,10 @@ from robustlib.kernels import angles, empirical, infinite, spectrum
 from robustlib.losses import Hinge
 from robustlib.networks import DeepNet, Network, TwoLayerNet
 from robustlib.regret import Regret, Schedule
-from robustlib.sets import Finite, SphereCap
+from robustlib.sets import Finite, Hull, SphereCap
 from robustlib.verification import relaxation as linear
 from robustlib.verification.layers import Layer
 from robustlib.verification.search import Nodes
-from robustlib.verification.supports import Support
 from robustlib.verification.units import UnitTree
 
 Break = Callable[[pytest.MonkeyPatch], None]
@@ -95,8 +94,8 @@ def short_ranges(patch: pytest.MonkeyPatch) -> None:
     """The first layer's ranges are half as long as they are."""
     right = linear.first_interval
 
-    def short(layer: Layer, support: Support) -> tuple[Tensor, Tensor]:
-        low, high = right(layer, support)
+    def short(layer: Layer, hull: Hull) -> tuple[Tensor, Tensor]:
+        low, high = right(layer, hull)
         return (3 * low + high) / 4, (low + 3 * high) / 4
 
     patch.setattr(linear, "first_interval", short)

@@ -10,6 +10,8 @@ from dataclasses import replace
 import pytest
 import torch
 from tables import NETS as BY_ACTIVATION
+from tables import SETS as KINDS
+from tables import boxed
 from torch import Tensor, nn
 
 from robustlib.activations import ACTIVATIONS, Activation
@@ -19,23 +21,16 @@ from robustlib.networks import DeepNet, TwoLayerNet, linearize
 from robustlib.numerics import generator
 from robustlib.samples import sphere
 from robustlib.sets import Finite, L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
+from robustlib.sets.hull import UNIT
+from robustlib.sets.l1 import L1Hull
+from robustlib.sets.l2 import L2Hull
 from robustlib.verification import output_bounds
 from robustlib.verification.layers import Layers, read_layers, simplified
 from robustlib.verification.margin import MarginBound, tangents
 from robustlib.verification.relaxation import LinearRelaxation, lines, rounding_error
-from robustlib.verification.supports import UNIT, Support, support_of
 
-OPEN = [
-    SphereCap(0.0),
-    SphereCap(0.3),
-    SphereCap(1.9),
-    SphereCap(2.5),
-    L2Ball(0.0),
-    L2Ball(0.3),
-    LinfBall(0.1),
-    L1Ball(0.7),
-]
-BOXED = [L2Ball(0.4, box=(-1.1, 1.0)), LinfBall(0.4, box=(-1.1, 1.0)), L1Ball(0.9, box=(-1.1, 1))]
+OPEN = [SphereCap(0.0), SphereCap(1.9), SphereCap(2.5), L2Ball(0.0), *KINDS]
+BOXED = boxed(-1.1, 1.0)
 SETS = OPEN + BOXED
 
 
@@ -105,13 +100,12 @@ def test_the_largest_value_of_a_linear_function(
     sets: Perturbation, d: int, dtype: torch.dtype
 ) -> None:
     x = sphere(40, d, seed=d).x.to(dtype)
-    support = support_of(sets, x)
-    assert support is not None
+    support = sets.hull(x)
     g = torch.randn(40, d, dtype=torch.float64, generator=generator(d))
     g[:3] = 0
     g[3:6] = -x[3:6].double()
     g[6:9] = x[6:9].double()
-    top, v = support.largest(g)
+    top, v = support.support_function(g)
     best = sets.argmax_linear(g.to(dtype), x).double() - support.centre
     # the two differ by what the point is rounded to
     tolerance = 100 * torch.finfo(dtype).eps * g.abs().sum(1)
@@ -119,7 +113,7 @@ def test_the_largest_value_of_a_linear_function(
     assert bool((gap.abs() <= tolerance).all())
     torch.testing.assert_close((g * v).sum(1), top, rtol=1e-7, atol=1e-9)
     # and with several directions at once
-    wide, _ = support.largest(torch.stack([g, -g], 1))
+    wide, _ = support.support_function(torch.stack([g, -g], 1))
     torch.testing.assert_close(wide[:, 0], top, rtol=1e-13, atol=1e-13)
 
 
@@ -130,9 +124,9 @@ def test_a_piece_of_a_ball_that_misses_the_centre(p: float) -> None:
     low = torch.rand(n, 2, dtype=torch.float64, generator=g) - 0.8
     high = low + 0.1 + torch.rand(n, 2, dtype=torch.float64, generator=g)
     centre, one = torch.zeros(n, 2, dtype=torch.float64), torch.ones(n, dtype=torch.float64)
-    support = Support(p, centre, 0.7 * one, low, high, 0 * one)
+    support = {1.0: L1Hull, 2.0: L2Hull}[p](centre, 0.7 * one, 0 * one, low, high)
     direction = torch.randn(n, 2, dtype=torch.float64, generator=g)
-    top, _ = support.largest(direction)
+    top, _ = support.support_function(direction)
     line = torch.linspace(0, 1, 400, dtype=torch.float64)
     share = torch.cartesian_prod(line, line)
     grid = low[:, None] + (high - low)[:, None] * share
@@ -152,14 +146,13 @@ def test_the_nearest_point_of_the_hull(p: float | None) -> None:
         1.0: L1Ball(0.5), 2.0: L2Ball(0.5), math.inf: LinfBall(0.5), None: SphereCap(1.6)
     }[p]  # fmt: skip
     x = sphere(50, 4).x
-    support = support_of(sets, x)
-    assert support is not None
+    support = sets.hull(x)
     for scale in (0.1, 1.0, 10.0):
         z = scale * torch.randn(50, 4, dtype=torch.float64, generator=generator(5))
-        near = support.nearest(z)
-        largest, _ = support.largest(z - near)
+        near = support.project(z)
+        largest, _ = support.support_function(z - near)
         assert float((largest - ((z - near) * near).sum(1)).max()) <= 1e-12 * scale
-        torch.testing.assert_close(support.nearest(near), near, rtol=0, atol=1e-14)
+        torch.testing.assert_close(support.project(near), near, rtol=0, atol=1e-14)
 
 
 def round_the_middle(s: Activation | None, low: Tensor, high: Tensor) -> LinearRelaxation:
@@ -270,9 +263,8 @@ def test_a_symmetric_net_at_its_start_is_known_to_be_zero(activation: str) -> No
 
 
 def least_margin(net: nn.Module, x: Tensor, y: Tensor, sets: Perturbation) -> Tensor:
-    layers, support = read_layers(net), support_of(sets, x)
+    layers, support = read_layers(net), sets.hull(x)
     assert layers is not None
-    assert support is not None
     return MarginBound(layers, support).least(torch.arange(len(x), device=x.device), y)
 
 
@@ -344,7 +336,7 @@ def test_least_margins_allow_for_rounding_in_float32(
     for allowed in (True, False):
         if not allowed:
             monkeypatch.setattr("robustlib.verification.margin.gamma", lambda *operations: 0.0)
-            monkeypatch.setattr("robustlib.verification.supports._FORGIVEN", 0)
+            monkeypatch.setattr("robustlib.sets.base._FORGIVEN", 0)
         for seed in range(20):
             net = sequential(784, seed=seed).float()
             sample = sphere(20, 784, seed=seed).to(dtype=torch.float32)
@@ -375,7 +367,9 @@ class Bank(nn.Module):
 
 def test_no_attack_exceeds_a_bound_on_ten_thousand_nets() -> None:
     """One set for each 400 nets, of 1 to 4 coordinates and 2 to 12 units, both dtypes."""
-    cases = itertools.cycle(itertools.product(SETS[1:4] + SETS[5:], (torch.float64, torch.float32)))
+    cases = itertools.cycle(
+        itertools.product([s for s in SETS if s.radius > 0], (torch.float64, torch.float32))
+    )
     seeds, nets_seen, tightest = itertools.count(), 0, math.inf
     for k in range(25):
         sets, dtype = next(cases)
@@ -451,9 +445,8 @@ def test_rounding_is_allowed_for_where_sums_cancel(symmetric: bool) -> None:
         f = net(x[:1]).detach().double()
         assert float(bounds.lower) <= float(f) <= float(bounds.upper)
         # what rounding alone may do, without the distance that ``contains`` forgives
-        layers, support = read_layers(net), support_of(L2Ball(0.0), x[:1])
+        layers, support = read_layers(net), L2Ball(0.0).hull(x[:1])
         assert layers is not None
-        assert support is not None
         allowed = float(rounding_error(layers, replace(support, slack=torch.zeros(1).double())))
         error = float((f - net.double()(x[:1].double()).detach()).abs())
         assert error <= allowed

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 from scipy.optimize import Bounds, LinearConstraint, milp
+from tables import SETS as KINDS
+from tables import boxed
 from torch import Tensor, nn
 
 from robustlib.attacks import PGD, GridMax
@@ -21,18 +23,9 @@ from robustlib.training import adversarial_training
 from robustlib.verification.branch_and_bound import BranchAndBound
 from robustlib.verification.layers import Layers, read_layers, simplified
 from robustlib.verification.search import Search
-from robustlib.verification.supports import support_of
 from robustlib.verification.units import UnitTree, twins
 
-SETS = [
-    SphereCap(0.3),
-    L2Ball(0.3),
-    LinfBall(0.1),
-    L1Ball(0.5),
-    L2Ball(0.4, box=(-1.0, 1.0)),
-    LinfBall(0.4, box=(-1.0, 1.0)),
-    L1Ball(0.8, box=(-1.0, 1.0)),
-]
+SETS = KINDS + boxed(-1.0, 1.0)
 
 
 def meets(found: Search, rows: slice = slice(None)) -> bool:
@@ -242,8 +235,7 @@ def test_the_bound_of_a_node_is_never_below_a_point_in_it() -> None:
         with torch.no_grad():
             net.weight.add_(0.1 * torch.randn(net.weight.shape, generator=g).double())
         x, sets = sphere(5, 4, seed=seed).x, SETS[seed % len(SETS)]
-        support = support_of(sets, x)
-        assert support is not None
+        support = sets.hull(x)
         layers = simplified(read_layers(net)).layers  # type: ignore[arg-type]
         tree = UnitTree(layers[0], layers[-1], support)
         roots = tree.roots()
@@ -281,8 +273,7 @@ def test_the_bound_of_twins_is_above_all_points(sets: Perturbation) -> None:
         first = torch.randn(3, 2, generator=g, dtype=torch.float64)
         first[1] = first[0] + 0.2 * first[1]
         net = plain(first, torch.tensor([0.0, 0, 99]), torch.tensor([1.0, -1, seed / 50]), 0.0)
-        support = support_of(sets, x)
-        assert support is not None
+        support = sets.hull(x)
         layers = simplified(read_layers(net)).layers  # type: ignore[arg-type]
         tree = UnitTree(layers[0], layers[-1], support)
         bound, _, _, _ = tree.bound(tree.roots())

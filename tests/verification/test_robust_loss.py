@@ -7,6 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from tables import SETS as KINDS
+from tables import boxed
 from torch import Tensor, nn
 
 from robustlib.attacks import APGD, PGD, GridMax, LinearMax
@@ -18,13 +20,7 @@ from robustlib.sets import Finite, L1Ball, L2Ball, LinfBall, Perturbation, Spher
 from robustlib.verification.robust_loss import RobustLoss, robust_loss
 
 LOSSES: list[Loss] = [PseudoHuber(), LogCosh(), Logistic(), Hinge()]
-SETS = [
-    SphereCap(0.3),
-    L2Ball(0.3),
-    LinfBall(0.1),
-    L1Ball(0.5),
-    L2Ball(0.3, box=(-1.0, 1.0)),
-]
+SETS = KINDS + boxed(-1.0, 1.0)
 
 
 def affine(d: int, scale: float = 1.0) -> nn.Module:

@@ -19,7 +19,6 @@ from ...verification import BranchAndBound
 from ...verification.branch_and_bound import search_known
 from ...verification.layers import read_layers
 from ...verification.search import Search
-from ...verification.supports import support_of
 from .chapter02 import CHAPTER, NETS, outputs_on_grid, plane_net
 from .registry import Control, Evidence, claim
 from .tools import F64, attacked_losses
@@ -71,12 +70,11 @@ def branch_and_bound(size: str) -> Evidence:
 
 def _searched(net: TwoLayerNet, sample: Sample, box: LinfBall, nodes: int) -> Search:
     """The search with a limit of ``nodes`` and none of seconds."""
-    layers, sets = read_layers(net), support_of(box, sample.x)
+    layers = read_layers(net)
     assert layers is not None
-    assert sets is not None
     found = search_known(
         layers,
-        sets,
+        box.hull(sample.x),
         net,
         sample.x,
         sample.y,

@@ -12,7 +12,7 @@ from torch import Tensor
 from robustlib.sets import Finite, L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
 
 N = 24
-SETS: list[Perturbation] = [
+EVERY: list[Perturbation] = [
     *(SphereCap(rho) for rho in (1e-6, 1e-3, 0.3, 1.4, 1.999999, 2.0, 5.0)),
     *(
         ball(eps, box=box)
@@ -45,34 +45,34 @@ def problem(
 
 
 @pytest.mark.parametrize("d", [1, 2, 16, 1500])
-@pytest.mark.parametrize("sets", SETS, ids=repr)
+@pytest.mark.parametrize("sets", EVERY, ids=repr)
 def test_every_step_stays_in_the_set(sets: Perturbation, d: int, dtype: torch.dtype) -> None:
     for seed, scale in enumerate(SCALES):
         x, z, g = problem(sets, d, scale, seed, dtype)
-        region = sets.at(x)
-        if region.is_point:
+        steps = sets.at(x)
+        if steps.is_point:
             continue
-        z = region.project(z)
+        z = steps.project(z)
         assert bool(sets.contains(z, x).all())
         lengths = sets.radius * torch.logspace(-4, 1, N, dtype=torch.float64)
         for length in (2 * sets.radius, sets.radius, sets.radius / 7, lengths):
-            moved = region.ascend(z, g.clone(), length)
+            moved = steps.ascend(z, g.clone(), length)
             assert (moved.shape, moved.dtype) == (x.shape, x.dtype)
             assert bool(sets.contains(moved, x).all())
-            assert torch.equal(moved[0], region.project(z)[0])  # no direction, no move
+            assert torch.equal(moved[0], steps.project(z)[0])  # no direction, no move
             z = moved
 
 
-@pytest.mark.parametrize("sets", SETS, ids=repr)
+@pytest.mark.parametrize("sets", EVERY, ids=repr)
 def test_a_long_step_from_x_is_the_linear_maximiser(sets: Perturbation, dtype: torch.dtype) -> None:
     """Up to what a search that stops early leaves, and the 32 coordinates of a step in L1."""
     for d in (1, 2, 20):
         x, _, g = problem(sets, d, 1.0, d, dtype)
-        region = sets.at(x)
+        steps = sets.at(x)
         best = ((sets.argmax_linear(g, x) - x) * g).sum(1)
         z, gain = x, torch.zeros_like(best)
         for factor in (1, 2, 2, 2):
-            z = region.ascend(z, g.clone(), factor * sets.radius)
+            z = steps.ascend(z, g.clone(), factor * sets.radius)
             gain = torch.maximum(gain, ((z - x) * g).sum(1))
         rounding = 64 * torch.finfo(dtype).eps * (1 + g.abs().sum(1))
         rounding[5] = math.inf  # for caps: the way round from the opposite point, by any side
@@ -80,13 +80,13 @@ def test_a_long_step_from_x_is_the_linear_maximiser(sets: Perturbation, dtype: t
         assert bool((gain >= (1 - 1e-3) * best - rounding).all())
 
 
-@pytest.mark.parametrize("sets", SETS, ids=repr)
-def test_the_highest_point_is_as_high_as_the_exact_one(
+@pytest.mark.parametrize("sets", EVERY, ids=repr)
+def test_the_linear_maximiser_is_as_high_as_the_exact_one(
     sets: Perturbation, dtype: torch.dtype
 ) -> None:
     for d in (1, 2, 20):
         x, _, g = problem(sets, d, 1.0, d, dtype)
-        exact, quick = sets.argmax_linear(g, x), sets.at(x).highest(g.clone())
+        exact, quick = sets.argmax_linear(g, x), sets.at(x).argmax_linear(g.clone())
         assert bool(sets.contains(quick, x).all())
         assert torch.equal(quick[0], x[0]) or bool(g[0].any())  # no direction, no move
         less = ((exact - quick) * g).sum(1).abs()
@@ -95,7 +95,7 @@ def test_the_highest_point_is_as_high_as_the_exact_one(
         assert bool((less <= rounding).all())
 
 
-@pytest.mark.parametrize("sets", [s for s in SETS if s.radius < 2], ids=repr)
+@pytest.mark.parametrize("sets", [s for s in EVERY if s.radius < 2], ids=repr)
 def test_projections_are_near_the_exact_ones(sets: Perturbation, dtype: torch.dtype) -> None:
     for d in (2, 30):
         x, z, _ = problem(sets, d, 1.0, d, dtype)
@@ -112,7 +112,7 @@ def test_projections_are_near_the_exact_ones(sets: Perturbation, dtype: torch.dt
 
 def test_a_point_of_the_set_stays(dtype: torch.dtype) -> None:
     generator = torch.Generator().manual_seed(0)
-    for sets in SETS:
+    for sets in EVERY:
         x, _, _ = problem(sets, 12, 1.0, 3, dtype)
         inside = sets.with_radius(0.5 * sets.radius).random(x, generator) if sets.radius < 2 else x
         moved = sets.at(x).project(inside)
@@ -124,9 +124,9 @@ def test_a_point_of_the_set_stays(dtype: torch.dtype) -> None:
 def test_other_sets_take_the_public_way(dtype: torch.dtype) -> None:
     x, z, g = problem(L2Ball(1.0), 5, 1.0, 0, dtype)
     finite = Finite(torch.stack([x, z, z + g], 1))
-    region = finite.at(x)
-    assert torch.equal(region.ascend(x, g, 0.1), finite.argmax_linear(g, x))
-    assert torch.equal(region.project(g), finite.project(g, x))
+    steps = finite.at(x)
+    assert torch.equal(steps.ascend(x, g, 0.1), finite.argmax_linear(g, x))
+    assert torch.equal(steps.project(g), finite.project(g, x))
     one = SphereCap(2.0)
     x, z, g = problem(one, 1, 1.0, 0, dtype)
     lengths = torch.full((N,), 0.1)
@@ -136,7 +136,7 @@ def test_other_sets_take_the_public_way(dtype: torch.dtype) -> None:
     assert torch.equal(moved[2::2], one.argmax_linear(g, x)[2::2])
 
 
-def test_a_region_checks_its_examples() -> None:
+def test_a_steps_checks_its_examples() -> None:
     with pytest.raises(ValueError, match="norm"):
         SphereCap(0.3).at(torch.ones(2, 3))
     with pytest.raises(ValueError, match="box"):
