@@ -45,6 +45,7 @@ POSITIONAL = {
     "empirical_ntk": {"z"},
     "store_gram": {"z"},
     "check_shattering": {"model_class"},
+    "Parity": {"power"},
 }
 # Results: what the library fills in and hands out; their fields are no options.
 RECORDS = {"Evidence", "Explorer", "Trajectory"}
