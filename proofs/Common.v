@@ -359,6 +359,15 @@ Proof.
     intros s Hs. rewrite Rplus_0_r. specialize (B s Hs). apply Rabs_le_between in B. lra.
 Qed.
 
+Lemma lipschitz_nonneg L h : lipschitz L h -> 0 <= L.
+Proof.
+  intros H. specialize (H 0 1). rewrite Rminus_0_r, Rabs_R1, Rmult_1_r in H.
+  eapply Rle_trans; [apply Rabs_pos|exact H].
+Qed.
+
+Lemma bounded_nonneg C (h : R -> R) : (forall z, Rabs (h z) <= C) -> 0 <= C.
+Proof. intros H. eapply Rle_trans; [apply Rabs_pos|apply (H 0)]. Qed.
+
 Lemma bounded_slope_lipschitz (h h' : R -> R) C :
   (forall z, is_derive h z (h' z)) -> (forall z, Rabs (h' z) <= C) -> lipschitz C h.
 Proof.
@@ -406,6 +415,60 @@ Proof.
       - intros s _. apply (is_derive_minus (fun s => h (u + s * w) - s * w * h' u)).
         + apply (is_derive_minus (fun s => h (u + s * w))); [easy|].
           auto_derive; [easy|in_reals; ring].
+        + auto_derive; [easy|in_reals; field].
+      - intros s Hs. specialize (Hw s Hs). lra. }
+    rewrite <- E, <- E0 in N. lra.
+Qed.
+
+(** Taylor's theorem of order two, from a Lipschitz second derivative. *)
+Lemma taylor_2 (h h' h'' : R -> R) C :
+  (forall z, is_derive h z (h' z)) -> (forall z, is_derive h' z (h'' z)) -> lipschitz C h'' ->
+  forall u v : R, Rabs (h v - h u - h' u * (v - u) - h'' u / 2 * (v - u) ^ 2)
+    <= C / 6 * Rabs (v - u) ^ 3.
+Proof.
+  intros D D' H u v. set (w := v - u).
+  assert (Dw : forall s, is_derive (fun s => h (u + s * w)) s (w * h' (u + s * w))).
+  { intros s. apply (is_derive_comp h (fun s => u + s * w)); [apply D|].
+    auto_derive; [easy|in_reals; ring]. }
+  assert (Hw : forall s, 0 <= s <= 1 ->
+    - (C / 2 * s ^ 2 * Rabs w ^ 3) <= w * (h' (u + s * w) - h' u - s * w * h'' u)
+      <= C / 2 * s ^ 2 * Rabs w ^ 3).
+  { intros s Hs. apply Rabs_le_between. rewrite Rabs_mult.
+    assert (G := taylor_1 h' h'' C D' H u (u + s * w)).
+    replace (u + s * w - u) with (s * w) in G by ring.
+    replace ((s * w) ^ 2) with (s ^ 2 * Rabs w ^ 2) in G by (rewrite pow2_abs; ring).
+    replace (s * w * h'' u) with (h'' u * (s * w)) by ring.
+    replace (C / 2 * s ^ 2 * Rabs w ^ 3) with (Rabs w * (C / 2 * (s ^ 2 * Rabs w ^ 2))) by ring.
+    apply Rmult_le_compat_l; [apply Rabs_pos|exact G]. }
+  assert (E : v = u + 1 * w) by (unfold w; ring).
+  assert (E0 : u = u + 0 * w) by ring.
+  apply Rabs_le. split.
+  - assert (N : - h (u + 1 * w) + 1 * w * h' u + 1 ^ 2 * w ^ 2 / 2 * h'' u - C / 6 * 1 ^ 3 * Rabs w ^ 3
+              <= - h (u + 0 * w) + 0 * w * h' u + 0 ^ 2 * w ^ 2 / 2 * h'' u - C / 6 * 0 ^ 3 * Rabs w ^ 3).
+    { apply (not_rising (fun s => - h (u + s * w) + s * w * h' u + s ^ 2 * w ^ 2 / 2 * h'' u
+          - C / 6 * s ^ 3 * Rabs w ^ 3)
+        (fun s => - (w * h' (u + s * w)) + w * h' u + s * w ^ 2 * h'' u - C / 2 * s ^ 2 * Rabs w ^ 3)).
+      - intros s _. apply (is_derive_minus
+          (fun s => - h (u + s * w) + s * w * h' u + s ^ 2 * w ^ 2 / 2 * h'' u)).
+        + apply (is_derive_plus (fun s => - h (u + s * w) + s * w * h' u)).
+          * apply (is_derive_plus (fun s => - h (u + s * w))).
+            -- now apply (is_derive_opp (fun s => h (u + s * w))).
+            -- auto_derive; [easy|in_reals; ring].
+          * auto_derive; [easy|in_reals; field].
+        + auto_derive; [easy|in_reals; field].
+      - intros s Hs. specialize (Hw s Hs). lra. }
+    rewrite <- E, <- E0 in N. lra.
+  - assert (N : h (u + 1 * w) - 1 * w * h' u - 1 ^ 2 * w ^ 2 / 2 * h'' u - C / 6 * 1 ^ 3 * Rabs w ^ 3
+              <= h (u + 0 * w) - 0 * w * h' u - 0 ^ 2 * w ^ 2 / 2 * h'' u - C / 6 * 0 ^ 3 * Rabs w ^ 3).
+    { apply (not_rising (fun s => h (u + s * w) - s * w * h' u - s ^ 2 * w ^ 2 / 2 * h'' u
+          - C / 6 * s ^ 3 * Rabs w ^ 3)
+        (fun s => w * h' (u + s * w) - w * h' u - s * w ^ 2 * h'' u - C / 2 * s ^ 2 * Rabs w ^ 3)).
+      - intros s _. apply (is_derive_minus
+          (fun s => h (u + s * w) - s * w * h' u - s ^ 2 * w ^ 2 / 2 * h'' u)).
+        + apply (is_derive_minus (fun s => h (u + s * w) - s * w * h' u)).
+          * apply (is_derive_minus (fun s => h (u + s * w))); [easy|].
+            auto_derive; [easy|in_reals; ring].
+          * auto_derive; [easy|in_reals; field].
         + auto_derive; [easy|in_reals; field].
       - intros s Hs. specialize (Hw s Hs). lra. }
     rewrite <- E, <- E0 in N. lra.

@@ -25,8 +25,8 @@ Proof.
   intros X m a sigma sigma' sigma'' C0 C1 x w w' Hm Ha D D' H0 H1 Hx.
   assert (Q := inv_sqrt_width Hm). assert (QQ := inv_sqrt_width_sqr Hm).
   set (q := / sqrt (INR m)) in *.
-  assert (P0 : 0 <= C0) by (specialize (H0 0); assert (P := Rabs_pos (sigma' 0)); lra).
-  assert (P1 : 0 <= C1) by (specialize (H1 0); assert (P := Rabs_pos (sigma'' 0)); lra).
+  assert (P0 := bounded_nonneg C0 sigma' H0).
+  assert (P1 := bounded_nonneg C1 sigma'' H1).
   assert (HL : lipschitz C1 sigma') by now apply bounded_slope_lipschitz with sigma''.
   assert (Hxx : << x, x >> <= 1) by (apply norm_le_sqr in Hx; lra).
   assert (Hxx0 := dot_pos X x).

@@ -43,11 +43,9 @@ Proof.
     Hm Ha D D' H0 H1 HB Lconv Lder LL HR Hu He Hrob Hwidth Ha0 Hstep HT Hn Hx Hg Hw surrogate.
   assert (slope : is_slope loss (fun u y => Derive (fun u => loss u y) u)).
   { intros b c. apply Derive_correct, Lder. }
-  assert (L0 : 0 <= L).
-  { assert (P := lipschitz_slope L (fun u => loss u 0) 0 _ (LL 0) (slope 0 0)).
-    eapply Rle_trans; [apply Rabs_pos|apply P]. }
-  assert (P1 : 0 <= C1) by (specialize (H1 0); assert (P := Rabs_pos (sigma'' 0)); lra).
-  assert (P0 : 0 <= C0) by (specialize (H0 0); assert (P := Rabs_pos (sigma' 0)); lra).
+  assert (L0 := lipschitz_nonneg L _ (LL 0)).
+  assert (P1 := bounded_nonneg C1 sigma'' H1).
+  assert (P0 := bounded_nonneg C0 sigma' H0).
   assert (N : 0 < INR m) by now apply lt_0_INR.
   assert (Q : 0 < sqrt (INR m)) by now apply sqrt_lt_R0.
   (* the width, under the root *)
