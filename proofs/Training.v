@@ -30,6 +30,9 @@ Definition lipschitz_loss (L : R) (loss : R -> R -> R) : Prop :=
 Definition is_slope (loss loss' : R -> R -> R) : Prop :=
   forall u y, is_derive (fun u => loss u y) u (loss' u y).
 
+(** The hinge loss max(0, 1 - y f). *)
+Definition hinge (u y : R) : R := Rmax 0 (1 - y * u).
+
 Section Frozen.
 Context {V : inner_space} {X : Type}.
 Variables (loss loss' : R -> R -> R) (f : V -> X -> R) (n : nat) (y : nat -> R).

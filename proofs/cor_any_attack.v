@@ -24,19 +24,25 @@ Theorem cor_any_attack :
   forall (V : inner_space) (X : Type) (loss : R -> R -> R) (f : V -> X -> R)
     (c : X -> R) (phi : X -> V) (n : nat) (y : nat -> R) (B : nat -> X -> Prop)
     (L G Rad alpha : R) (x : nat -> nat -> X) (w g : nat -> V) (T : nat),
-  (forall v x, f v x = c x + << phi x, v >>) ->
-  convex_loss loss ->
-  (0 < T)%nat -> 0 < Rad -> 0 < L * G -> alpha = Rad / (L * G * sqrt (INR T)) ->
+  (forall v x, f v x = c x + << phi x, v >>) ->  (* book: affine in $W$ *)
+  convex_loss loss ->  (* book: $\ell$ convex *)
+  (0 < T)%nat ->  (* ours: at least one round *)
+  0 < Rad ->  (* ours: a ball that is no point *)
+  0 < L * G ->  (* ours: or the step is infinite *)
+  alpha = Rad / (L * G * sqrt (INR T)) ->  (* book: with the tuned step *)
   (forall t i, (i < n)%nat -> B i (x t i)) ->
+  (* book: For every attack $\mathcal{A}$, randomised, stale or hostile *)
   (forall t, is_gradient (frozen_loss loss f n y (x t)) (w t) (g t)) ->
-  (forall t, norm (g t) <= L * G) ->
+  (* book: gradient descent in $B(R)$ on the frozen losses *)
+  (forall t, norm (g t) <= L * G) ->  (* book: \lVert\nabla\ell_t\rVert\le LG *)
   (forall t, is_projection (fun v => norm (v - w O) <= Rad) (w t - alpha * g t)%vec (w (S t))) ->
-  forall (v : V) (robust : R), norm (v - w O) <= Rad ->
-  is_robust_loss loss f n y B v robust ->
+  (* book: projected gradient descent in $B(R)$ *)
+  forall (v : V) (robust : R), norm (v - w O) <= Rad ->  (* book: W\in B(R) *)
+  is_robust_loss loss f n y B v robust ->  (* book: \min_{W\in B(R)}L_*(W) *)
   (exists t, (t < T)%nat /\ frozen_loss loss f n y (x t) (w t) <=
     mean T (fun t => frozen_loss loss f n y (x t) (w t))) /\
   mean T (fun t => frozen_loss loss f n y (x t) (w t)) <=
-    robust + Rad * L * G / sqrt (INR T).
+    robust + Rad * L * G / sqrt (INR T).  (* book: \frac{RLG}{\sqrt T} *)
 Proof.
   intros V X loss f c phi n y B L G Rad alpha x w g T Hf Hconv HT HR HLG Ealpha Hx Hg HG Hw
     v robust Hv Hrob.

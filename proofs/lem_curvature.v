@@ -8,19 +8,23 @@ Open Scope R_scope.
 Theorem lem_curvature :
   forall (X : inner_space) (m : nat) (a : nat -> R) (sigma sigma' sigma'' : R -> R)
     (C0 C1 : R) (x : X) (w w' : rows X m),
-  (0 < m)%nat -> signs a ->
-  (forall z, is_derive sigma z (sigma' z)) -> (forall z, is_derive sigma' z (sigma'' z)) ->
-  (forall z, Rabs (sigma' z) <= C0) -> (forall z, Rabs (sigma'' z) <= C1) ->
-  norm x <= 1 ->
+  (0 < m)%nat ->  (* ours: at least one unit *)
+  signs a ->  (* ours: part of the definition of the network *)
+  (forall z, is_derive sigma z (sigma' z)) ->  (* book: \sigma' *)
+  (forall z, is_derive sigma' z (sigma'' z)) ->  (* book: \sigma'' *)
+  (forall z, Rabs (sigma' z) <= C0) ->  (* book: \lvert\sigma'\rvert\le C_0 *)
+  (forall z, Rabs (sigma'' z) <= C1) ->  (* book: \lvert\sigma''\rvert\le C_1 *)
+  norm x <= 1 ->  (* book: \lVert x\rVert\le1 *)
   is_gradient (fun w => net m a sigma w x) w (net_gradient m a sigma' w x)
   /\
-  norm (net_gradient m a sigma' w x) <= C0
+  norm (net_gradient m a sigma' w x) <= C0  (* book: \lVert\nabla f(W,x)\rVert_F\le C_0 *)
   /\
   norm (net_gradient m a sigma' w' x - net_gradient m a sigma' w x)
-    <= C1 / sqrt (INR m) * norm (w' - w)
+    <= C1 / sqrt (INR m) * norm (w' - w)  (* book: \le\frac{C_1}{\sqrt m}\lVert W'-W\rVert_F *)
   /\
   Rabs (net m a sigma w' x - net m a sigma w x - << net_gradient m a sigma' w x, w' - w >>)
     <= C1 / (2 * sqrt (INR m)) * norm (w' - w) ^ 2.
+  (* book: \le\frac{C_1}{2\sqrt m}\lVert W'-W\rVert_F^2 *)
 Proof.
   intros X m a sigma sigma' sigma'' C0 C1 x w w' Hm Ha D D' H0 H1 Hx.
   assert (Q := inv_sqrt_width Hm). assert (QQ := inv_sqrt_width_sqr Hm).

@@ -8,9 +8,9 @@ Open Scope R_scope.
 Theorem lem_frozen :
   forall (V X : Type) (loss : R -> R -> R) (f : V -> X -> R) (n : nat) (y : nat -> R)
     (B : nat -> X -> Prop) (x : nat -> X) (w : V) (robust : R),
-  (forall i, (i < n)%nat -> B i (x i)) ->
-  is_robust_loss loss f n y B w robust ->
-  frozen_loss loss f n y x w <= robust.
+  (forall i, (i < n)%nat -> B i (x i)) ->  (* book: every attack *)
+  is_robust_loss loss f n y B w robust ->  (* book: For all weights $W$ *)
+  frozen_loss loss f n y x w <= robust.  (* book: \ell_t(W)\le L_*(W) *)
 Proof.
   intros V X loss f n y B x w robust Hx [worst [Hworst ->]].
   (* compare the two averages example by example *)

@@ -9,16 +9,24 @@ Theorem prop_movement :
   forall (X : inner_space) (m n : nat) (a : nat -> R) (sigma sigma' : R -> R)
     (loss : R -> R -> R) (y : nat -> R) (C0 L alpha : R)
     (x : nat -> nat -> X) (w g : nat -> rows X m) (T : nat),
-  (0 < m)%nat -> (0 < n)%nat -> signs a ->
-  (forall z, is_derive sigma z (sigma' z)) -> (forall z, Rabs (sigma' z) <= C0) ->
-  (forall u y, ex_derive (fun u => loss u y) u) -> lipschitz_loss L loss ->
-  (forall t i, (i < n)%nat -> norm (x t i) <= 1) -> 0 <= alpha ->
+  (0 < m)%nat ->  (* ours: at least one unit *)
+  (0 < n)%nat ->  (* ours: at least one example *)
+  signs a ->  (* ours: part of the definition of the network *)
+  (forall z, is_derive sigma z (sigma' z)) ->  (* book: \sigma' *)
+  (forall z, Rabs (sigma' z) <= C0) ->  (* book: \lvert\sigma'\rvert\le C_0 *)
+  (forall u y, ex_derive (fun u => loss u y) u) ->  (* ours: the gradient of the loss exists *)
+  lipschitz_loss L loss ->  (* book: Lipschitz in the output with constant $L$ *)
+  (forall t i, (i < n)%nat -> norm (x t i) <= 1) ->
+  (* book: perturbed inputs have norm at most one *)
+  0 <= alpha ->  (* book: steps of size $\alpha$ *)
   (forall t, is_gradient (frozen_loss loss (net m a sigma) n y (x t)) (w t) (g t)) ->
-  (forall t, w (S t) = (w t - alpha * g t)%vec) ->
-  let Lam := alpha * INR T * L in
-  forall t, (t <= T)%nat ->
+  (* book: against any attack *)
+  (forall t, w (S t) = (w t - alpha * g t)%vec) ->  (* book: Train from any $W_0$ *)
+  let Lam := alpha * INR T * L in  (* book: \Lambda=\alpha TL *)
+  forall t, (t <= T)%nat ->  (* book: at every step $t\le T$ *)
   (forall r, (r < m)%nat -> norm (w t r - w O r) <= C0 * Lam / sqrt (INR m)) /\
-  norm (w t - w O) <= C0 * Lam.
+  (* book: \lVert w_{r,t}-w_{r,0}\rVert\le\frac{C_0\Lambda}{\sqrt m} *)
+  norm (w t - w O) <= C0 * Lam.  (* book: \lVert W_t-W_0\rVert_F\le C_0\Lambda *)
 Proof.
   intros X m n a sigma sigma' loss y C0 L alpha x w g T Hm Hn Ha D H0 Lder LL Hx Halpha Hg Hw
     Lam t Ht.

@@ -196,8 +196,12 @@ Qed.
 Theorem prop_pairs_even :
   forall (h d : nat) (rho delta : R),
   let k := (2 * h)%nat in
-  (4 <= k)%nat -> (k - 1 <= d)%nat -> 0 < delta -> 0 <= rho <= 1 ->
+  (4 <= k)%nat ->  (* ours: k = 2 is from rho = 1/2 on *)
+  (k - 1 <= d)%nat ->  (* ours: room for the simplex *)
+  0 < delta ->  (* ours: as in the definition of the data *)
+  0 <= rho <= 1 ->  (* book: \rho<1 *)
   (exists z : nat -> euclidean d, pair_shatters rho delta k z)
+  (* book: k\le1+\frac1{1-\rho^2}\quad(k\text{ even}) *)
   <-> sqrt (1 - 1 / (INR k - 1)) <= rho.
 Proof.
   intros h d rho delta k Hk Hd Hdelta [Hr Hr1]. split.

@@ -8,13 +8,16 @@ Theorem prop_parity :
   forall (X : inner_space) (m : nat) (a : nat -> R) (sigma : R -> R) (w : rows X m),
   let f := net m a sigma w in
   let neg (x : X) := (-1 * x)%vec in
-  ((forall z, sigma z - sigma (- z) = z) ->
-   exists u : X, forall x, f x - f (neg x) = << u, x >>)
+  ((forall z, sigma z - sigma (- z) = z) ->  (* book: If $\sigma(z)-\sigma(-z)=z$ for all $z$ *)
+   exists u : X, forall x, f x - f (neg x) = << u, x >>)  (* book: $f(W,x)-f(W,-x)$ is linear in $x$ *)
   /\
   ((forall z, sigma z + sigma (- z) = z ^ 2 / 2) ->
+  (* book: If $\sigma(z)+\sigma(-z)=z^2/2$ for all $z$ *)
    forall x, f x + f (neg x) = / (2 * sqrt (INR m)) * total m (fun r => a r * << w r, x >> ^ 2))
+  (* book: $f(W,x)+f(W,-x)$ is a quadratic form in $x$ *)
   /\
-  ((forall z, sigma (- z) = - sigma z) -> forall x, f (neg x) = - f x).
+  ((forall z, sigma (- z) = - sigma z) ->  (* book: If $\sigma$ is odd *)
+   forall x, f (neg x) = - f x).  (* book: f(W,-x)=-f(W,x) *)
 Proof.
   intros X m a sigma w f neg. unfold f, net, neg.
   assert (E : forall r x, << w r, -1 * x >> = - << w r, x >>) by (intros; rewrite dot_vscal_r; ring).

@@ -6,7 +6,8 @@ Open Scope R_scope.
 
 Theorem prop_symmetric :
   forall (X : inner_space) (h : nat) (a : nat -> R) (sigma : R -> R) (w : rows X (2 * h)) (x : X),
-  twins h a w -> net (2 * h) a sigma w x = 0.
+  twins h a w ->  (* book: With twins *)
+  net (2 * h) a sigma w x = 0.  (* book: $f(W_0,x)=0$ for every $x$ *)
 Proof.
   intros X h a sigma w x H. unfold net.
   (* twins have equal rows and opposite signs, so their terms cancel *)

@@ -107,19 +107,31 @@ Theorem thm_drift_symmetric :
     (loss : R -> R -> R) (y : nat -> R) (C0 C1 C2 L : R),
   let m := (2 * h)%nat in
   forall (x' : nat -> nat -> X) (w g : nat -> rows X m) (alpha : nat -> R) (T : nat),
-  (0 < h)%nat -> (0 < n)%nat -> signs a -> twins h a (w O) ->
-  (forall z, is_derive sigma z (sigma' z)) -> (forall z, is_derive sigma' z (sigma'' z)) ->
-  (forall z, is_derive sigma'' z (sigma''' z)) ->
-  (forall z, Rabs (sigma' z) <= C0) -> (forall z, Rabs (sigma'' z) <= C1) ->
-  (forall z, Rabs (sigma''' z) <= C2) ->
-  (forall u y, ex_derive (fun u => loss u y) u) -> lipschitz_loss L loss ->
-  (forall t i, (i < n)%nat -> norm (x' t i) <= 1) -> (forall t, 0 <= alpha t) ->
+  (0 < h)%nat ->  (* ours: at least one pair of twins *)
+  (0 < n)%nat ->  (* ours: at least one example *)
+  signs a ->  (* ours: part of the definition of the network *)
+  twins h a (w O) ->  (* book: start symmetric *)
+  (forall z, is_derive sigma z (sigma' z)) ->  (* book: \sigma' *)
+  (forall z, is_derive sigma' z (sigma'' z)) ->  (* book: \sigma'' *)
+  (forall z, is_derive sigma'' z (sigma''' z)) ->  (* book: \sigma''' *)
+  (forall z, Rabs (sigma' z) <= C0) ->  (* book: \lvert\sigma'\rvert\le C_0 *)
+  (forall z, Rabs (sigma'' z) <= C1) ->  (* book: \lvert\sigma''\rvert\le C_1 *)
+  (forall z, Rabs (sigma''' z) <= C2) ->  (* book: \lvert\sigma'''\rvert\le C_2 *)
+  (forall u y, ex_derive (fun u => loss u y) u) ->  (* ours: the gradient of the loss exists *)
+  lipschitz_loss L loss ->  (* book: Lipschitz with constant $L$ *)
+  (forall t i, (i < n)%nat -> norm (x' t i) <= 1) ->
+  (* book: any attack whose points have norm at most one *)
+  (forall t, 0 <= alpha t) ->  (* book: step sizes *)
   (forall t, is_gradient (frozen_loss loss (net m a sigma) n y (x' t)) (w t) (g t)) ->
-  (forall t, w (S t) = (w t - alpha t * g t)%vec) ->
-  let Lam := L * total T alpha in
-  forall x z : X, norm x <= 1 -> norm z <= 1 ->
+  (* book: Train by adversarial training *)
+  (forall t, w (S t) = (w t - alpha t * g t)%vec) ->  (* book: Train by adversarial training *)
+  let Lam := L * total T alpha in  (* book: $L$ times the sum of the step sizes *)
+  forall x z : X,
+  norm x <= 1 ->  (* book: all $x,z$ of norm at most one *)
+  norm z <= 1 ->  (* book: all $x,z$ of norm at most one *)
   Rabs (tangent_kernel m a sigma' (w T) x z - tangent_kernel m a sigma' (w O) x z)
     <= Lam ^ 2 * C0 ^ 2 * (2 * C1 ^ 2 + C0 * C2) / INR m.
+  (* book: \frac{\Lambda^2C_0^2\,\bigl(2C_1^2+C_0C_2\bigr)}{m} *)
 Proof.
   intros X h n a sigma sigma' sigma'' sigma''' loss y C0 C1 C2 L m x' w g alpha T
     Hh Hn Ha Hstart D1 D2 D3 H0 H1 H2 Lder LL Hx' Halpha Hg Hw Lam x z Hx Hz.

@@ -24,27 +24,39 @@ Theorem thm_fast_rate :
     (C : V -> Prop) (beta G Rad alpha : R) (x : nat -> nat -> X) (w g : nat -> V)
     (w_star : V) (robust : R) (T : nat),
   (* the model is affine in the weights *)
-  (forall v x, f v x = c x + << phi x, v >>) ->
+  (forall v x, f v x = c x + << phi x, v >>) ->  (* book: affine in $W$ *)
   (forall i x, B i x -> norm (phi x) <= G) ->
+  (* book: $\lVert\nabla_Wf(x)\rVert\le G$ on all $\mathcal{B}(x_i)$ *)
   (* the loss is non-negative, convex and smooth *)
-  (forall u y, 0 <= loss u y) -> convex_loss loss -> is_slope loss loss' ->
-  (forall y, lipschitz beta (fun u => loss' u y)) ->
-  0 < beta -> 0 < G -> 0 < alpha < 1 / (beta * G ^ 2) ->
+  (forall u y, 0 <= loss u y) ->  (* book: \ell\ge0 *)
+  convex_loss loss ->  (* book: convex in $f$ *)
+  is_slope loss loss' ->  (* book: derivative *)
+  (forall y, lipschitz beta (fun u => loss' u y)) ->  (* book: $\beta$-Lipschitz derivative *)
+  0 < beta ->  (* ours: or the next line divides by zero *)
+  0 < G ->  (* ours: as the line above *)
+  0 < alpha < 1 / (beta * G ^ 2) ->  (* book: 0<\alpha<1/(\beta G^2) *)
   (* the run, with a projection or, for C the whole space, without *)
-  (0 < n)%nat -> (0 < T)%nat ->
-  convex_set C -> C (w O) -> C w_star ->
-  (forall t i, (i < n)%nat -> B i (x t i)) ->
+  (0 < n)%nat ->  (* ours: at least one example *)
+  (0 < T)%nat ->  (* ours: at least one round *)
+  convex_set C ->  (* book: closed convex set *)
+  C (w O) ->  (* book: contains $W_0$ *)
+  C w_star ->  (* book: and $W_*$ *)
+  (forall t i, (i < n)%nat -> B i (x t i)) ->  (* book: For every attack *)
   (forall t, is_gradient (frozen_loss loss f n y (x t)) (w t) (g t)) ->
+  (* book: gradient descent on the frozen losses *)
   (forall t, is_projection C (w t - alpha * g t)%vec (w (S t))) ->
+  (* book: without projection, or with one *)
   (* the comparator *)
-  norm (w_star - w O) <= Rad ->
-  is_robust_loss loss f n y B w_star robust ->
+  norm (w_star - w O) <= Rad ->  (* book: \lVert W_*-W_0\rVert\le R *)
+  is_robust_loss loss f n y B w_star robust ->  (* book: +L_*(W *)
   mean T (fun t => frozen_loss loss f n y (x t) (w t)) <=
     (Rad ^ 2 / (2 * alpha * INR T) + robust) / (1 - alpha * beta * G ^ 2)
+  (* book: {1-\alpha\beta G^2} *)
   /\
   (robust = 0 -> alpha = 1 / (2 * beta * G ^ 2) ->
    (Rad ^ 2 / (2 * alpha * INR T) + robust) / (1 - alpha * beta * G ^ 2) =
    2 * beta * G ^ 2 * Rad ^ 2 / INR T).
+  (* book: $\alpha=1/(2\beta G^2)$, the right side is $2\beta G^2R^2/T$ *)
 Proof.
   intros V X loss loss' f c phi n y B C beta G Rad alpha x w g u robust T
     Hf HG Hpos Hconv Hslope Hsmooth Hb HG0 [Ha Ha'] Hn HT HC H0 Hu Hx Hg Hw HR Hrob.

@@ -10,21 +10,31 @@ Theorem thm_linearisation :
     (loss : R -> R -> R) (y : nat -> R) (C0 C1 C2 L D alpha : R),
   let m := (2 * h)%nat in
   forall (x : nat -> nat -> X) (w g : nat -> rows X m) (T : nat),
-  (0 < h)%nat -> (0 < n)%nat -> signs a -> twins h a (w O) ->
-  (forall z, is_derive sigma z (sigma' z)) -> (forall z, is_derive sigma' z (sigma'' z)) ->
-  (forall z, is_derive sigma'' z (sigma''' z)) ->
-  (forall z, Rabs (sigma' z) <= C0) -> (forall z, Rabs (sigma'' z) <= C1) ->
-  (forall z, Rabs (sigma''' z) <= C2) ->
-  (forall u y, ex_derive (fun u => loss u y) u) -> lipschitz_loss L loss ->
-  (forall t i, (i < n)%nat -> norm (x t i) <= 1) -> 0 <= alpha ->
+  (0 < h)%nat ->  (* ours: at least one pair of twins *)
+  (0 < n)%nat ->  (* ours: at least one example *)
+  signs a ->  (* ours: part of the definition of the network *)
+  twins h a (w O) ->  (* book: symmetric initialisation *)
+  (forall z, is_derive sigma z (sigma' z)) ->  (* book: \sigma' *)
+  (forall z, is_derive sigma' z (sigma'' z)) ->  (* book: \sigma'' *)
+  (forall z, is_derive sigma'' z (sigma''' z)) ->  (* book: \sigma''' *)
+  (forall z, Rabs (sigma' z) <= C0) ->  (* book: \lvert\sigma'\rvert\le C_0 *)
+  (forall z, Rabs (sigma'' z) <= C1) ->  (* book: \lvert\sigma''\rvert\le C_1 *)
+  (forall z, Rabs (sigma''' z) <= C2) ->  (* book: \lvert\sigma'''\rvert\le C_2 *)
+  (forall u y, ex_derive (fun u => loss u y) u) ->  (* ours: the gradient of the loss exists *)
+  lipschitz_loss L loss ->  (* ours: as in the proposition on movement *)
+  (forall t i, (i < n)%nat -> norm (x t i) <= 1) ->  (* ours: as in the proposition on movement *)
+  0 <= alpha ->  (* ours: as in the proposition on movement *)
   (forall t, is_gradient (frozen_loss loss (net m a sigma) n y (x t)) (w t) (g t)) ->
-  (forall t, w (S t) = (w t - alpha * g t)%vec) ->
+  (* book: against any attack *)
+  (forall t, w (S t) = (w t - alpha * g t)%vec) ->  (* book: train as in *)
   (forall t, (t <= T)%nat -> norm (w t - w O) <= D) ->
+  (* book: D=\max_{t\le T}\lVert W_t-W_0\rVert_F *)
   let Lam := alpha * INR T * L in
-  forall z : X, norm z <= 1 ->
+  forall z : X, norm z <= 1 ->  (* book: every $x$ with $\lVert x\rVert\le1$ *)
   Rabs (net m a sigma (w T) z - net m a sigma (w O) z
         - << net_gradient m a sigma' (w O) z, w T - w O >>)
     <= Lam * D ^ 2 / INR m * (C1 ^ 2 + C0 * C2 / 6).
+  (* book: \frac{\Lambda D^2}m\Bigl(C_1^2+\frac{C_0C_2}6\Bigr) *)
 Proof.
   intros X h n a sigma sigma' sigma'' sigma''' loss y C0 C1 C2 L D alpha m x w g T
     Hh Hn Ha Hstart D1 D2 D3 H0 H1 H2 Lder LL Hx Halpha Hg Hw HD Lam z Hz.

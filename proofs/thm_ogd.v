@@ -33,23 +33,31 @@ Qed.
 Theorem thm_ogd :
   forall (V : inner_space) (C : V -> Prop) (loss : nat -> V -> R) (w g : nat -> V)
     (alpha : R) (u : V),
-  convex_set C -> C (w O) -> C u -> 0 < alpha ->
-  (forall t, convex_function (loss t)) ->
-  (forall t, is_gradient (loss t) (w t) (g t)) ->
+  convex_set C ->  (* book: closed convex set *)
+  C (w O) ->  (* book: W_0\in C *)
+  C u ->  (* book: W\in C *)
+  0 < alpha ->  (* book: \alpha>0 *)
+  (forall t, convex_function (loss t)) ->  (* book: convex and differentiable *)
+  (forall t, is_gradient (loss t) (w t) (g t)) ->  (* book: \nabla\ell_t(W_t) *)
   (forall t, is_projection C (w t - alpha * g t)%vec (w (S t))) ->
+  (* book: W_{t+1}=\Pi_C\bigl(W_t-\alpha\nabla\ell_t(W_t)\bigr) *)
   forall T,
   total T (fun t => loss t (w t) - loss t u) <= total T (fun t => << g t, w t - u >>)
+  (* book: \sum_{t=0}^{T-1}\langle\nabla\ell_t(W_t),W_t-W\rangle *)
   /\
   total T (fun t => << g t, w t - u >>) <=
     (norm (w O - u) ^ 2 - norm (w T - u) ^ 2) / (2 * alpha)
     + alpha / 2 * total T (fun t => norm (g t) ^ 2)
+  (* book: {2\alpha}+\frac\alpha2\sum_{t=0}^{T-1}\lVert\nabla\ell_t(W_t)\rVert^2 *)
   /\
   forall R L G, norm (u - w O) <= R -> (forall t, norm (g t) <= L * G) -> (0 < T)%nat ->
   mean T (fun t => loss t (w t) - loss t u) <=
     R ^ 2 / (2 * alpha * INR T) + alpha * L ^ 2 * G ^ 2 / 2
+  (* book: \frac{R^2}{2\alpha T}+\frac{\alpha L^2G^2}2 *)
   /\
   (0 < R -> 0 < L * G -> alpha = R / (L * G * sqrt (INR T)) ->
    R ^ 2 / (2 * alpha * INR T) + alpha * L ^ 2 * G ^ 2 / 2 = R * L * G / sqrt (INR T)).
+  (* book: $RLG/\sqrt T$ for the *tuned step* $\alpha=R/(LG\sqrt T)$ *)
 Proof.
   intros V C loss w g alpha u HC H0 Hu Ha Hconv Hgrad Hstep T.
   (* first inequality: convexity *)

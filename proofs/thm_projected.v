@@ -11,26 +11,38 @@ Theorem thm_projected :
     (C : V -> Prop) (L G eps_lin D alpha : R)
     (x : nat -> nat -> X) (w g : nat -> V) (w_star : V) (robust : R) (T : nat),
   (* the loss *)
-  convex_loss loss -> (forall u y, ex_derive (fun u => loss u y) u) -> lipschitz_loss L loss ->
+  convex_loss loss ->  (* book: convex and differentiable in the output *)
+  (forall u y, ex_derive (fun u => loss u y) u) ->  (* book: differentiable in the output *)
+  lipschitz_loss L loss ->  (* book: with Lipschitz constant $L$ *)
   (* the network on C *)
-  convex_set C -> C (w O) ->
+  convex_set C ->  (* book: closed convex set of weights *)
+  C (w O) ->  (* book: W_0\in C *)
   (forall v i x', C v -> B i x' -> is_gradient (fun v => f v x') v (gradf v x')) ->
+  (* book: \nabla f(W,x') *)
   (forall v i x', C v -> B i x' -> norm (gradf v x') <= G) ->
+  (* book: \lVert\nabla f(W,x')\rVert_F\le G *)
   (forall v v' i x', C v -> C v' -> B i x' ->
     Rabs (f v' x' - f v x' - << gradf v x', v' - v >>) <= eps_lin) ->
+  (* book: \bigr\rvert\le\varepsilon_{\mathrm{lin}} *)
   (* the run, against any attack *)
-  (0 < n)%nat -> (0 < T)%nat -> 0 < alpha ->
-  (forall t i, (i < n)%nat -> B i (x t i)) ->
-  (forall t, is_gradient (frozen_loss loss f n y (x t)) (w t) (g t)) ->
+  (0 < n)%nat ->  (* ours: at least one example *)
+  (0 < T)%nat ->  (* ours: at least one round *)
+  0 < alpha ->  (* ours: a positive step *)
+  (forall t i, (i < n)%nat -> B i (x t i)) ->  (* book: For every attack *)
+  (forall t, is_gradient (frozen_loss loss f n y (x t)) (w t) (g t)) ->  (* book: \nabla\ell_t(W_t) *)
   (forall t, is_projection C (w t - alpha * g t)%vec (w (S t))) ->
+  (* book: W_{t+1}=\Pi_C\bigl(W_t-\alpha\nabla\ell_t(W_t)\bigr) *)
   (* the comparator *)
-  C w_star -> norm (w_star - w O) <= D ->
-  is_robust_loss loss f n y B w_star robust ->
+  C w_star ->  (* book: every $W_*\in C$ *)
+  norm (w_star - w O) <= D ->  (* book: \lVert W_*-W_0\rVert_F\le D *)
+  is_robust_loss loss f n y B w_star robust ->  (* book: \le\;L_*(W *)
   mean T (fun t => frozen_loss loss f n y (x t) (w t)) <=
     robust + D ^ 2 / (2 * alpha * INR T) + alpha * L ^ 2 * G ^ 2 / 2 + L * eps_lin
+  (* book: \frac{D^2}{2\alpha T}\\&+\frac{\alpha L^2G^2}2+L\,\varepsilon_{\mathrm{lin}} *)
   /\
   (0 < D -> 0 < L * G -> alpha = D / (L * G * sqrt (INR T)) ->
    D ^ 2 / (2 * alpha * INR T) + alpha * L ^ 2 * G ^ 2 / 2 = D * L * G / sqrt (INR T)).
+  (* book: With $\alpha=D/(LG\sqrt T)$ the two middle terms add up to $DLG/\sqrt T$ *)
 Proof.
   intros V X loss f gradf n y B C L G eps D alpha x w g u robust T
     Lconv Lder LL HC H0 Hgrad HG Hlin Hn HT Ha Hx Hg Hw Hu HD Hrob.

@@ -55,20 +55,21 @@ Theorem thm_trap :
     (w : rows (euclidean 2) m) (robust : R),
   let loss u y := phi (y * u) in
   let f := net m a sigma in
-  (forall z, sigma z - sigma (- z) = z) -> convex phi ->
-  (* perturbation sets of any kind that contain their point *)
-  (forall i, (i < 6)%nat -> B i (hexagon i)) ->
-  is_robust_loss loss f 6 alternating B w robust ->
-  total 6 (fun i => alternating i * f w (hexagon i)) = 0
+  (forall z, sigma z - sigma (- z) = z) ->  (* book: \sigma(z)-\sigma(-z)=z *)
+  convex phi ->  (* book: $\varphi$ convex *)
+  (forall i, (i < 6)%nat -> B i (hexagon i)) ->  (* book: whatever the perturbation sets *)
+  is_robust_loss loss f 6 alternating B w robust ->  (* book: L_*(W)\ \ge *)
+  total 6 (fun i => alternating i * f w (hexagon i)) = 0  (* book: \sum_iy_if(W,x_i)=0 *)
   /\
   phi 0 <= mean 6 (fun i => loss (f w (hexagon i)) (alternating i)) <= robust
+  (* book: \ge\ \frac16\sum_{i=1}^6\ell\bigl(f(W,x_i),y_i\bigr)\ \ge\ \varphi(0) *)
   /\
-  (* the output zero attains this, and gradient descent does not move it *)
+  (* book: The output zero attains this *)
   ((forall x, f w x = 0) ->
     frozen_loss loss f 6 alternating hexagon w = phi 0 /\
     forall g, is_gradient (frozen_loss loss f 6 alternating hexagon) w g -> forall v, << g, v >> = 0)
   /\
-  (* the pseudo-Huber loss *)
+  (* book: for the pseudo-Huber loss $\varphi(0)=\sqrt2-1$ *)
   convex pseudo_huber /\ pseudo_huber 0 = sqrt 2 - 1.
 Proof.
   intros m a sigma phi B w robust loss f Hsigma Hphi HB Hrob.

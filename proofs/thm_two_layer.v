@@ -12,32 +12,43 @@ Theorem thm_two_layer :
     (C0 C1 L Rad eps alpha : R)
     (x : nat -> nat -> X) (w g : nat -> rows X m) (w_star : rows X m) (robust : R) (T : nat),
   (* the network and its inputs *)
-  (0 < m)%nat -> signs a ->
-  (forall z, is_derive sigma z (sigma' z)) -> (forall z, is_derive sigma' z (sigma'' z)) ->
-  (forall z, Rabs (sigma' z) <= C0) -> (forall z, Rabs (sigma'' z) <= C1) ->
-  (forall i x', B i x' -> norm x' <= 1) ->
+  (0 < m)%nat ->  (* ours: at least one unit *)
+  signs a ->  (* book: the two-layer network *)
+  (forall z, is_derive sigma z (sigma' z)) ->  (* book: \sigma' *)
+  (forall z, is_derive sigma' z (sigma'' z)) ->  (* book: \sigma'' *)
+  (forall z, Rabs (sigma' z) <= C0) ->  (* book: \lvert\sigma'\rvert\le C_0 *)
+  (forall z, Rabs (sigma'' z) <= C1) ->  (* book: \lvert\sigma''\rvert\le C_1 *)
+  (forall i x', B i x' -> norm x' <= 1) ->  (* book: perturbed inputs have norm at most one *)
   (* the loss *)
-  convex_loss loss -> (forall u y, ex_derive (fun u => loss u y) u) -> lipschitz_loss L loss ->
+  convex_loss loss ->  (* book: convex and differentiable in the output *)
+  (forall u y, ex_derive (fun u => loss u y) u) ->  (* book: differentiable in the output *)
+  lipschitz_loss L loss ->  (* book: with Lipschitz constant $L$ *)
   (* the comparator *)
-  0 < Rad -> norm (w_star - w O) <= Rad -> 0 < eps ->
-  is_robust_loss loss (net m a sigma) n y B w_star robust ->
+  0 < Rad ->  (* book: R>0 *)
+  norm (w_star - w O) <= Rad ->  (* book: R\ge\lVert W_*-W_0\rVert_F *)
+  0 < eps ->  (* book: \varepsilon>0 *)
+  is_robust_loss loss (net m a sigma) n y B w_star robust ->  (* book: <L_*(W *)
   (* width, step, horizon *)
   INR m >= (2 * L * C1 * Rad ^ 2 / eps) ^ 2 ->
-  0 < alpha -> alpha * (2 * L ^ 2 * C0 ^ 2) <= eps ->
-  INR T >= Rad ^ 2 / (alpha * eps) ->
+  (* book: \Bigl(\frac{2LC_1R^2}\varepsilon\Bigr)^2 *)
+  0 < alpha ->  (* book: 0<\alpha *)
+  alpha * (2 * L ^ 2 * C0 ^ 2) <= eps ->  (* book: \le\frac\varepsilon{2L^2C_0^2} *)
+  INR T >= Rad ^ 2 / (alpha * eps) ->  (* book: T\ge\frac{R^2}{\alpha\varepsilon} *)
   (* the run, against any attack *)
-  (0 < n)%nat ->
-  (forall t i, (i < n)%nat -> B i (x t i)) ->
+  (0 < n)%nat ->  (* ours: at least one example *)
+  (forall t i, (i < n)%nat -> B i (x t i)) ->  (* book: For every attack *)
   (forall t, is_gradient (frozen_loss loss (net m a sigma) n y (x t)) (w t) (g t)) ->
-  (forall t, w (S t) = (w t - alpha * g t)%vec) ->
+  (* book: gradient descent *)
+  (forall t, w (S t) = (w t - alpha * g t)%vec) ->  (* book: without projection *)
   let surrogate t := frozen_loss loss (net m a sigma) n y (x t) (w t) in
-  (exists t, (t < T)%nat /\ surrogate t < robust + eps)
+  (exists t, (t < T)%nat /\ surrogate t < robust + eps)  (* book: +\varepsilon$ for some $t<T$ *)
   /\
   (forall t, (forall s, (s <= t)%nat -> robust + eps <= surrogate s) ->
     norm (w (S t) - w_star) ^ 2 <= norm (w t - w_star) ^ 2 - alpha * eps)
+  (* book: falls by at least $\alpha\varepsilon$ at every step *)
   /\
   (forall t, (forall s, (s < t)%nat -> robust + eps <= surrogate s) ->
-    norm (w t - w O) <= 2 * Rad).
+    norm (w t - w O) <= 2 * Rad).  (* book: \lVert W_t-W_0\rVert_F\le2R *)
 Proof.
   intros X m a sigma sigma' sigma'' loss n y B C0 C1 L Rad eps alpha x w g u robust T
     Hm Ha D D' H0 H1 HB Lconv Lder LL HR Hu He Hrob Hwidth Ha0 Hstep HT Hn Hx Hg Hw surrogate.
