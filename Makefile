@@ -21,13 +21,13 @@ export OMP_NUM_THREADS := 1
 export ROBUSTLIB_BUDGET := laptop
 export PIP_ARGS
 
-.PHONY: help book test execute serve clean lint types library pages notebooks
+.PHONY: help book test execute serve clean lint types proofs library pages notebooks
 .NOTPARALLEL:
 
 help:
 	@echo "make book      set up, then build the book from the stored notebook outputs"
 	@echo "make test      set up, then run every check; its steps can be run alone:"
-	@echo "                 make lint | types | library | notebooks | pages"
+	@echo "                 make lint | types | proofs | library | notebooks | pages"
 	@echo "make execute   run the notebooks and store their outputs (needed after an edit)"
 	@echo "make serve     look at the built book on http://localhost:8000"
 	@echo "make clean     remove what was built and the environment"
@@ -48,7 +48,7 @@ book: $(DONE)
 	echo "Built in $$(( $$(date +%s) - start )) s. Open this file in a browser:"; \
 	echo "  $$(pwd)/$(SITE)"
 
-test: lint types library notebooks pages
+test: lint types proofs library notebooks pages
 	@echo "All checks passed."
 
 lint: $(DONE)
@@ -58,6 +58,11 @@ lint: $(DONE)
 types: $(DONE)
 	@echo "== types (mypy)"
 	@.venv/bin/mypy || { echo "FAILED: types"; exit 1; }
+
+# Needs no .venv, only Coq; where that is missing it says how to get it and passes.
+proofs:
+	@echo "== formal proofs (coqc)"
+	@$(PYTHON) proofs/check.py || { echo "FAILED: formal proofs"; exit 1; }
 
 library: $(DONE)
 	@echo "== tests of the library"

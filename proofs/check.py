@@ -177,25 +177,23 @@ def proved(files: dict[str, Path]) -> list[str]:
             if status:
                 return [f"{path.name}: coqc refuses it\n{output.strip()}"]
             print(f"  {name}", flush=True)
-        return [
-            bad for path in files.values() if theorem(path) for bad in assumptions(path, folder)
-        ]
+        return assumptions([name for name, path in files.items() if theorem(path)], folder)
 
 
-def assumptions(path: Path, folder: Path) -> list[str]:
-    """Axioms of a file's theorem that are not allowed."""
-    name = theorem(path)
+def assumptions(names: list[str], folder: Path) -> list[str]:
+    """Axioms that the theorems of these names rest on and that are not allowed."""
+    lines = [f"From {NAME} Require {name}.\nPrint Assumptions {name}.{name}." for name in names]
     question = folder / "Question.v"
-    question.write_text(
-        f"From {NAME} Require {name}.\nPrint Assumptions {name}.{name}.\n", encoding="utf-8"
-    )
+    question.write_text("\n".join(lines), encoding="utf-8")
     status, output = coq([question.name], folder)
-    heads = ("Axioms:", "Closed under the global context")
-    if status or not output.startswith(heads):
-        return [f"{path.name}: coqc does not say what {name} rests on\n{output.strip()}"]
-    axioms = re.findall(r"^([\w.']+)(?=\s|$)", output.removeprefix("Axioms:"), re.M)
-    axioms = [axiom for axiom in axioms if axiom != "Closed"]
-    return [f"{path.name}: rests on {axiom}" for axiom in axioms if axiom not in ALLOWED]
+    answers = re.split(r"^(?=Axioms:$|Closed under the global context$)", output, flags=re.M)[1:]
+    if status or len(answers) != len(names):
+        return [f"coqc does not say what the theorems rest on\n{output.strip()}"]
+    bad = []
+    for name, answer in zip(names, answers, strict=True):
+        found = re.findall(r"^([\w.']+)(?=\s|$)", answer.partition("\n")[2], re.M)
+        bad += [f"{name} rests on {axiom}" for axiom in found if axiom not in ALLOWED]
+    return bad
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -38,12 +38,12 @@ Qed.
 Theorem thm_capacity_even :
   forall (h d n : nat) (rho delta : R),
   let k := (2 * h)%nat in
-  forall F : (euclidean d -> bool) -> Prop,
+  forall (F : (euclidean d -> bool) -> Prop),
   (4 <= k)%nat ->  (* ours: the final form, for even k; the box has k - 1 for k *)
   (k - 1 <= d)%nat ->  (* ours: room for the simplex *)
   0 < delta ->  (* ours: as in the definition of the data *)
   sqrt (1 - 1 / (INR k - 1)) <= rho <= 1 ->  (* book: \rho\in(0,1] *)
-  robust_class F n rho delta ->  (* book: $n$-robust interpolation class in $\mathbb R^d$ of ratio $\rho$ *)
+  robust_class F n rho delta ->  (* book: $n$-robust interpolation class *)
   exists z, shatters F (k * (n / 2) + n mod 2) z.  (* book: +[n\text{ odd}] *)
 Proof.
   intros h d n rho delta k F Hk Hd Hdelta [Hr Hr1] HF.

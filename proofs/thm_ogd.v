@@ -50,7 +50,10 @@ Theorem thm_ogd :
     + alpha / 2 * total T (fun t => norm (g t) ^ 2)
   (* book: {2\alpha}+\frac\alpha2\sum_{t=0}^{T-1}\lVert\nabla\ell_t(W_t)\rVert^2 *)
   /\
-  forall R L G, norm (u - w O) <= R -> (forall t, norm (g t) <= L * G) -> (0 < T)%nat ->
+  forall R L G,
+  norm (u - w O) <= R ->  (* book: \lVert W-W_0\rVert\le R *)
+  (forall t, norm (g t) <= L * G) ->  (* book: \lVert\nabla\ell_t(W_t)\rVert\le LG *)
+  (0 < T)%nat ->  (* ours: at least one round *)
   mean T (fun t => loss t (w t) - loss t u) <=
     R ^ 2 / (2 * alpha * INR T) + alpha * L ^ 2 * G ^ 2 / 2
   (* book: \frac{R^2}{2\alpha T}+\frac{\alpha L^2G^2}2 *)
