@@ -97,6 +97,16 @@ Proof.
     exists b. split; [now right|]. split; [easy|]. intros d [->|Hd] Pd; [easy|]. now apply Hmin.
 Qed.
 
+(** Choice for finitely many numbers. *)
+Lemma finite_choice {A : Type} (N : nat) (P : nat -> A -> Prop) (a0 : A) :
+  (forall g, (g < N)%nat -> exists a, P g a) -> exists c, forall g, (g < N)%nat -> P g (c g).
+Proof.
+  induction N as [|N IH]; intros H; [now exists (fun _ => a0); intros g Hg; lia|].
+  destruct IH as [c Hc]; [intros; apply H; lia|]. destruct (H N) as [a Ha]; [lia|].
+  exists (fun g => if Nat.eqb g N then a else c g). intros g Hg.
+  destruct (Nat.eqb_spec g N) as [->|]; [easy|]. apply Hc. lia.
+Qed.
+
 (** The sign of a label, and labellings with as many plus as minus. *)
 Definition sign (b : bool) : R := if b then 1 else -1.
 Definition balanced (k : nat) (v : nat -> bool) : Prop := total k (fun j => sign (v j)) = 0.

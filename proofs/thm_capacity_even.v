@@ -19,16 +19,6 @@ Definition robust_class {X : inner_space} (F : (X -> bool) -> Prop) (n : nat) (r
 Definition shatters {X : Type} (F : (X -> bool) -> Prop) (N : nat) (z : nat -> X) : Prop :=
   forall v : nat -> bool, exists f, F f /\ forall j, (j < N)%nat -> f (z j) = v j.
 
-(** Choice for finitely many groups. *)
-Lemma finite_choice {A : Type} (N : nat) (P : nat -> A -> Prop) (a0 : A) :
-  (forall g, (g < N)%nat -> exists a, P g a) -> exists c, forall g, (g < N)%nat -> P g (c g).
-Proof.
-  induction N as [|N IH]; intros H; [now exists (fun _ => a0); intros g Hg; lia|].
-  destruct IH as [c Hc]; [intros; apply H; lia|]. destruct (H N) as [a Ha]; [lia|].
-  exists (fun g => if Nat.eqb g N then a else c g). intros g Hg.
-  destruct (Nat.eqb_spec g N) as [->|]; [easy|]. apply Hc. lia.
-Qed.
-
 Lemma cancel {X : inner_space} (o p q : X) : ((o + p) - (o + q))%vec = (p - q)%vec.
 Proof.
   rewrite vscal_vadd, (vadd_comm _ (-1 * o)%vec), <- !vadd_assoc, (vadd_comm _ o), <- !vadd_assoc.

@@ -103,6 +103,17 @@ FORMAL: dict[str, Formal] = {
         "with the converse: the simplex is shattered in all labellings, not in balanced ones only. "
         "Odd $k$ is not formal.",
     ),
+    "prop-line": Formal(
+        "prop_line.v",
+        "The labels of points in order alternate, which is all that is used of them.",
+        "Formal is the half that asks for units, $s-1$ of them for every $s$; that $s\\le3$ "
+        "needs one more, and the networks that attain the widths, are not formal.",
+    ),
+    "prop-zigzag": Formal(
+        "prop_zigzag.v",
+        "Networks have any biases and output weights.",
+        "The sharper bound for $n\\le4$ and the network that attains the width are not formal.",
+    ),
 }
 
 
