@@ -52,7 +52,9 @@ EXCESS = "served 1 (w (T - 1)%nat) >= robust + 1 / 2"
 FEASIBLE = "(forall i, (i < n)%nat -> B i (x i)) ->"
 ZERO = "net (2 * h) a sigma w x = 0"
 STEP = "exists (x i). split; [apply Hx, Hi|reflexivity]."
+WIDTH = "INR m >= (2 * L * C1 * Rad ^ 2 / eps) ^ 2"
 ERRORS = {
+    "narrower network": ("thm_two_layer.v", WIDTH, WIDTH.replace("2 * L", "L")),
     "constant halved": ("lem_curvature.v", BOUND, BOUND + " / 2"),
     "strict sign": ("prop_last_round.v", EXCESS, EXCESS.replace(">=", ">")),
     "hypothesis dropped": ("lem_frozen.v", FEASIBLE, ""),
@@ -83,19 +85,20 @@ def test_an_error_is_red_for_coq_where_its_statement_was_stored(tmp_path: Path, 
 
 
 @needs_coq
-def test_an_assumption_that_no_word_betrays_is_red(tmp_path: Path) -> None:
-    """An axiom by a way around the list of words: coqc's own account names it."""
+def test_coq_names_an_axiom(tmp_path: Path) -> None:
+    """Without the list of words an axiom is red too: coqc's own account names it."""
     folder = copy(tmp_path)
     path = folder / "prop_symmetric.v"
     text = path.read_text(encoding="utf-8")
     statement = bridge.statement(path.name)
     start = text[: text.index("Theorem ")]
     path.write_text(
-        f"{start}Local Variable cheat : False.\n{statement}\nProof. destruct cheat. Qed.\n",
+        f"{start}Variable cheat : False.\n{statement}\nProof. destruct cheat. Qed.\n",
         encoding="utf-8",
     )
     files = check.needed_by(["prop_symmetric"], check.sources(folder))
-    assert check.proved(files) == ["prop_symmetric rests on prop_symmetric.cheat"]
+    (red,) = check.proved(files)
+    assert re.fullmatch(r"prop_symmetric rests on (\w+\.)*cheat", red)
     assert len(check.cheats(path)) == 1
 
 
