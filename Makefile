@@ -20,13 +20,13 @@ NBVAL := $(PYTEST) --dist loadscope --nbval --nbval-current-env --nbval-cell-tim
 include tests/environment.mk
 export OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS ROBUSTLIB_BUDGET PIP_ARGS
 
-.PHONY: help book test quick portable far execute serve clean lint types library pages notebooks
+.PHONY: help book test quick portable far execute serve clean lint types proofs library pages notebooks
 .NOTPARALLEL:
 
 help:
 	@echo "make book      set up, then build the book from the stored notebook outputs"
 	@echo "make test      set up, then run every check; its steps can be run alone:"
-	@echo "                 make lint | types | library | notebooks | pages"
+	@echo "                 make lint | types | proofs | library | notebooks | pages"
 	@echo "make quick     a part of every check, in two minutes"
 	@echo "make portable  run notebooks and claims under other arithmetics, list what differs"
 	@echo "make far       notebooks and library tests in the arithmetic of an old processor"
@@ -50,7 +50,7 @@ book: $(DONE)
 	echo "Built in $$(( $$(date +%s) - start )) s. Open this file in a browser:"; \
 	echo "  $$(pwd)/$(SITE)"
 
-test: lint types library notebooks pages
+test: lint types proofs library notebooks pages
 	@echo "All checks passed."
 
 lint: $(DONE)
@@ -60,6 +60,11 @@ lint: $(DONE)
 types: $(DONE)
 	@echo "== types (mypy)"
 	@.venv/bin/mypy || { echo "FAILED: types"; exit 1; }
+
+# Needs no .venv, only Coq; where that is missing it says how to get it and passes.
+proofs:
+	@echo "== formal proofs (coqc)"
+	@$(PYTHON) proofs/check.py || { echo "FAILED: formal proofs"; exit 1; }
 
 library: $(DONE)
 	@echo "== tests of the library"

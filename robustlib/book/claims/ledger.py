@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
+from .formal import machine_checked
 from .registry import HOLDS, Verdict
 
 INTRO = """\
@@ -13,6 +14,8 @@ INTRO = """\
 Every numbered statement that the book proves has its proof on its page and a claim here.
 A claim runs the statement: it predicts, measures, and then breaks one hypothesis on purpose.
 That last run is the *control*; it must fail, or the check could not have failed either.
+Some statements were checked by a proof assistant as well.
+Their files stand in the folder `proofs/`; [](formal.md) says how to read them.
 This page is written by `python -m robustlib claims --page chapters/ledger.md`, never by hand.
 """
 QUOTED = "What is only quoted is named at the end, with the reason why no claim checks it.\n"
@@ -29,12 +32,13 @@ def ledger_page(verdicts: Sequence[Verdict], unchecked: dict[str, str] | None = 
     held = sum(verdict.status == HOLDS for verdict in verdicts)
     intro = INTRO + (QUOTED if unchecked else "")
     lines = [intro, f"**{held} of {len(verdicts)} claims hold**, {_how(verdicts)}.", ""]
-    lines += ["| statement | claim | verdict | CPU seconds |", "| --- | --- | --- | --- |"]
+    lines += ["| statement | claim | verdict | machine-checked | CPU seconds |"]
+    lines += ["| --- | --- | --- | --- | --- |"]
     for verdict in verdicts:
         found = verdict.claim
         lines.append(
             f"| {{prf:ref}}`{found.statement}` | [{found.id}](claim-{found.id}) "
-            f"| {verdict.status} | {verdict.seconds:.1f} |"
+            f"| {verdict.status} | {machine_checked(found.statement)} | {verdict.seconds:.1f} |"
         )
     for verdict in verdicts:
         found = verdict.claim
