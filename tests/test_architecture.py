@@ -25,6 +25,7 @@ FLOORS = {
     "_openml": 1,
     "perturbations": 1,
     "networks": 1,
+    "solvers": 1,
     "attacks": 2,
     "kernels": 2,
     "bounds": 2,

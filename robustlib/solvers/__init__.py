@@ -1,0 +1,19 @@
+"""Floor 1: linear programs whose answers are proofs, and the exact arithmetic that makes them so.
+
+What a floating-point solver reports is a guess: it drops small coefficients and works to
+tolerances. Here "impossible" is said only where a combination of the constraints that adds up to
+zero was found in rational arithmetic.
+"""
+
+from .exact import Rational, barycentric, integers, rationals, relation
+from .programs import Answer, strict_system
+
+__all__ = [
+    "Answer",
+    "Rational",
+    "barycentric",
+    "integers",
+    "rationals",
+    "relation",
+    "strict_system",
+]
