@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from .interpolators import two_layer
 from .patterns import Node, Pattern, Row, extend_patterns, whole_rows
 
 Array = NDArray[np.float64]
+Solution = NDArray[Any]  # floats, or fractions in an array of objects
 PATTERNS = 20_000  # the most activity patterns of a unit that are kept
 _TOLERANCE = 1e-6  # of a margin of 1, relative to the weights: ten times the solver's
 
@@ -52,9 +54,10 @@ class Fitter:
             self.labels = np.append(self.labels, y)
             self.rows += whole_rows(np.append(point, 1.0)[None])
             self.cells = extend_patterns(self.cells, self.rows)
-        self.exact = [rationals(point) for point in self.points.tolist()]
-        self.frame = barycentric(self.exact)
-        self.lifted = np.array([[float(c) for c in row] for row in self.frame.coordinates])
+        self.places = [rationals(point) for point in self.points.tolist()]
+        self.frame = barycentric(self.places)
+        self.exact = np.array(self.frame.coordinates, dtype=object)
+        self.lifted = self.exact.astype(float)
 
     def fit(self, signs: Array) -> nn.Module | None:
         """A net whose units have these output signs, certainly right; None: proved impossible."""
@@ -62,43 +65,59 @@ class Fitter:
         if solution is None:
             return None
         net = self._module(signs, solution)
-        if not surely_right(net, self.exact, self.labels.tolist()):
-            raise UndecidedError("a net was found, but rounding to float64 may make it wrong")
+        if not surely_right(net, self.places, self.labels.tolist()):
+            raise UndecidedError("there is a net, but with the rounding of float64 it may be wrong")
         return net
 
-    def _descend(self, signs: Array, node: Node) -> Array | None:
+    def _descend(self, signs: Array, node: Node) -> Solution | None:
         """Weights right at all points with activities of ``node``, or None where there are none.
 
         Depth first: the program knows the points where all activities are fixed; of the points
         where its solution is wrong, the one with the fewest choices gets each of them in turn.
         """
-        answer = self._program(signs, node)
-        if answer.impossible:
-            return None
         choices = node.open.sum(0)
-        inputs = np.zeros((len(self.points), len(signs)))
-        if answer.point is None:  # neither: smaller parts may be easier
-            wrong, margins = np.flatnonzero(choices), np.zeros(len(self.points))
-        else:
-            solution = answer.point
-            inputs = self.lifted @ solution[:-1].reshape(len(signs), self.lifted.shape[1]).T
-            margins = self.labels * (np.maximum(inputs, 0) @ signs + solution[-1])
-            enough = max(0.5, 1 - _TOLERANCE * (1 + float(np.abs(solution).max())))
-            wrong = np.flatnonzero(margins < enough)
-            if not len(wrong):
+        for sure in (False, True):
+            answer = self._program(signs, node, sure)
+            if answer.point is None:
+                return None
+            solution = self._values(answer)
+            inputs = (self.exact if answer.sure else self.lifted) @ solution[:-1].reshape(
+                len(signs), self.lifted.shape[1]
+            ).T
+            margins = self.labels * (np.maximum(inputs, 0) @ signs.astype(int) + solution[-1])
+            size = float(np.abs(solution).max())
+            enough = 0 if answer.sure else max(0.5, 1 - _TOLERANCE * (1 + size))
+            wrong = [i for i, margin in enumerate(margins) if margin <= enough]
+            if not wrong:
                 return solution
-            wrong = wrong[choices[wrong] > 0]
-        if not len(wrong):
-            raise UndecidedError("a linear program has neither a sound solution nor a proof")
-        worst = min(wrong.tolist(), key=lambda i: (int(choices[i]), float(margins[i])))
+            if choices[wrong].any():
+                break  # else the solution is not what the solver says: once more, exactly
+        worst = min(
+            (i for i in wrong if choices[i]), key=lambda i: (int(choices[i]), float(margins[i]))
+        )
         for child in node.children(worst, inputs[worst] > 0):
             found = self._descend(signs, child)
             if found is not None:
                 return found
         return None
 
-    def _program(self, signs: Array, node: Node) -> Answer:
-        """The smallest weights (sum of absolute values) in ``node``, right where fixed.
+    def _values(self, answer: Answer) -> Solution:
+        """Inputs of the units at the corners of the frame's simplex, and the output bias.
+
+        The programs' floats are just that; exact answers belong to the lifted points.
+        """
+        if not answer.sure:
+            return np.asarray(answer.point)
+        assert answer.point is not None
+        found, size = list(answer.point), self.points.shape[1] + 1
+        corners = [(*self.places[i], Fraction(1)) for i in self.frame.basis]
+        units = [found[k : k + size] for k in range(0, len(found) - 1, size)]
+        values = [_dot(unit, corner) for unit in units for corner in corners]
+        largest = max(map(abs, [*values, found[-1]]))
+        return np.array([value / largest for value in [*values, found[-1]]], dtype=object)
+
+    def _program(self, signs: Array, node: Node, sure: bool) -> Answer:
+        """The smallest weights in ``node``, right where fixed; or any, with ``sure``, exactly.
 
         One row a point where all activities are fixed: its margin, which must be positive. One row
         a unit and point of the node's history: the activities elsewhere follow from these.
@@ -133,16 +152,20 @@ class Fitter:
         rows += [side(unit, point, lifted[point]) for unit, point in sides]
         size = len(signs) * self.lifted.shape[1] + 1
         strict = [True] * len(margins) + [False] * len(sides)
-        return strict_system(np.array(rows, dtype=float).reshape(-1, size), strict, exact)
+        table = np.array(rows, dtype=float).reshape(-1, size)
+        return strict_system(table, strict, exact, sure=sure)
 
-    def _module(self, signs: Array, solution: Array) -> nn.Module:
+    def _module(self, signs: Array, solution: Solution) -> nn.Module:
         """The net with these values of its units' inputs at the corners of the frame's simplex.
 
         Away from the points' affine hull the inputs do not change.
         """
-        origin, *corners = (self.exact[i] for i in self.frame.basis)
+        origin, *corners = (self.places[i] for i in self.frame.basis)
         edges = [[a - b for a, b in zip(p, origin, strict=True)] for p in corners]
-        gram = [[sum((a * b for a, b in zip(e, f, strict=True)), Fraction(0)) for f in edges] for e in edges]
+        gram = [
+            [sum((a * b for a, b in zip(e, f, strict=True)), Fraction(0)) for f in edges]
+            for e in edges
+        ]
         units, biases = [], []
         for values in solution[:-1].reshape(len(signs), self.lifted.shape[1]).tolist():
             first, *others = rationals(values)

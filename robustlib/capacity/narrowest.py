@@ -38,7 +38,7 @@ class Narrowest:
     net: nn.Module | None
     programs: int
     perturbation: Perturbation | None
-    reason: str = ""
+    reason: str
 
     @property
     def closed(self) -> bool:

@@ -5,6 +5,7 @@ tolerances. Here "impossible" is said only where a combination of the constraint
 zero was found in rational arithmetic.
 """
 
+from .bands import in_band
 from .exact import Rational, barycentric, integers, rationals, relation
 from .programs import Answer, strict_system
 
@@ -12,6 +13,7 @@ __all__ = [
     "Answer",
     "Rational",
     "barycentric",
+    "in_band",
     "integers",
     "rationals",
     "relation",

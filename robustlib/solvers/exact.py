@@ -28,7 +28,7 @@ def integers(row: Sequence[Fraction]) -> Integers:
 
 
 def relation(rows: Sequence[Integers]) -> tuple[int, ...] | None:
-    """Whole numbers c, not all 0, with sum_i c_i rows_i = 0; None unless c is unique up to a factor.
+    """Whole numbers c, not all 0, with sum_i c_i rows_i = 0; None unless unique up to a factor.
 
     Fraction-free elimination. The sign of c is that of its first entry that is not 0.
     """
@@ -116,7 +116,7 @@ def barycentric(points: Sequence[Sequence[Fraction]]) -> Frame:
             return Frame(tuple(basis), tuple(map(tuple, found)))
         old, pivot = list(found[i]), found[i][j]
         basis[j] = i
-        for row in found:
-            share = row[j] / pivot
+        for line in found:
+            share = line[j] / pivot
             for k, entry in enumerate(old):
-                row[k] = share if k == j else row[k] - share * entry
+                line[k] = share if k == j else line[k] - share * entry
