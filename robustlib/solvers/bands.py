@@ -46,7 +46,8 @@ def in_band(features: Array, least: Array, most: Array, noise: float = 1e-14) ->
     if answer.point is not None:
         v = np.array([float(entry) for entry in answer.point])
         return True if meets(v[:-1] / v[-1]) else None
-    q: Array = np.linalg.lstsq(features, np.where(least == most, least, 0.0), rcond=1e-15)[0]
+    middle = np.where(least == most, least, 0.0)
+    q = np.asarray(np.linalg.lstsq(features, middle, rcond=1e-15)[0], dtype=np.float64)
     if bool((least == most).all()) and meets(q):
         return True  # no solution exactly, but one up to rounding
     assert answer.multipliers is not None

@@ -351,15 +351,18 @@ def slow_steps(name: str) -> Break:
     return apply
 
 
-def short_vertices(patch: pytest.MonkeyPatch) -> None:
-    """The centres of a pair are a little nearer than asked."""
-    patch.setattr(gadget, "_half_separation", lambda found: 0.999 * found.delta)
+def short_axes(patch: pytest.MonkeyPatch) -> None:
+    """The centres of a pair are a little nearer than the balls allow."""
+    right = gadget.two_centres
+    patch.setattr(
+        gadget, "two_centres", lambda z, v, radius, delta: right(z, v, 0.99 * radius, delta)
+    )
 
 
 def fewer_labellings(patch: pytest.MonkeyPatch) -> None:
-    """The mean of the labelling is forgotten: centres stay in the middle of all points."""
-    right = chapter10.ratio_needed
-    patch.setattr(chapter10, "ratio_needed", lambda points, v: 0.99 * right(points, v))
+    """The ratio that points need is taken for smaller than it is."""
+    right = chapter10.ratios_needed
+    patch.setattr(chapter10, "ratios_needed", lambda points, v: 0.99 * right(points, v))
 
 
 def one_split_short(patch: pytest.MonkeyPatch) -> None:
@@ -487,7 +490,7 @@ BREAKS: dict[str, Break] = {
     "theorem-b": slow_steps("two_layer_schedule"),
     "near-optimal": first_candidate,
     "other-attack": unlifted_kernel,
-    "capacity": short_vertices,
+    "capacity": short_axes,
     "pairs": fewer_labellings,
     "maximum-norm": one_split_short,
     "nearest-centre": no_offset,
