@@ -137,8 +137,8 @@ def pairs(size: str) -> Evidence:
         predicted="no k points below sqrt(1 - 1/(k - 1)) for k even, sqrt(1 - (k + 2)/k^2) for k "
         "odd; the simplex attains it for k even and k = 3",
         measured=f"rivals not below by more than {max(-excess, 1e-9):.0e}, the nearest "
-        f"{max(close, 1e-4):.4f} above; simplex equal to {max(tight, 1e-9):.0e}, for odd k >= 5 "
-        f"up to {spare:.4f} above",
+        f"{'less' if close < 0.01 else 'more'} than 0.01 above; simplex equal to "
+        f"{max(tight, 1e-9):.0e}, for odd k >= 5 up to {spare:.4f} above",
         value=excess,
         holds=excess >= -1e-9 and tight <= 1e-9,
         control=Control(

@@ -512,4 +512,4 @@ def test_every_claim_has_a_mutation() -> None:
 def test_a_broken_library_turns_the_claim_red(id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     BREAKS[id](monkeypatch)
     verdict = check(id, budget="smoke")
-    assert not verdict.holds, verdict
+    assert verdict.fails, verdict
