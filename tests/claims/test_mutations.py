@@ -16,7 +16,7 @@ from robustlib.attacks import GridMax, LinearMax, Stale
 from robustlib.bounds import linear
 from robustlib.bounds.layers import Layer
 from robustlib.bounds.supports import Support
-from robustlib.capacity import WidthCurve, gadget, interpolators, narrowest
+from robustlib.capacity import WidthCurve, fitting, gadget, interpolators, narrowest
 from robustlib.claims import (
     chapter01,
     chapter02,
@@ -406,6 +406,17 @@ def all_to_the_right(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(interpolators, "_zigzag", turned)
 
 
+def lost_patterns(patch: pytest.MonkeyPatch) -> None:
+    """A new point leaves half of the ways in which units can be active."""
+    right = fitting.extend_patterns
+
+    def half(cells: object, rows: object) -> object:
+        found = list(right(cells, rows).items())  # type: ignore[arg-type]
+        return dict(found[: max(2, (len(found) + 1) // 2)])
+
+    patch.setattr(fitting, "extend_patterns", half)
+
+
 def no_sets(patch: pytest.MonkeyPatch) -> None:
     """The search for narrow nets looks at the points only."""
     patch.setattr(
@@ -496,6 +507,7 @@ BREAKS: dict[str, Break] = {
     "nearest-centre": no_offset,
     "cap-net": half_slope,
     "two-layer-vc": too_few_binomials,
+    "search": lost_patterns,
     "line": all_to_the_right,
     "zigzag": no_sets,
     "circle-width": no_biases,
