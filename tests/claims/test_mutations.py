@@ -499,7 +499,7 @@ BREAKS: dict[str, Break] = {
     "projected-descent": no_squares,
     "theorem-a": slow_steps("projected_schedule"),
     "theorem-b": slow_steps("two_layer_schedule"),
-    "near-optimal": first_candidate,
+    "near-optimal": short_ranges,
     "other-attack": unlifted_kernel,
     "capacity": short_axes,
     "pairs": fewer_labellings,
