@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 
 import numpy as np
@@ -37,7 +37,7 @@ class Control:
     broken: str
     measured: str
     holds: bool
-    short: str = ""
+    short: str = field(default="", kw_only=True)
 
 
 @dataclass(frozen=True)
