@@ -30,6 +30,7 @@ from .capacity import line_net as line_net
 from .capacity import narrowest_net as narrowest_net
 from .capacity import nearest_centre as nearest_centre
 from .capacity import robust_vc_bound as robust_vc_bound
+from .capacity import simplex_gadget as simplex_gadget
 from .capacity import two_layer_vc_bound as two_layer_vc_bound
 from .capacity import width_curve as width_curve
 from .capacity import width_needed as width_needed

@@ -18,11 +18,19 @@ from robustlib.capacity import (
     line_net,
     nearest_centre,
     robust_vc_bound,
+    simplex_gadget,
     two_layer_vc_bound,
     width_needed,
 )
 from robustlib.capacity.bounds import _log_phi
 from robustlib.capacity.gadget import NORMS
+from robustlib.capacity.simplex import (
+    best_size,
+    corners,
+    least_ratio,
+    separation,
+    two_centres,
+)
 
 F64 = torch.float64
 
@@ -55,18 +63,106 @@ def test_d_points_a_pair_need_nearly_touching_balls(d: int) -> None:
 @pytest.mark.parametrize(("rho", "k"), [(0.5, 1), (0.8, 2), (0.9, 5), (math.sqrt(7 / 8), 8)])
 def test_smaller_balls_are_worth_fewer_points(rho: float, k: int) -> None:
     gadget = hypercube_gadget(4, 8, rho=rho)
-    assert gadget.per_pair == k == robust_vc_bound(4, 8, rho=rho).per_pair
+    assert gadget.per_pair == k
     assert check_shattering(gadget).holds
     if k < 8:
         assert not check_shattering(hypercube_gadget(2, 8, rho=rho, per_pair=k + 1)).holds
 
 
 @pytest.mark.parametrize("d", [1, 2, 3, 7, 8])
-@pytest.mark.parametrize("rho", [0.51, 0.8, 1.0])
+@pytest.mark.parametrize("rho", [0.5, 0.51, 0.8, 1.0])
 def test_the_gadget_of_the_maximum_norm(d: int, rho: float) -> None:
     gadget = hypercube_gadget(4, d, norm="linf", rho=rho)
     assert gadget.per_pair == 1 + int(math.log2(d + 1))
     assert check_shattering(gadget).holds
+    assert robust_vc_bound(4, d, norm="linf", rho=rho).value == max(4, len(gadget.points))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_below_one_half_no_two_points_are_shattered(norm: str) -> None:
+    """Equal labels ask for points 2 rho delta apart at most, others for 2 (1 - rho) delta."""
+    assert robust_vc_bound(4, 3, norm=norm, rho=0.499).value == 4
+    if norm == "l2":
+        assert not check_shattering(simplex_gadget(2, 3, rho=0.499, per_pair=2)).holds
+        assert check_shattering(simplex_gadget(2, 3, rho=0.5, per_pair=2)).holds
+
+
+# from which ratios on a regular simplex of k corners is forced, to four digits
+FORCED = {3: 0.6667, 4: 0.8165, 5: 0.8586, 6: 0.8944, 7: 0.9107, 8: 0.9258, 9: 0.9345, 10: 0.9428}
+
+
+@pytest.mark.parametrize("k", FORCED)
+def test_every_labelling_of_a_simplex_is_forced_from_its_ratio_on(k: int) -> None:
+    ratio = 2 / best_size(k)[1]
+    assert round(ratio, 4) == FORCED[k]
+    for rho in (ratio, ratio + 1e-6, (1 + ratio) / 2, 1.0):
+        seen = check_shattering(simplex_gadget(2, k - 1, rho=rho, per_pair=k))
+        assert seen.holds, seen
+        assert seen.exhaustive
+        assert seen.labellings == 2**k
+    below = check_shattering(simplex_gadget(2, k - 1, rho=ratio - 1e-6, per_pair=k))
+    assert not below.holds
+    assert below.distance == pytest.approx(ratio, abs=1e-9)
+    # what is proved: exact for even k and k = 3, a little late for other odd k
+    if k % 2 == 0 or k == 3:
+        assert least_ratio(k) == pytest.approx(ratio, abs=1e-12)
+    else:
+        assert ratio < least_ratio(k)
+
+
+@pytest.mark.parametrize("k", [3, 4, 5, 6])
+def test_no_other_size_of_the_simplex_does_with_less(k: int) -> None:
+    size, apart = best_size(k)
+    for other in torch.linspace(0, math.sqrt(k / (k - 1)), 1001).tolist():
+        assert min(separation(k, other, p) for p in range(1, k)) <= apart + 1e-12
+    # the formula against centres that are placed and measured
+    points = size * corners(k)
+    for v in itertools.product((1.0, -1.0), repeat=k):
+        plus = v.count(1.0)
+        if 0 < plus < k:
+            one, other = two_centres(points, torch.tensor(v, dtype=F64), 1.0, 1.0)
+            assert float((one - other).norm()) == pytest.approx(separation(k, size, plus))
+
+
+@pytest.mark.parametrize("d", [2, 3, 4, 5, 8])
+def test_a_pair_is_worth_one_point_more_than_the_dimension(d: int) -> None:
+    edge = 2 / 3 if d == 2 else math.sqrt(1 - 1 / d)
+    for n in (2, 3, 5):
+        bound = robust_vc_bound(n, d, rho=edge)
+        assert (
+            bound.value == (d + 1) * (n // 2) + n % 2 == len(simplex_gadget(n, d, rho=edge).points)
+        )
+        assert bound.full_from == pytest.approx(edge)
+        assert robust_vc_bound(n, d, rho=edge - 1e-9).value < bound.value
+    assert check_shattering(simplex_gadget(3, d, rho=edge)).holds
+    assert robust_vc_bound(100, d).value == 50 * (d + 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"n": 0, "d": 2}, "n must be at least 1, got 0"),
+        ({"n": 2, "d": 0}, "d must be at least 1, got 0"),
+        ({"n": 2, "d": 2, "rho": 1.1}, "rho must be at most 1, got 1.1"),
+        ({"n": 2, "d": 2, "delta": 0.0}, "delta must be greater than 0"),
+        (
+            {"n": 2, "d": 2, "per_pair": 4},
+            r"must be at most 3 in R\^2 for a simplex, got 4",
+        ),
+        ({"n": 2, "d": 2, "per_pair": 0}, "per_pair must be at least 1, got 0"),
+    ],
+)
+def test_simplices_that_do_not_exist(arguments: dict[str, float], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        simplex_gadget(**arguments)  # type: ignore[arg-type]
+
+
+def test_in_the_plane_triangles_give_half_as_much_again() -> None:
+    for rho in (2 / 3, 0.7, 0.9, 1.0):
+        assert robust_vc_bound(11, 2, rho=rho).value == 3 * 5 + 1
+    assert robust_vc_bound(11, 2, rho=0.66).value == 11
+    # the cube's points give no more than fitting the points themselves
+    assert len(hypercube_gadget(10, 2).points) == 10
 
 
 def test_hypercube_vertices_do_not_serve_in_the_maximum_norm() -> None:
@@ -87,7 +183,13 @@ def test_odd_numbers_and_one_dimension(n: int, d: int, norm: str) -> None:
     gadget = hypercube_gadget(n, d, norm=norm)
     assert len(gadget.points) == n // 2 * gadget.per_pair + n % 2
     assert check_shattering(gadget).holds
-    assert robust_vc_bound(n, d, norm=norm).value == max(n, len(gadget.points))
+    if norm == "linf":
+        assert robust_vc_bound(n, d, norm=norm).value == max(n, len(gadget.points))
+        return
+    gadget = simplex_gadget(n, d)
+    assert len(gadget.points) == n // 2 * (d + 1) + n % 2
+    assert check_shattering(gadget).holds
+    assert robust_vc_bound(n, d).value == max(n, len(gadget.points))
 
 
 def test_many_points_are_tried_at_random_and_it_says_so() -> None:
@@ -126,11 +228,11 @@ def test_centres_of_a_broken_gadget_are_noticed(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_bound_says_where_it_is_worth_something() -> None:
-    assert robust_vc_bound(10, 8).value == 40
+    assert robust_vc_bound(10, 8).value == 45
     none = robust_vc_bound(10, 8, rho=0.5)
     assert none.value == none.plain == 10
     assert "adds nothing" in repr(none)
-    assert robust_vc_bound(10, 8, rho=0.9).value == 25
+    assert robust_vc_bound(10, 8, rho=0.9).value == 30
     assert robust_vc_bound(10, 8, norm="linf", rho=0.6).value == 20
     assert "0.9354" in repr(robust_vc_bound(10, 8))
 
@@ -142,7 +244,8 @@ def test_sums_of_binomials() -> None:
 
 
 def test_two_layer_bound_against_its_inequality_and_a_net_that_shatters() -> None:
-    for d, width in itertools.product((1, 3), (0, 1, 2, 5)):
+    assert [two_layer_vc_bound(d, width) for d in (1, 3) for width in (0, 1)] == [1, 2, 1, 4]
+    for d, width in itertools.product((1, 3), (2, 3, 5)):
         count = two_layer_vc_bound(d, width)
         size = width * (d + 1) + 1
         for points, fits in ((count, True), (count + 1, False)):

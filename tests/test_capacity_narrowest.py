@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import replace
+from fractions import Fraction
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,9 +15,10 @@ from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from robustlib import FGSM, Attack, L2Ball, LinfBall, NoAttack, PseudoHuber, SphereCap, hexagon
 from robustlib.capacity import WidthCurve, narrowest_net, width_curve
-from robustlib.capacity import narrowest as module
+from robustlib.capacity import fitting as module
 from robustlib.capacity.patterns import Node, activity_patterns
 from robustlib.sets import Perturbation
+from robustlib.solvers import Answer
 
 F64 = torch.float64
 
@@ -140,7 +142,8 @@ def test_half_spaces_split_points_in_general_position_in_covers_number_of_ways(
     cells = activity_patterns(np.hstack([x, np.ones((n, 1))]))
     assert len(cells) == 2 * sum(math.comb(n - 1, i) for i in range(d + 1))
     for pattern, u in cells.items():
-        assert tuple(x @ u[:d] + u[d] > 0) == pattern
+        values = [sum(Fraction(a) * b for a, b in zip([*row, 1], u, strict=True)) for row in x]
+        assert tuple(value > 0 for value in values) == pattern
 
 
 def test_patterns_of_points_on_a_line_and_of_a_grid() -> None:
@@ -172,13 +175,26 @@ def test_out_of_time_is_not_a_proof() -> None:
 
 def test_a_program_that_forgets_a_constraint_turns_it_red(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the activation's second half the solutions are no nets: the search must not end."""
-    right = module._Search._program
+    right = module.Fitter._program
 
-    def linear(self: module._Search, signs: np.ndarray, node: Node) -> np.ndarray | None:
-        return right(self, signs, replace(node, active=np.ones_like(node.active)))
+    def linear(self: module.Fitter, signs: np.ndarray, node: Node, sure: bool) -> Answer:
+        return right(self, signs, replace(node, active=np.ones_like(node.active)), sure)
 
-    monkeypatch.setattr(module._Search, "_program", linear)
+    monkeypatch.setattr(module.Fitter, "_program", linear)
     assert narrowest_net(XOR, max_width=2, linear_programs=500).width != 2
+
+
+def test_a_net_that_rounding_may_make_wrong_is_not_returned() -> None:
+    """Corners of a hexagon as cosines: two units are right exactly, with weights near 1e16."""
+    turn = torch.arange(6, dtype=F64) * (2 * math.pi / 6)
+    rounded = torch.stack([turn.cos(), turn.sin()], 1)
+    found = narrowest_net(points(rounded.tolist(), [1.0, -1.0] * 3))
+    assert (found.lower, found.width) == (2, 3)
+    assert "rounding of float64" in found.reason
+    assert found.reason in repr(found)
+    # an affine image with whole coordinates has no rounding, and then no two units are right
+    whole = [[1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [-1.0, 0.0], [-1.0, -1.0], [0.0, -1.0]]
+    assert narrowest_net(points(whole, [1.0, -1.0] * 3)).lower == 3
 
 
 def test_round_balls_cost_a_unit_on_the_corners_of_a_square() -> None:

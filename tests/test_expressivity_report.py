@@ -138,6 +138,18 @@ def test_no_conflict_in_an_open_half_space() -> None:
         assert found.conflict is None
 
 
+@pytest.mark.parametrize(("gap", "fits"), [(0.1, True), (4e-10, True), (1e-13, None)])
+def test_a_fit_that_needs_a_long_function_is_not_denied(gap: float, fits: bool | None) -> None:
+    """Labels +1 and -1 at two close points, turned over at their antipodes: a steep line fits."""
+    turn = torch.tensor([0.3, 0.3 + gap], dtype=F64)
+    above = torch.stack([turn.cos(), turn.sin()], 1)
+    x = torch.cat([above, -above])
+    data = Sample(x, torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=F64), "close")
+    found = expressiveness(data, Finite(x[:, None]), bias=False)
+    assert found.fits is fits
+    assert found.separates is fits
+
+
 def test_deep_nets_and_the_sphere_of_two_points() -> None:
     deep = expressiveness(hexagon(), SphereCap(0.1), bias=False, trained="hidden", depth=2)
     assert deep.fits

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..checks import check_choice, check_integer
 from .gadget import NORMS, check_rho, points_per_pair
+from .simplex import least_ratio
 
 
 @dataclass(frozen=True, repr=False)
@@ -15,7 +16,7 @@ class VCBound:
 
     ``value``: what the gadget gives for ``n`` points in R^d that are 2 delta apart, with balls of
     radius rho * delta; never below ``plain``, which is n. ``full_from``: the ratio rho from which
-    one pair of points is worth d (Euclidean), or as much as this argument can give.
+    one pair of points is worth d + 1 (Euclidean), or as much as this argument can give.
     """
 
     value: int
@@ -41,14 +42,15 @@ def robust_vc_bound(n: int, d: int, *, rho: float = 1.0, norm: str = "l2") -> VC
     The class fits every labelling of every ``n`` points of R^d whose distances are at least
     2 delta, on closed balls of radius ``rho`` * delta round them (for rho = 1: of distances
     greater than 2 delta). Then its VC dimension is at least floor(n/2) * k + (n odd), with k of
-    :func:`points_per_pair`, and at least n. Raises as :func:`hypercube_gadget` does.
+    :func:`points_per_pair`, and at least n: for Euclidean balls k = d + 1 from rho =
+    sqrt(1 - 1/d) on, in the plane from 2/3. Raises as :func:`hypercube_gadget` does.
     """
     check_integer("n", n, minimum=1)
     check_integer("d", d, minimum=1)
     check_rho(rho)
     check_choice("norm", norm, NORMS)
     k = points_per_pair(d, rho, norm)
-    full = math.sqrt(1 - 1 / d) if norm == "l2" else 0.5
+    full = least_ratio(d + 1) if norm == "l2" else 0.5
     return VCBound(max(n, n // 2 * k + n % 2), n, k, float(rho), norm, full)
 
 
@@ -59,10 +61,12 @@ def two_layer_vc_bound(d: int, width: int) -> int:
     spaces), and given the subsets of all units the outputs are linear in ``width`` (d + 1) + 1
     parameters, so that 2^N <= Phi(N, d + 1)^width * Phi(N, width (d + 1) + 1) where N points are
     shattered; Phi(N, k) is the sum of the binomials (N choose i), i <= k. The bound is the largest
-    such N: O(width d log width). Raises ``ValueError`` for d < 1 and a negative width.
+    such N: O(width d log(width + 1)). Exact for one unit, whose signs are those of half spaces:
+    d + 1; and for none: 1. Raises ``ValueError`` for d < 1 and a negative width.
     """
     check_integer("d", d, minimum=1)
-    check_integer("width", width, minimum=0)
+    if check_integer("width", width, minimum=0) <= 1:
+        return d + 1 if width else 1
     parameters = width * (d + 1) + 1
 
     def possible(count: int) -> bool:

@@ -1,35 +1,37 @@
-"""The hypercube gadget of Theorem E: points that every robust interpolation class shatters."""
+"""The gadgets of Theorem E: points that every robust interpolation class shatters."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ..checks import check_choice, check_floats, check_integer, check_real, check_shape
-from ..numerics import generator
+from .simplex import best_size, corners, least_ratio, two_centres
 
 NORMS = {"l2": 2.0, "linf": math.inf}
-EXHAUSTIVE = 2**12  # the most labellings that are all tried
 _FAR = 40.0  # offset between groups, in units of delta
-_ROUNDING = 1e-12  # in units of delta
-
-Classifier = Callable[[Tensor], Tensor]
-# A class of classifiers: what it fits to centres (n, d), labels (n,) and a radius.
-ModelClass = Callable[[Tensor, Tensor, float], Classifier]
 
 
 def points_per_pair(d: int, rho: float, norm: str) -> int:
     """How many points one pair of centres shatters in R^d, for balls of radius rho * delta.
 
-    Euclidean: min(d, floor(1/(1 - rho^2))). Maximum norm: 1 + floor(log2(d + 1)) for rho > 1/2.
+    Euclidean: the most k <= d + 1 with rho >= :func:`least_ratio` of k, on a regular simplex.
+    Maximum norm: 1 + floor(log2(d + 1)) for rho >= 1/2.
     """
     if norm == "linf":
-        return 1 + (d + 1).bit_length() - 1 if rho > 0.5 else 1
+        return 1 + (d + 1).bit_length() - 1 if rho >= 0.5 else 1
+    k = d + 1 if rho >= 1 else min(d + 1, math.floor(1 / (1 - rho**2)) + 2)
+    while least_ratio(k) > rho:
+        k -= 1
+    return k
+
+
+def _cube_points(d: int, rho: float) -> int:
+    """The same on axes, for corners of the cube: min(d, floor(1/(1 - rho^2)))."""
     if rho >= math.sqrt(1 - 1 / d):  # also where 1 - rho^2 is 0
         return d
     return min(d, math.floor(1 / (1 - rho**2) * (1 + 1e-12)))
@@ -41,8 +43,9 @@ class Gadget:
 
     The centres are at least 2 ``delta`` apart in ``norm``, and every point is within
     ``rho`` * ``delta`` of a centre with its label: a function that is right on these balls labels
-    the points as asked. ``per_pair`` points belong to each pair of centres. Whether all this is
-    true of the numbers at hand is what :func:`check_shattering` looks at.
+    the points as asked. ``per_pair`` points belong to each pair of centres; ``shape`` says how
+    they lie: "cube", "simplex" or "splits". Whether all this is true of the numbers at hand is what
+    :func:`check_shattering` looks at.
     """
 
     n: int
@@ -50,6 +53,7 @@ class Gadget:
     delta: float
     rho: float
     norm: str
+    shape: str
     per_pair: int
     points: Tensor
 
@@ -64,7 +68,8 @@ class Gadget:
         check_shape("labelling", labelling, self.points.shape[:1])
         if bool((labelling.abs() != 1).any()):
             raise ValueError(f"labelling must have entries -1 and +1 only, got {labelling}")
-        pair = _hypercube_pair if self.norm == "l2" else _threshold_pair
+        kinds = {"cube": _hypercube_pair, "simplex": _simplex_pair, "splits": _threshold_pair}
+        pair = kinds[self.shape]
         centres, labels = [], []
         for group in range(self.n // 2):
             at = slice(group * self.per_pair, (group + 1) * self.per_pair)
@@ -96,35 +101,72 @@ def hypercube_gadget(
 ) -> Gadget:
     """The gadget for ``n`` centres in R^d that are 2 ``delta`` apart, balls of ``rho`` * ``delta``.
 
-    Euclidean (Theorem E): for each pair of centres the points s e_1, ..., s e_k, and as centres
-    plus and minus a scaled vertex of the hypercube. Maximum norm: the points' coordinates are the
-    possible splits of the points in two, and the centres differ in one coordinate. An odd ``n``
-    adds one centre that is its own point.
+    Euclidean: for each pair of centres the points s e_1, ..., s e_k, and as centres plus and minus
+    a scaled vertex of the hypercube; k is min(d, floor(1/(1 - rho^2))), one point or two fewer than
+    :func:`simplex_gadget` has. Maximum norm: the points' coordinates are the possible splits of the
+    points in two, and the centres differ in one coordinate. An odd ``n`` adds one centre that is
+    its own point.
 
-    ``per_pair`` asks for another number k of points per pair than :func:`points_per_pair`, up to d:
-    where k is too large the gadget is built all the same and fails its check.
+    ``per_pair`` asks for another number k of points per pair, up to d: where k is too large the
+    gadget is built all the same and fails its check.
     Raises ``ValueError`` for n < 1, d < 1, delta <= 0, and rho outside (0, 1], where balls of
     different labels may overlap.
     """
+    _check(n, d, delta, rho)
+    check_choice("norm", norm, NORMS)
+    most = d if norm == "l2" else 1 + (d + 1).bit_length() - 1
+    k = _cube_points(d, rho) if norm == "l2" else points_per_pair(d, rho, norm)
+    k = _asked(per_pair, k, most, f"R^{d} for {norm}")
+    shape = "cube" if norm == "l2" else "splits"
+    gadget = Gadget(n, d, float(delta), float(rho), norm, shape, k, torch.empty(0, d))
+    return _built(gadget, _hypercube_points(gadget) if norm == "l2" else _threshold_points(gadget))
+
+
+def simplex_gadget(
+    n: int, d: int, *, delta: float = 1.0, rho: float = 1.0, per_pair: int | None = None
+) -> Gadget:
+    """The Euclidean gadget of Theorem E, for ``n`` centres in R^d and balls of ``rho`` * ``delta``.
+
+    For each pair of centres the k corners of a regular simplex. A labelling's centres lie on the
+    line through the middles of its two groups of corners, so far out that the balls just hold
+    their corners. By the theorem k = d + 1 for rho >= sqrt(1 - 1/d) (2/3 in the plane, 1/2 on a
+    line), and no pair of disjoint balls does more. An odd ``n`` adds one centre that is its own
+    point.
+
+    ``per_pair`` asks for another number k of points per pair, up to d + 1: where k is too large
+    the gadget is built all the same and fails its check. Raises as :func:`hypercube_gadget` does.
+    """
+    _check(n, d, delta, rho)
+    k = _asked(per_pair, points_per_pair(d, rho, "l2"), d + 1, f"R^{d} for a simplex")
+    gadget = Gadget(n, d, float(delta), float(rho), "l2", "simplex", k, torch.empty(0, d))
+    size = best_size(k)[0] * _inner_radius(gadget)
+    return _built(gadget, torch.nn.functional.pad(size * corners(k), (0, d - k + 1)))
+
+
+def _check(n: int, d: int, delta: float, rho: float) -> None:
     check_integer("n", n, minimum=1)
     check_integer("d", d, minimum=1)
     check_real("delta", delta, above=0)
     check_rho(rho)
-    check_choice("norm", norm, NORMS)
-    k = points_per_pair(d, rho, norm)
-    if per_pair is not None:
-        most = d if norm == "l2" else 1 + (d + 1).bit_length() - 1
-        k = check_integer("per_pair", per_pair, minimum=1)
-        if k > most:
-            raise ValueError(f"per_pair must be at most {most} in R^{d} for {norm}, got {k}")
-    gadget = Gadget(n, d, float(delta), float(rho), norm, k, torch.empty(0, d))
-    group = _hypercube_points(gadget) if norm == "l2" else _threshold_points(gadget)
+
+
+def _asked(per_pair: int | None, k: int, most: int, where: str) -> int:
+    if per_pair is None:
+        return k
+    if check_integer("per_pair", per_pair, minimum=1) > most:
+        raise ValueError(f"per_pair must be at most {most} in {where}, got {per_pair}")
+    return per_pair
+
+
+def _built(gadget: Gadget, group: Tensor) -> Gadget:
+    """``gadget`` with a copy of ``group`` for every pair, and one more point where n is odd."""
+    n, d = gadget.n, gadget.d
     shifts = torch.zeros((n + 1) // 2, 1, d, dtype=torch.float64)
-    shifts[:, 0, 0] = _FAR * delta * torch.arange(len(shifts))
+    shifts[:, 0, 0] = _FAR * gadget.delta * torch.arange(len(shifts))
     points = (shifts[: n // 2] + group).flatten(0, 1)
     if n % 2:
         points = torch.cat([points, shifts[-1]])
-    return Gadget(n, d, float(delta), float(rho), norm, k, points)
+    return replace(gadget, points=points)
 
 
 def check_rho(rho: float) -> float:
@@ -155,6 +197,16 @@ def _hypercube_pair(gadget: Gadget, v: Tensor) -> tuple[Tensor, Tensor]:
     return vertex, -vertex
 
 
+def _inner_radius(gadget: Gadget) -> float:
+    """A little less than the radius, where the simplex allows it: room on both sides."""
+    least = 2 / best_size(gadget.per_pair)[1] * gadget.delta
+    return max(least, (least + gadget.radius) / 2)
+
+
+def _simplex_pair(gadget: Gadget, v: Tensor) -> tuple[Tensor, Tensor]:
+    return two_centres(gadget.points[: len(v)], v.double(), _inner_radius(gadget), gadget.delta)
+
+
 def _splits(k: int) -> Tensor:
     """All splits of k points in two non-empty parts: (2^(k-1) - 1, k), first column +1."""
     rest = itertools.islice(itertools.product((1.0, -1.0), repeat=k - 1), 1, None)
@@ -177,117 +229,3 @@ def _threshold_pair(gadget: Gadget, v: Tensor) -> tuple[Tensor, Tensor]:
         one[split] = gadget.delta * max(1.0, (1 + 2 * gadget.rho) / 2)
         other = -one
     return (one, other) if v[0] > 0 else (other, one)
-
-
-@dataclass(frozen=True, repr=False)
-class Shattering:
-    """What a check of a gadget saw: whether all of its labellings were forced.
-
-    ``separation`` is the smallest distance between two centres and ``distance`` the largest from
-    a point to the nearest centre of its label, both in units of delta. ``why`` names the first
-    labelling that failed, and is empty where none did.
-    """
-
-    holds: bool
-    labellings: int
-    exhaustive: bool
-    separation: float
-    distance: float
-    allowed: float
-    why: str
-
-    def __repr__(self) -> str:
-        many = f"{'all' if self.exhaustive else 'random'} {self.labellings} labellings"
-        numbers = (
-            f"centres at least {self.separation:.4f} delta apart (2 asked), points at most "
-            f"{self.distance:.4f} delta from a centre of their label (allowed: {self.allowed:.4g})"
-        )
-        if self.holds:
-            return f"Shattered: {many} are forced; {numbers}."
-        return f"Not shattered, {many} tried: {self.why}; {numbers}."
-
-
-def check_shattering(
-    gadget: Gadget,
-    model_class: ModelClass | None = None,
-    *,
-    random: int = 1000,
-    seed: int = 0,
-) -> Shattering:
-    """Try the labellings of ``gadget``: all of them up to 4096, else ``random`` ones.
-
-    For each one: the centres must be 2 delta apart, no point may be in balls of both labels, and
-    every point must be in a ball of its own label. With ``model_class``, what it fits to the
-    centres, their labels and the radius is applied to the points, and must give the labelling:
-    ``lambda x, y, radius: nearest_centre(x, y, radius).net``, say. Raises ``TypeError`` or
-    ``ValueError`` where it gives no function, or one that does not return (N,) numbers.
-    """
-    if not isinstance(gadget, Gadget):
-        raise TypeError(f"gadget must be a Gadget, got {type(gadget).__name__}")
-    check_integer("random", random, minimum=1)
-    check_integer("seed", seed, minimum=0)
-    if model_class is not None and not callable(model_class):
-        raise TypeError(f"model_class must be a function (x, y, radius), got {model_class!r}")
-    exhaustive = 2 ** len(gadget.points) <= EXHAUSTIVE
-    separation, distance, tried, why = math.inf, 0.0, 0, ""
-    for labelling in _labellings(len(gadget.points), exhaustive, random, seed):
-        x, y = gadget.data(labelling)
-        apart, near, complaint = _look(gadget, labelling, x, y)
-        if not complaint and model_class is not None:
-            signs = torch.sign(_fitted(model_class, x, y, gadget).double())
-            if not torch.equal(signs, labelling):
-                complaint = "the fitted classifier gives another labelling"
-        separation, distance = min(separation, apart), max(distance, near)
-        tried += 1
-        if complaint and not why:
-            why = f"for {_signs(labelling)} {complaint}"
-    return Shattering(not why, tried, exhaustive, separation, distance, gadget.rho, why)
-
-
-def _fitted(model_class: ModelClass, x: Tensor, y: Tensor, gadget: Gadget) -> Tensor:
-    """Outputs (N,) at the points of what the class fits to the centres."""
-    classifier: object = model_class(x, y, gadget.radius)
-    if not callable(classifier):
-        kind = type(classifier).__name__
-        raise TypeError(f"model_class(x, y, radius) must give a function of points, got {kind}")
-    name = "model_class(x, y, radius)(points)"
-    outputs = check_floats(name, classifier(gadget.points))
-    check_shape(name, outputs, (len(gadget.points),))
-    return outputs
-
-
-def _labellings(count: int, exhaustive: bool, random: int, seed: int) -> Iterator[Tensor]:
-    if exhaustive:
-        for signs in itertools.product((1.0, -1.0), repeat=count):
-            yield torch.tensor(signs, dtype=torch.float64)
-        return
-    stream = generator(seed)
-    for _ in range(random):
-        yield 2 * torch.randint(0, 2, (count,), generator=stream).double() - 1
-
-
-def _look(gadget: Gadget, labelling: Tensor, x: Tensor, y: Tensor) -> tuple[float, float, str]:
-    """Separation, largest distance (both over delta), and what is wrong, if anything is."""
-    p, delta, allowed = NORMS[gadget.norm], gadget.delta, gadget.rho + _ROUNDING
-    between = torch.cdist(x, x, p=p).fill_diagonal_(math.inf) / delta
-    reach = torch.cdist(gadget.points, x, p=p) / delta
-    alike = labelling[:, None] == y
-    own = reach.where(alike, torch.full_like(reach, math.inf)).amin(1)
-    others = reach.where(~alike, torch.full_like(reach, math.inf)).amin(1)
-    apart, near = float(between.min()), float(own.max())
-    complaint = ""
-    if apart < 2 - _ROUNDING:
-        complaint = f"two centres are only {apart:.4f} delta apart"
-    elif near > allowed:
-        complaint = f"point {int(own.argmax())} is {near:.4f} delta from every centre of its label"
-    elif bool((others <= gadget.rho - _ROUNDING).any()):
-        complaint = f"point {int(others.argmin())} is in balls of both labels"
-    elif float(between[y[:, None] != y].min() if len(set(y.tolist())) > 1 else math.inf) <= (
-        2 * gadget.rho + _ROUNDING
-    ):
-        complaint = "two closed balls of different labels touch, and no function is right on both"
-    return apart, near, complaint
-
-
-def _signs(labelling: Tensor) -> str:
-    return "".join("+" if v > 0 else "-" for v in labelling.tolist())

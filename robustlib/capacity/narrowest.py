@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import linprog
 from torch import Tensor, nn
 
 from ..checks import check_integer
@@ -16,23 +15,22 @@ from ..losses import Hinge
 from ..samples import Labelled, check_labelled
 from ..sets import Perturbation, check_perturbation, compatible
 from ..verification.robust_loss import robust_loss
-from .interpolators import check_points, two_layer
-from .patterns import Node, activity_patterns, extend_patterns
+from .fitting import PATTERNS, Fitter, UndecidedError, most_patterns
+from .interpolators import check_points
 
 Array = NDArray[np.float64]
-_TOLERANCE = 1e-7  # the solver's
 _CUT = 0.5  # margins below 1 - _CUT call for another point
-_PATTERNS = 20_000  # the most activity patterns of a unit that are kept
 
 
 @dataclass(frozen=True, repr=False)
 class Narrowest:
     """The least width of sign(sum_r a_r relu(<w_r, x> + b_r) + c) that fits the data.
 
-    ``lower``: every smaller width is proved impossible (linear programs, to their tolerance 1e-7).
-    ``width``: a net of this width, ``net``, was found and proved right on the sets; None where the
-    search ended before one was found. Closed where both are equal.
-    ``linear_programs`` were solved.
+    ``lower``: every smaller width is proved impossible, by multipliers in whole numbers.
+    ``width``: a net of this width, ``net``, was found and proved right on the sets, and in float64
+    at the points; None where the search ended before one was found. Closed where both are equal.
+    ``linear_programs`` counts them, without those for proofs, and ``reason`` says what was left
+    undecided at width ``lower``, where something was.
     """
 
     lower: int
@@ -40,6 +38,7 @@ class Narrowest:
     net: nn.Module | None
     linear_programs: int
     perturbation: Perturbation | None
+    reason: str
 
     @property
     def closed(self) -> bool:
@@ -52,7 +51,8 @@ class Narrowest:
         if self.closed:
             return f"Narrowest net on {where}: width {self.width}, proved {spent}."
         found = "none found" if self.width is None else f"width {self.width} found"
-        return f"Not closed on {where}: at least {self.lower}, {found} {spent}."
+        why = f"; at width {self.lower} {self.reason}" if self.reason else ""
+        return f"Not closed on {where}: at least {self.lower}, {found}{why} {spent}."
 
 
 def narrowest_net(
@@ -67,11 +67,14 @@ def narrowest_net(
     With ``perturbation``: right on the whole set of every point. Exact for few points: given which
     units are active where, the net is linear in its weights, so that a search over the activities
     that half spaces allow, by linear programs, finds a net right at finitely many points or proves
-    that there is none. For sets it starts with the points, and those of each set nearest to the
-    points of the other label; the net found is judged by :func:`robustlib.robust_loss`, and points
-    where its margin is too small are added until it is proved right everywhere. Each width gets
-    ``linear_programs`` of about 2 ms; a width that they do not decide is left for the
-    next, and the answer may be "not closed".
+    that there is none. What the programs say is checked in rational arithmetic: a net is returned
+    only where y f > 0 at all points whatever the rounding, and a case counts as impossible only by
+    multipliers that add up to zero exactly. So the answer is that of the points as they are, also
+    if their scales are extreme. For sets it starts with the points, and those of each set nearest
+    to the points of the other label, as float64 has them; the net found is judged by
+    :func:`robustlib.robust_loss`, and points where its margin is too small are added until it is
+    proved right everywhere. Each width gets ``linear_programs`` of about 2 ms; a width that they
+    do not decide is left for the next, and the answer may be "not closed".
 
     Raises ``ValueError`` where sets of opposite labels meet, one point has both labels, or the
     points are so many that half spaces may split them in more than 20 000 ways.
@@ -90,27 +93,23 @@ def narrowest_net(
         found = compatible(sample, perturbation)
         if not found:
             raise ValueError(f"perturbation must keep opposite labels apart; {found!r}")
-    ways = _most_patterns(len(x), x.shape[1] + 1)
-    if ways > _PATTERNS:
+    ways = most_patterns(len(x), x.shape[1] + 1)
+    if ways > PATTERNS:
         raise ValueError(
             f"sample must be small: half spaces split {len(x)} points in R^{x.shape[1]} in up to "
-            f"{ways} ways, and the search is for at most {_PATTERNS}"
+            f"{ways} ways, and the search is for at most {PATTERNS}"
         )
     search = _Search(x, y, perturbation)
-    lower = None  # the first width that was neither found nor proved impossible
+    lower, reason = None, ""  # the first width that was neither found nor proved impossible
     for width in range(max_width + 1):
-        net, decided = search.at_width(width, linear_programs)
+        net, why = search.at_width(width, linear_programs)
         if net is not None:
             least = width if lower is None else lower
-            return Narrowest(least, width, net, search.programs, perturbation)
-        if not decided and lower is None:
-            lower = width
+            return Narrowest(least, width, net, search.programs, perturbation, reason)
+        if why and lower is None:
+            lower, reason = width, why
     least = max_width + 1 if lower is None else lower
-    return Narrowest(least, None, None, search.programs, perturbation)
-
-
-class _UndecidedError(Exception):
-    """The programs are used up, or rounding hides the answer."""
+    return Narrowest(least, None, None, search.programs, perturbation, reason)
 
 
 @dataclass(frozen=True)
@@ -120,109 +119,47 @@ class _Judged:
 
 
 class _Search:
-    """Points seen so far (they only grow, from width to width) and the programs solved."""
+    """Points seen so far, which only grow from width to width, and the judge of whole sets."""
 
     def __init__(self, x: Tensor, y: Tensor, perturbation: Perturbation | None) -> None:
         self.sample, self.perturbation = _Judged(x, y), perturbation
-        self.points: Array = np.hstack([x.numpy(), np.ones((len(x), 1))])
-        self.labels: Array = y.numpy()
-        self.cells = activity_patterns(self.points)
-        self.programs = self.limit = 0
+        self.fitter = Fitter(x.numpy(), y.numpy())
         if perturbation is not None:  # where it will be tight: near the opposite points
             for i, j in (y[:, None] != y).nonzero().tolist():
-                if _most_patterns(len(self.points) + 1, x.shape[1] + 1) > _PATTERNS:
+                if most_patterns(len(self.fitter.points) + 1, x.shape[1] + 1) > PATTERNS:
                     break
                 near = perturbation.project(x[j : j + 1], x[i : i + 1])
-                self._add(near.numpy(), self.labels[i : i + 1])
+                self.fitter.add(near.numpy(), y[i : i + 1].numpy())
 
-    def _add(self, points: Array, labels: Array) -> None:
-        for point, y in zip(points, labels, strict=True):
-            if _most_patterns(len(self.points) + 1, self.points.shape[1]) > _PATTERNS:
-                raise _UndecidedError
-            self.points = np.vstack([self.points, [*point, 1.0]])
-            self.labels = np.append(self.labels, y)
-            self.cells = extend_patterns(self.cells, self.points)
+    @property
+    def programs(self) -> int:
+        """How many linear programs were solved."""
+        return self.fitter.programs
 
-    def at_width(self, width: int, programs: int) -> tuple[nn.Module | None, bool]:
-        """A net of ``width`` units that is right, if one was found; whether that is decided."""
-        decided, end = True, self.programs + programs
+    def at_width(self, width: int, programs: int) -> tuple[nn.Module | None, str]:
+        """A net of ``width`` units that is right, if one was found; or why that is undecided."""
+        why, end = "", self.programs + programs
         balanced = sorted(range(width + 1), key=lambda plus: abs(2 * plus - width))
         for tried, plus in enumerate(balanced):
             signs = np.array([1.0] * plus + [-1.0] * (width - plus))
-            self.limit = self.programs + math.ceil((end - self.programs) / (width + 1 - tried))
+            left = math.ceil((end - self.programs) / (width + 1 - tried))
+            self.fitter.limit = self.programs + left
             try:
                 net = self._with_signs(signs)
-            except _UndecidedError:
-                decided = False
+            except UndecidedError as undecided:
+                why = why or str(undecided)
                 continue
             if net is not None:
-                return net, True
-        return None, decided
+                return net, ""
+        return None, why
 
     def _with_signs(self, signs: Array) -> nn.Module | None:
-        while (solution := self._fit(signs, Node.root(signs, self.cells))) is not None:
-            net = _as_module(signs, solution, self.sample.x.shape[1])
+        while (net := self.fitter.fit(signs)) is not None:
             wrong, labels = self._wrong(net)
             if not len(wrong):
                 return net
-            self._add(wrong, labels)
+            self.fitter.add(wrong, labels)
         return None
-
-    def _fit(self, signs: Array, node: Node) -> Array | None:
-        """Weights right at all points with activities of ``node``, or None where there are none.
-
-        Depth first: the program knows the points where all activities are fixed; of the points
-        where its solution is wrong, the one with the fewest choices gets each of them in turn.
-        """
-        solution = self._program(signs, node)
-        if solution is None:
-            return None
-        inputs = self.points @ solution[:-1].reshape(len(signs), self.points.shape[1]).T
-        margins = self.labels * (np.maximum(inputs, 0) @ signs + solution[-1])
-        wrong = np.flatnonzero(margins < 1 - 10 * _TOLERANCE * (1 + np.abs(solution).max()))
-        if not len(wrong):
-            return solution
-        worst = min(wrong.tolist(), key=lambda i: (int(node.open[:, i].sum()), float(margins[i])))
-        if not node.open[:, worst].any():  # the solver's tolerance, magnified: cannot tell
-            raise _UndecidedError
-        for child in node.children(worst, inputs[worst] > 0):
-            found = self._fit(signs, child)
-            if found is not None:
-                return found
-        return None
-
-    def _program(self, signs: Array, node: Node) -> Array | None:
-        """The smallest weights (sum of absolute values) in ``node``, margins >= 1 where fixed."""
-        if self.programs >= self.limit:
-            raise _UndecidedError
-        self.programs += 1
-        lifted = self.points.shape[1]
-        size = len(signs) * lifted + 1
-        rows, bounds = [], []
-        for point in np.flatnonzero(~node.open.any(0)).tolist():
-            z, y, active = self.points[point], self.labels[point], node.active[:, point]
-            rows.append(-y * np.append(np.outer(signs * active, z).ravel(), 1.0))
-            bounds.append(-1.0)
-        for point in node.history:  # the activities of all other points follow from these
-            for unit, active in enumerate(node.active[:, point]):
-                row = np.zeros(size)
-                sign = -1 if active else 1
-                row[unit * lifted : (unit + 1) * lifted] = sign * self.points[point]
-                rows.append(row)
-                bounds.append(0.0)
-        if not rows:
-            return np.zeros(size)
-        a = np.array(rows)
-        for method in ("highs", "highs-ipm"):  # the second where the first cannot tell
-            answer = linprog(  # weights as differences of two non-negative numbers each
-                np.ones(2 * size), A_ub=np.hstack([a, -a]), b_ub=np.array(bounds), method=method
-            )
-            if answer.status == 0:
-                weights: Array = answer.x[:size] - answer.x[size:]
-                return weights
-            if answer.status == 2:
-                return None
-        raise _UndecidedError
 
     def _wrong(self, net: nn.Module) -> tuple[Array, Array]:
         """Points of the sets where ``net`` has too small a margin; none where it is proved right.
@@ -241,13 +178,4 @@ class _Search:
             if float(hinge.max()) >= 1:
                 chosen = (hinge >= _CUT).numpy()
                 return found.points.numpy()[chosen], self.sample.y.numpy()[chosen]
-        raise _UndecidedError  # neither proved right nor wrong
-
-
-def _most_patterns(count: int, dimension: int) -> int:
-    return 2 * sum(math.comb(count - 1, i) for i in range(dimension))
-
-
-def _as_module(signs: Array, solution: Array, d: int) -> nn.Module:
-    units, bias = torch.from_numpy(solution[:-1].reshape(len(signs), d + 1)), float(solution[-1])
-    return two_layer(units[:, :d], units[:, d], torch.from_numpy(signs), bias)
+        raise UndecidedError("a net was found that is neither proved right on the sets nor wrong")

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import linprog
 from torch import Tensor
 
 from ..kernels import Spectrum
 from ..numerics import row_norm
+from ..solvers import in_band
 from .sets import SphereSets
 
 Pair = tuple[int, int]
@@ -71,7 +71,8 @@ class Antipodes:
     """Points ``z`` (k, d) of the sets of examples ``first`` with -z in those of ``second``.
 
     Those that are ``known`` (k,); of the others it is open whether there are any. ``complete`` says
-    that these are all such points, not only some.
+    that these are all such points, not only some, and ``sure`` that every two are antipodal to the
+    rounding ``noise`` of the points, so that none is a near miss.
     """
 
     z: Tensor
@@ -79,6 +80,8 @@ class Antipodes:
     second: Tensor
     known: Tensor
     complete: bool
+    sure: bool
+    noise: float
 
     def limits(
         self, y: Tensor, lack: Lack, low: float, high: float
@@ -106,17 +109,19 @@ def _listed(sets: SphereSets) -> Antipodes:
     points = sets.grid.flatten(0, 1)
     owner = torch.arange(sets.sample.n, device=points.device)
     owner = owner.repeat_interleave(sets.grid.shape[1])
-    near = max(_ROUNDING, 8 * torch.finfo(sets.sample.x.dtype).eps)
-    found, start = [], 0
+    noise = 64 * torch.finfo(sets.sample.x.dtype).eps
+    near = max(_ROUNDING, noise)
+    found, start, worst = [], 0, 0.0
     for block in torch.split(points, max(1, _BLOCK // len(points))):
-        close = torch.cdist(block, -points, compute_mode="donot_use_mm_for_euclid_dist") <= near
-        pairs = close.nonzero()
+        apart = torch.cdist(block, -points, compute_mode="donot_use_mm_for_euclid_dist")
+        pairs = (apart <= near).nonzero()
+        worst = max(worst, float(apart[apart <= near].max()) if len(pairs) else 0.0)
         pairs[:, 0] += start
         found.append(pairs[pairs[:, 0] <= pairs[:, 1]])
         start += len(block)
     a, b = torch.cat(found).unbind(1)
     known = torch.ones_like(a, dtype=torch.bool)
-    return Antipodes(points[a], owner[a], owner[b], known, complete=True)
+    return Antipodes(points[a], owner[a], owner[b], known, True, worst <= noise, noise)
 
 
 def _on_caps(sets: SphereSets) -> Antipodes:
@@ -137,7 +142,8 @@ def _on_caps(sets: SphereSets) -> Antipodes:
     turns = torch.cat([ends[0], (ends[0] + ends[1]) / 2, ends[1]], 1)
     z = turns.cos()[..., None] * x[i][:, None] + turns.sin()[..., None] * side[:, None]
     z, i, j = z.flatten(0, 1), i.repeat_interleave(3), j.repeat_interleave(3)
-    return Antipodes(z, i, j, _members(sets, z, i, j), complete=not len(i))
+    noise = 64 * torch.finfo(sets.sample.x.dtype).eps
+    return Antipodes(z, i, j, _members(sets, z, i, j), not len(i), True, noise)
 
 
 def _members(sets: SphereSets, z: Tensor, i: Tensor, j: Tensor) -> Tensor:
@@ -153,8 +159,9 @@ def possible(
 ) -> tuple[bool | None, Pair | None]:
     """Whether some g has low <= y g <= high on the sets, and a pair that q = 0 does not serve.
 
-    False is proved. True is proved too, for low < high, and in the limit for low = high. None is
-    neither.
+    False is proved. True is proved too, for low < high, and in the limit for low = high; both as
+    :func:`robustlib.solvers.in_band` proves them, which is up to the rounding of the points. None
+    is neither.
     """
     least, most = pairs.limits(y, lack, low, high)
     wrong = (least > 0) | (most < 0)
@@ -165,14 +172,11 @@ def possible(
     if not len(places):
         return None, None
     pair = int(pairs.first[places[0]]), int(pairs.second[places[0]])
+    if not pairs.sure:
+        return None, pair
     least, most = least[known], most[known]
     features = 2 * lack.features(pairs.z[pairs.known])
     if not features.shape[1]:
         return False, pair
-    rows = np.concatenate([-features, features])
-    sides = np.concatenate([-least, most])
-    finite = np.isfinite(sides)
-    answer = linprog(np.zeros(features.shape[1]), rows[finite], sides[finite], bounds=(None, None))
-    if answer.status == 2:
-        return False, pair
-    return (True if pairs.complete else None), pair
+    found = in_band(features, least, most, pairs.noise)
+    return (found if pairs.complete or not found else None), pair

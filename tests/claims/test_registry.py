@@ -29,6 +29,8 @@ def evidence(
     control: Control = GOOD,
     interval: tuple[float, float] | None = None,
     out_of_reach: str | None = None,
+    below: str | None = None,
+    ratio: float | None = None,
 ) -> Evidence:
     return Evidence(
         predicted="small",
@@ -39,6 +41,8 @@ def evidence(
         ran="once",
         interval=interval,
         out_of_reach=out_of_reach,
+        below=below,
+        ratio=ratio,
     )
 
 
@@ -66,6 +70,11 @@ def verdict_of(run: object) -> registry.Verdict:
         (evidence(value=math.nan), "COULD NOT BE CHECKED", "nan"),
         (evidence(value=math.inf), "COULD NOT BE CHECKED", "inf"),
         (evidence(interval=(math.nan, 1.0)), "COULD NOT BE CHECKED", "finite"),
+        (evidence(below="m = 8 for 1e6"), "RUN BELOW ITS SIZE", "m = 8 for 1e6"),
+        (evidence(below="x", holds=False), "DOES NOT HOLD", "contradicts"),
+        (evidence(below="x", control=Control("x", "0", holds=True)), "DOES NOT HOLD", "passes"),
+        (evidence(ratio=0.5), "HOLDS", ""),
+        (evidence(ratio=math.nan), "COULD NOT BE CHECKED", "finite"),
         # a doubt about the numbers weighs more than a reason to be out of reach
         (evidence(value=math.nan, out_of_reach="x"), "COULD NOT BE CHECKED", "nan"),
         (
@@ -80,6 +89,7 @@ def test_status(seen: Evidence, status: str, words: str) -> None:
     assert verdict.status == status
     assert words in verdict.reason
     assert verdict.holds is (status == "HOLDS")
+    assert verdict.fails is (status in ("DOES NOT HOLD", "COULD NOT BE CHECKED"))
 
 
 @pytest.mark.usefixtures("empty")
@@ -182,10 +192,18 @@ def test_an_unknown_budget_is_refused() -> None:
 
 def test_the_block_says_everything_and_no_seconds() -> None:
     found = claims()[0]
-    seen = evidence(interval=(0.05, 0.15))
+    seen = evidence(interval=(0.05, 0.15), ratio=0.415)
     verdict = registry.Verdict(found, "HOLDS", "", seen, 1.234, "smoke")
     text, page = repr(verdict), verdict._repr_html_()
-    for words in ("HOLDS", found.id, "small", "[0.050, 0.150]", "Student t", "fails, as it must"):
+    for words in (
+        "HOLDS",
+        found.id,
+        "small",
+        "[0.050, 0.150]",
+        "Student t",
+        "0.41 of",
+        "fails, as it must",
+    ):
         assert words in text
         assert words in page
     assert "1.2" not in text  # seconds differ from run to run, and the book compares this text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -79,17 +80,19 @@ def explicit_network(size: str) -> Evidence:
         value=fitted.mean,
         interval=fitted.interval,
         holds=fitted.contains(-0.5) and share <= 1 and lengths,
+        ratio=share,
         control=Control(
             broken="rows moved by c(w)/sqrt(m) without their sign a_r",
             measured=f"slope {broken}",
             holds=broken.at_most(-0.4),
+            short="signs forgotten",
         ),
         ran=f"hexagon, GELU, tolerance 0.1, m = {widths[0]} to {widths[-1]}, {seeds} seeds",
     )
 
 
-# Bounds of Theorem D at which everything it asks for can be run.
-EPSILON = {"smoke": 0.25, "laptop": 0.2, "gpu": 0.1}
+# Of Theorem D, such that the width, step and time it asks for can be run.
+EPSILON = {"smoke": 0.25, "laptop": 0.22, "gpu": 0.1}
 
 
 @claim(
@@ -99,31 +102,68 @@ EPSILON = {"smoke": 0.25, "laptop": 0.2, "gpu": 0.1}
     chapter="09-robust-networks",
 )
 def robust_classifier(size: str) -> Evidence:
-    """Training with the width, step and time that the theorem asks for."""
-    epsilon, loss = EPSILON[size], PseudoHuber()
-    erf, g = ACTIVATIONS["erf"], robust_fit("erf", 0.5, bias=False)
-    width = 2 * math.ceil((2 * erf.curvature * (1.05 * g.norm) ** 2 / epsilon) ** 2 / 2)
-    target = g.to_network(width)
-    rate = epsilon / (2 * erf.slope**2)
-    steps = math.ceil(target.distance**2 / (rate * epsilon))
-    goal = target.robust_loss(loss) + epsilon
-    attacks: tuple[Attack, ...] = (FGSM(), RandomNoise(), GridMax(size=5))[: SEEDS[size] - 2]
-    reached = max(_trained("erf", width, rate, steps, attack) for attack in attacks)
-    asked = width >= (2 * erf.curvature * target.distance**2 / epsilon) ** 2
-    stuck = _trained("gelu", width, rate, steps, FGSM())
+    """Training with the width, step and time that the theorem asks for, R = sqrt(2) |g|."""
+    epsilon, tolerance, loss = EPSILON[size], 0.5, PseudoHuber()
+    g = robust_fit("erf", tolerance, bias=False)
+    asked = classifier_schedule(g, "erf", epsilon, 1 - SURE)
+    target = g.to_network(asked.width)
+    drawn = sampling_bound("erf", 2, asked.width, target.bound, 1 - SURE)
+    promise = epsilon + _largest(tolerance + target.sampling + epsilon / 4)
+    sure = epsilon + _largest(tolerance + drawn + epsilon / 4)
+    attacks: tuple[Attack, ...] = (FGSM(), GridMax(size=5), RandomNoise())
+    attacks = attacks[: {"smoke": 1, "laptop": 2}.get(size, 3)]
+    plan = (asked.width, asked.step_size, asked.steps)
+    reached = max(_trained("erf", *plan, attack) for attack in attacks)
+    near = target.distance <= asked.radius
+    right = target.robust_loss(loss) <= promise - epsilon
+    own = epsilon / (2 * ACTIVATIONS["gelu"].slope ** 2)
+    stuck = _trained("gelu", asked.width, own, asked.steps, FGSM())
     return Evidence(
-        predicted=f"smallest surrogate loss at most L_*(W_*) + {epsilon:g} = {goal:.3f}",
+        predicted=f"smallest surrogate loss below {promise:.3f} with the sampling error that was "
+        f"measured, {target.sampling:.3f}; its bound gives {sure:.2f}, which says nothing",
         measured=f"{reached:.3f}",
         value=reached,
-        holds=asked and reached <= goal + 1e-9 and goal < math.sqrt(2) - 1,
+        holds=near and right and reached < min(promise, sure) and promise < math.sqrt(2) - 1,
+        ratio=reached / promise,
         control=Control(
             broken="GELU without bias, whose space has no robust fit",
             measured=f"{stuck:.3f}",
-            holds=stuck <= goal,
+            holds=stuck <= promise,
+            short="no robust fit",
         ),
-        ran=f"hexagon, erf without bias, m = {width}, alpha = {rate:.3f}, {steps} steps, "
-        f"{len(attacks)} attacks",
+        ran=f"hexagon, erf without bias, R = {asked.radius:.2f}, m = {asked.width}, "
+        f"alpha = {asked.step_size:.3f}, {asked.steps} steps, {len(attacks)} attacks",
     )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What thm-robust-classifier asks for, apart from the sampling error."""
+
+    radius: float
+    width: int
+    step_size: float
+    steps: int
+
+
+def classifier_schedule(g: RKHSFunction, activation: str, epsilon: float, delta: float) -> Asked:
+    """Radius, width, step and horizon for the function ``g`` without bias, loss of slope 1."""
+    c0, c1 = ACTIVATIONS[activation].slope, ACTIVATIONS[activation].curvature
+    radius, sure = math.sqrt(2) * g.norm, c0 * float(g.coefficients.abs().sum())
+    needs = (
+        (2 * c1 * radius**2 / epsilon) ** 2,
+        (sure / g.norm) ** 4 * math.log(1 / delta),
+        8 / (9 * delta * g.points.shape[1]),
+    )
+    rate = epsilon / (2 * c0**2)
+    return Asked(
+        radius, 2 * math.ceil(max(needs) / 2), rate, math.ceil(radius**2 / (rate * epsilon))
+    )
+
+
+def _largest(error: float) -> float:
+    """The largest pseudo-Huber loss of an output that is off by at most ``error``."""
+    return math.sqrt(1 + error**2) - 1
 
 
 def _trained(activation: str, width: int, rate: float, steps: int, attack: Attack) -> float:
@@ -175,10 +215,12 @@ def gap_norms(size: str) -> Evidence:
         f"slopes within {off:.2f}",
         value=off,
         holds=low >= 1 and high <= 1 and off <= 0.1,
+        ratio=max(high, 1 / low),
         control=Control(
             broken="the upper bound for margins, asked of a tolerance",
             measured=f"up to {above:.1f} times the bound",
             holds=above <= 1,
+            short="tolerance for margin",
         ),
         ran=f"two caps, ReLU, d = 2 to 5, gaps {GAPS[0]} to {GAPS[-1]} rad, tolerance 0.2",
     )
@@ -243,10 +285,12 @@ def polynomial_norm(size: str) -> Evidence:
         f"of the bound, with y g >= {margin:.2f}",
         value=worst,
         holds=worst <= 1 + 1e-6 and total <= 0.1 and share <= 1 and margin >= 1,
+        ratio=worst,
         control=Control(
             broken="a vector u of length 2",
             measured=f"up to {longer:.1f} of the bound",
             holds=longer <= 1,
+            short="a longer vector",
         ),
         ran=f"p = 1 to 5, d = 2, 10, 100, 60 points, {SEEDS[size]} samples each; 12 caps",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections import Counter
 from collections.abc import Sequence
 
 from .formal import machine_checked
@@ -12,8 +13,12 @@ INTRO = """\
 # What is proved, what is checked
 
 Every numbered statement that the book proves has its proof on its page and a claim here.
-A claim runs the statement: it predicts, measures, and then breaks one hypothesis on purpose.
+A claim runs the statement: it predicts, measures, and then changes one thing on purpose.
 That last run is the *control*; it must fail, or the check could not have failed either.
+Where a statement is a bound, *of bound* is the largest share of it that was measured: near 1 the
+check would notice a wrong constant, far below it only a wrong order.
+"Run below its size" means that the conclusion was seen, but at sizes for which the statement does
+not promise it.
 Some statements were checked by a proof assistant as well.
 Their files stand in the folder `proofs/`; [](formal.md) says how to read them.
 This page is written by `python -m robustlib claims --page chapters/ledger.md`, never by hand.
@@ -29,16 +34,21 @@ def ledger_page(verdicts: Sequence[Verdict], unchecked: dict[str, str] | None = 
     """
     if not verdicts:
         raise ValueError("verdicts must not be empty")
-    held = sum(verdict.status == HOLDS for verdict in verdicts)
+    counts = Counter(verdict.status for verdict in verdicts)
+    others = "".join(f", {counts[s]} {s.lower()}" for s in sorted(counts) if s != HOLDS)
     intro = INTRO + (QUOTED if unchecked else "")
-    lines = [intro, f"**{held} of {len(verdicts)} claims hold**, {_how(verdicts)}.", ""]
-    lines += ["| statement | claim | verdict | machine-checked | CPU seconds |"]
-    lines += ["| --- | --- | --- | --- | --- |"]
+    head = f"**{counts[HOLDS]} of {len(verdicts)} claims hold**{others}, {_how(verdicts)}."
+    lines = [intro, head, ""]
+    lines += ["| statement | chapter | claim | verdict | machine-checked | of bound | control |"]
+    lines += ["| --- | --- | --- | --- | --- | --- | --- |"]
     for verdict in verdicts:
-        found = verdict.claim
+        found, seen = verdict.claim, verdict.evidence
+        ratio = "" if seen is None or seen.ratio is None else f"{seen.ratio:.2g}"
         lines.append(
-            f"| {{prf:ref}}`{found.statement}` | [{found.id}](claim-{found.id}) "
-            f"| {verdict.status} | {machine_checked(found.statement)} | {verdict.seconds:.1f} |"
+            f"| {{prf:ref}}`{found.statement}`: {_escape(found.title)} | {found.chapter[:2]} "
+            f"| [{found.id}](claim-{found.id}) | {verdict.status} "
+            f"| {machine_checked(found.statement)} | {ratio} "
+            f"| {_escape(_in_short(verdict))} |"
         )
     for verdict in verdicts:
         found = verdict.claim
@@ -53,6 +63,15 @@ def ledger_page(verdicts: Sequence[Verdict], unchecked: dict[str, str] | None = 
     return "\n".join(lines).rstrip() + "\n"
 
 
+def _in_short(verdict: Verdict) -> str:
+    """What the control changes, in a few words."""
+    if verdict.evidence is None:
+        return ""
+    control = verdict.evidence.control
+    words = control.broken.split(",")[0].split()
+    return control.short or " ".join(words[:6]) + (" ..." if len(words) > 6 else "")
+
+
 def _how(verdicts: Sequence[Verdict]) -> str:
     seconds = sum(verdict.seconds for verdict in verdicts)
     return f"run with the {verdicts[0].budget} budget in {seconds:.0f} s of CPU time"
@@ -60,6 +79,6 @@ def _how(verdicts: Sequence[Verdict]) -> str:
 
 def _escape(text: str) -> str:
     """Plain text for a MyST page: nothing in it may start mathematics, emphasis or HTML."""
-    for char in "\\`*_$[]{}":
+    for char in "\\`*_$[]{}|":
         text = text.replace(char, "\\" + char)
     return html.escape(text, quote=False)

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 
 import numpy as np
@@ -21,6 +21,7 @@ from ...numerics import BUDGETS, budget
 
 HOLDS = "HOLDS"
 FAILS = "DOES NOT HOLD"
+BELOW = "RUN BELOW ITS SIZE"
 OUT_OF_REACH = "OUT OF REACH"
 NOT_RUN = "COULD NOT BE CHECKED"
 
@@ -31,11 +32,15 @@ SECONDS = {"smoke": 20.0, "laptop": 60.0, "gpu": 600.0}
 
 @dataclass(frozen=True)
 class Control:
-    """The same check with one hypothesis broken: it must fail, or the check proves nothing."""
+    """The same check with one thing changed: it must fail, or the check proves nothing.
+
+    ``short`` says in about three words what was changed, for the table of all claims.
+    """
 
     broken: str
     measured: str
     holds: bool
+    short: str = field(default="", kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,10 @@ class Evidence:
 
     ``value`` is the number that decided, so that a NaN behind a friendly sentence is caught.
     ``interval`` is the 95 % interval of :func:`interval_over_seeds` where seeds were averaged.
-    ``out_of_reach`` gives the reason where the statement says nothing at sizes that can be run.
+    ``ratio``, where the statement is a bound, is the largest share of it that was measured: 1 is
+    attained. ``below`` gives the reason where what was run is smaller than a hypothesis asks, so
+    that a conclusion that holds is no test of the statement; ``out_of_reach`` gives it where the
+    statement says nothing at sizes that can be run.
     """
 
     predicted: str
@@ -55,6 +63,8 @@ class Evidence:
     ran: str
     interval: tuple[float, float] | None = None
     out_of_reach: str | None = None
+    below: str | None = None
+    ratio: float | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -87,6 +97,11 @@ class Verdict:
         """True only where the check ran, held, and its control failed as it must."""
         return self.status == HOLDS
 
+    @property
+    def fails(self) -> bool:
+        """True where the check or its control went wrong, or nothing could be checked."""
+        return self.status not in (HOLDS, BELOW, OUT_OF_REACH)
+
     def rows(self) -> list[tuple[str, str]]:
         """The block's lines as (name, text); the same on any machine, so without seconds."""
         rows: list[tuple[str, str]] = []
@@ -96,6 +111,8 @@ class Verdict:
             if seen.interval is not None:
                 low, high = seen.interval
                 rows.append(("interval", f"[{low:.3f}, {high:.3f}], 95 % Student t over seeds"))
+            if seen.ratio is not None:
+                rows.append(("ratio", f"{seen.ratio:.2g} of the bound at most"))
             fails = "fails, as it must" if not seen.control.holds else "PASSES, and must not"
             rows += [
                 ("control", f"{seen.control.broken}: {fails} ({seen.control.measured})"),
@@ -110,7 +127,8 @@ class Verdict:
         return "\n".join([head] + [f"  {name:<10}{text}" for name, text in self.rows()])
 
     def _repr_html_(self) -> str:
-        color = {HOLDS: "#1a7f37", OUT_OF_REACH: "#9a6700"}.get(self.status, "#cf222e")
+        amber = "#9a6700"
+        color = {HOLDS: "#1a7f37", OUT_OF_REACH: amber, BELOW: amber}.get(self.status, "#cf222e")
         body = "".join(
             f"<dt style='font-weight:600'>{html.escape(name)}</dt>"
             f"<dd style='margin:0'>{html.escape(text)}</dd>"
@@ -158,7 +176,9 @@ def claims() -> tuple[Claim, ...]:
 
 
 def check(id: str, *, budget: str | None = None) -> Verdict:
-    """Run the claim ``id`` and judge it: HOLDS only where it holds and its control fails.
+    """Run the claim ``id`` and judge it.
+
+    HOLDS only where it holds, its control fails and the sizes are those of the statement.
 
     ``budget`` is one of "smoke", "laptop", "gpu" (default: :func:`robustlib.budget`).
     A check that raises, sees a NaN or overruns its CPU seconds is reported as such, never as HOLDS.
@@ -188,14 +208,17 @@ def _judge(evidence: Evidence | None, reason: str) -> tuple[str, str]:
     """Status and reason; every doubt is settled against the claim."""
     if evidence is None or reason:
         return NOT_RUN, reason or "the check returned nothing"
-    numbers = (evidence.value, *(evidence.interval or ()))
+    ratio = () if evidence.ratio is None else (evidence.ratio,)
+    numbers = (evidence.value, *(evidence.interval or ()), *ratio)
     if not all(math.isfinite(number) for number in numbers):
         return NOT_RUN, f"the check measured {evidence.value}, which is not a finite number"
     if evidence.out_of_reach is not None:
         return OUT_OF_REACH, evidence.out_of_reach
     if evidence.control.holds:
         return FAILS, "the control passes, so this check could not have failed"
-    return (HOLDS, "") if evidence.holds else (FAILS, "the measurement contradicts the prediction")
+    if not evidence.holds:
+        return FAILS, "the measurement contradicts the prediction"
+    return (HOLDS, "") if evidence.below is None else (BELOW, evidence.below)
 
 
 @contextmanager
