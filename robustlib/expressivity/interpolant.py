@@ -42,8 +42,9 @@ def min_norm_interpolant(
     for some points, joined by the points where the solution misses its bounds most, until none
     found is missed by more than 1e-6 (d = 2, where they are sought on a fine grid and refined) or
     1e-3 (d > 2 and parts of caps, where a strong attack seeks them). The result says what was found
-    and what is proved. Raises ``ValueError`` where no such function exists, with the reason: sets of opposite labels meet,
-    harmonics that the labels need are missing, or the norm is beyond float64.
+    and what is proved. Raises ``ValueError`` where no such function exists, with the reason: sets
+    of opposite labels meet, harmonics that the labels need are missing, or the norm is beyond
+    float64.
     """
     low, high = _band(tolerance, margin)
     kernel = ZonalKernel(activation, bias, layers, depth)
