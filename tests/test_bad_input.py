@@ -361,7 +361,7 @@ EXPRESSIVITY: list[Row] = [
         "sets off the sphere",
         lambda: norm_of(L2Ball(0.1), margin=1.0),
         TypeError,
-        ("unit sphere", "SphereCap or Finite", "L2Ball"),
+        ("unit sphere", "SphereCap or Finite", "L2Ball", "on_sphere = True"),
     ),
     (
         "candidates off the sphere",
