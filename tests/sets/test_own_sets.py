@@ -30,10 +30,10 @@ from robustlib import (
     Perturbation,
     PseudoHuber,
     RandomNoise,
+    Reused,
     Sample,
     SphereCap,
     Square,
-    Stale,
     TwoLayerNet,
     adversarial_training,
     best_in_ball,
@@ -218,7 +218,7 @@ ATTACKS: list[Attack] = [
     APGD(steps=12),
     Square(queries=30),
     RandomNoise(),
-    Stale(PGD(steps=3), every=2),
+    Reused(PGD(steps=3), every=2),
 ]
 
 
@@ -490,7 +490,7 @@ def test_without_a_support_function_proofs_refuse_by_name() -> None:
     known = robust_loss(net, sample, perturbation=sets.with_radius(0), loss=Logistic())
     assert known.exact
     # all else works
-    PGD(steps=2)(net, sample.x, sample.y, perturbation=sets, loss=Logistic(), until_broken=True)
+    PGD(steps=2)(net, sample.x, sample.y, perturbation=sets, loss=Logistic())
     assert compatible(sphere(5, 4), Unproved(0.01)).ok
 
 
