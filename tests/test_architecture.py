@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import re
+import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
 from enum import EnumMeta
 from pathlib import Path
@@ -15,6 +20,8 @@ import robustlib
 from robustlib import book
 
 ROOT = Path(robustlib.__file__).parent
+PROJECT = ROOT.parent
+MAKEFILE = (PROJECT / "Makefile").read_text(encoding="utf-8")
 
 MAX_LINES = 300
 
@@ -22,6 +29,60 @@ MAX_LINES = 300
 def test_imports_keep_the_contracts_of_pyproject() -> None:
     """Floors, wings and circles, as ``[tool.importlinter]`` has them."""
     assert lint_imports(no_cache=True, no_logo=True) == 0
+
+
+def drawing() -> str:
+    """The floors of the contract in pyproject, from the top: each room, and what it says it is."""
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = settings["tool"]["importlinter"]["contracts"][0]["layers"]
+    lines = []
+    for number, layer in zip(range(len(layers))[::-1], layers, strict=True):
+        for k, room in enumerate(re.split(r" [:|] ", layer)):
+            text = ast.get_docstring(ast.parse(file_of(room).read_text(encoding="utf-8"))) or ""
+            floor = f"floor {number}" if k == 0 else ""
+            lines.append(f"{floor:<9}{room:<14}{text.splitlines()[0]}")
+    return "\n".join(lines)
+
+
+def file_of(room: str) -> Path:
+    package = ROOT / room / "__init__.py"
+    return package if package.exists() else ROOT / f"{room}.py"
+
+
+def test_contributing_shows_the_floors() -> None:
+    page = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert f"```text\n{drawing()}\n```" in page, f"put this into CONTRIBUTING.md:\n{drawing()}"
+
+
+USE = """
+import sys, torch, robustlib as rl
+assert sum(name.split(".")[0] == "robustlib" for name in sys.modules) <= 60
+rl.adversarial_training, rl.TwoLayerNet, rl.digits, rl.PGD, rl.SphereCap, rl.PseudoHuber
+print(sum(name.split(".")[0] == "robustlib" for name in sys.modules))
+for name in rl.__all__:
+    getattr(rl, name)
+print(*({"matplotlib", "scipy.stats", "robustlib.book"} & set(sys.modules)))
+"""
+
+
+def test_the_library_loads_what_is_asked_for_and_nothing_of_the_book() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", USE], capture_output=True, text=True, check=True, cwd=PROJECT
+    )
+    used, strangers = done.stdout.splitlines()
+    assert int(used) <= 60
+    assert strangers == ""
+
+
+def test_quick_touches_every_room() -> None:
+    """`make quick` runs a file of tests for each room of the library."""
+    (listed,) = re.findall(r"^QUICK := (.*?[^\\])$", MAKEFILE, re.M | re.S)
+    files = [PROJECT / name for name in listed.replace("\\\n", " ").split()]
+    assert all(path.is_file() for path in files)
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    rooms = {path.stem for path in ROOT.iterdir() if not path.name.startswith("_")} - {"py"}
+    missing = {room for room in rooms if not re.search(rf"\brobustlib[. ].*\b{room}\b", text)}
+    assert missing == set()
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
@@ -53,7 +114,8 @@ RECORDS = {"Evidence", "Explorer", "Trajectory"}
 
 def public_callables() -> Iterator[tuple[str, object]]:
     """Every public class and function, and the public methods that such a class defines."""
-    for name, value in sorted({**vars(robustlib), **vars(book)}.items()):
+    for name in sorted({*robustlib.__all__, *book.__all__}):
+        value = getattr(robustlib if name in robustlib.__all__ else book, name)
         if name.startswith("_") or not isinstance(value, type | FunctionType):
             continue
         yield name, value

@@ -24,7 +24,7 @@ from robustlib.capacity import (
     nearest_centre,
     width_curve,
 )
-from robustlib.diagnose import diagnose
+from robustlib.diagnosis import diagnose
 from robustlib.expressivity import expressiveness, min_norm_interpolant
 from robustlib.kernels import (
     empirical_ntk,
@@ -37,7 +37,7 @@ from robustlib.kernels import (
 )
 from robustlib.losses import Hinge, LogCosh, Logistic, PseudoHuber
 from robustlib.networks import DeepNet, LinearizedNet, TwoLayerNet, linearize
-from robustlib.regret import (
+from robustlib.online import (
     Comparator,
     ball_lower_bound,
     best_in_ball,

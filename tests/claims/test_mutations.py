@@ -30,7 +30,7 @@ from robustlib.expressivity import report
 from robustlib.kernels import angles, empirical, infinite, spectrum
 from robustlib.losses import Hinge
 from robustlib.networks import DeepNet, Network, TwoLayerNet
-from robustlib.regret import Regret, Schedule
+from robustlib.online import Regret, Schedule
 from robustlib.sets import Finite, Hull, SphereCap
 from robustlib.verification import relaxation as linear
 from robustlib.verification.layers import Layer

@@ -16,7 +16,7 @@ from torch import Tensor
 from robustlib.attacks import FGSM, RandomNoise, Reused
 from robustlib.losses import Logistic, PseudoHuber
 from robustlib.networks import LinearizedNet, TwoLayerNet, linearize
-from robustlib.regret import Comparator, ball_lower_bound, best_in_ball, regret
+from robustlib.online import Comparator, ball_lower_bound, best_in_ball, regret
 from robustlib.samples import Sample, hexagon
 from robustlib.sets import Finite, SphereCap
 from robustlib.training import Trajectory, adversarial_training

@@ -9,7 +9,7 @@ import torch
 from ...attacks import Adversary, GridMax, NoAttack, Reused
 from ...losses import Hinge, PseudoHuber
 from ...networks import LinearizedNet
-from ...regret import Comparator, ball_lower_bound, best_in_ball
+from ...online import Comparator, ball_lower_bound, best_in_ball
 from ...samples import Sample, hexagon
 from ...sets import Finite
 from .chapter06_rates import exponents

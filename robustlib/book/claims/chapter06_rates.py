@@ -15,7 +15,7 @@ from torch import Tensor
 from ...attacks import Adversary, GridMax, Reused
 from ...losses import Hinge, PseudoHuber
 from ...networks import LinearizedNet
-from ...regret import ball_lower_bound
+from ...online import ball_lower_bound
 from ...samples import Sample
 from ...sets import Finite
 from ...training import adversarial_training

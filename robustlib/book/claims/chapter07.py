@@ -12,7 +12,7 @@ from ...attacks import Adversary, GridMax
 from ...kernels import empirical_ntk
 from ...losses import PseudoHuber
 from ...networks import DeepNet, Network, TwoLayerNet
-from ...regret import projected_schedule, regret, two_layer_schedule
+from ...online import projected_schedule, regret, two_layer_schedule
 from ...samples import Sample
 from ...sets import Finite
 from ...training.trajectory import Trajectory

@@ -11,7 +11,7 @@ from torch.func import functional_call
 from ...attacks import FGSM, PGD, Adversary, GridMax, NoAttack, RandomNoise, Reused
 from ...losses import PseudoHuber
 from ...networks import LinearizedNet, Network, linearize
-from ...regret import Comparator, best_in_ball
+from ...online import Comparator, best_in_ball
 from ...samples import Sample, two_caps
 from ...sets import Finite
 from ..hostile import Flatterer, Jumper, Saboteur, Sleeper

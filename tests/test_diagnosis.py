@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from robustlib.diagnose import Diagnosis, diagnose
+from robustlib.diagnosis import Diagnosis, diagnose
 from robustlib.losses import Logistic, Loss, PseudoHuber
 from robustlib.networks import TwoLayerNet
 from robustlib.samples import Sample, digits, hexagon, sphere

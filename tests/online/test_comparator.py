@@ -15,7 +15,7 @@ from robustlib.kernels import empirical_ntk, ntk
 from robustlib.losses import Hinge, LogCosh, Logistic, Loss, PseudoHuber
 from robustlib.networks import DeepNet, LinearizedNet, Network, TwoLayerNet, linearize
 from robustlib.numerics import generator
-from robustlib.regret import Comparator, best_in_ball
+from robustlib.online import Comparator, best_in_ball
 from robustlib.samples import Sample, digits, hexagon, sphere
 from robustlib.sets import Finite, SphereCap
 from robustlib.solvers.interior_point import MinMaxProgram

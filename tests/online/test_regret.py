@@ -19,7 +19,7 @@ from robustlib.kernels import empirical_ntk
 from robustlib.losses import LogCosh, Logistic, PseudoHuber
 from robustlib.networks import DeepNet, LinearizedNet, Network, TwoLayerNet, linearize
 from robustlib.numerics import generator
-from robustlib.regret import (
+from robustlib.online import (
     Comparator,
     ball_lower_bound,
     best_in_ball,
