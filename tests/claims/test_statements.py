@@ -158,7 +158,7 @@ def test_ledger_escapes_what_markdown_would_read() -> None:
     assert verdict.evidence is not None
     short = replace(verdict.evidence.control, short="wider | sets")
     known = replace(verdict, evidence=replace(verdict.evidence, control=short, ratio=0.4567))
-    assert r"| HOLDS | 0.46 | wider \| sets |" in ledger_page([known])
+    assert r"| HOLDS |  | 0.46 | wider \| sets |" in ledger_page([known])
     later = ledger_page([replace(verdict, seconds=verdict.seconds + 41)], other)
     assert later != page
     assert without_seconds(later) == without_seconds(page)
