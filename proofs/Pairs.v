@@ -107,6 +107,29 @@ Proof.
   destruct (Nat.eqb_spec g N) as [->|]; [easy|]. apply Hc. lia.
 Qed.
 
+(** n different numbers below k: n is at most k. *)
+Fixpoint values (g : nat -> nat) (n : nat) : list nat :=
+  match n with O => nil | S n => g n :: values g n end.
+
+Lemma values_in g n v : In v (values g n) -> exists i, (i < n)%nat /\ v = g i.
+Proof.
+  induction n as [|n IH]; [easy|]. intros [<-|H]; [exists n; split; [lia|easy]|].
+  destruct (IH H) as (i & Hi & E). exists i. split; [lia|easy].
+Qed.
+
+Lemma pigeonhole n k (g : nat -> nat) : (forall i, (i < n)%nat -> (g i < k)%nat) ->
+  (forall i j, (i < j)%nat -> (j < n)%nat -> g i <> g j) -> (n <= k)%nat.
+Proof.
+  intros Hg Hinj.
+  assert (L : length (values g n) = n) by (clear; induction n; simpl; lia).
+  rewrite <- L, <- (seq_length k 0). apply NoDup_incl_length.
+  - clear Hg L. induction n as [|n IH]; constructor; [|apply IH; intros; apply Hinj; lia].
+    intros Hin. destruct (values_in _ _ _ Hin) as (i & Hi & E).
+    apply (Hinj i n); [easy|lia|easy].
+  - intros v Hv. destruct (values_in _ _ _ Hv) as (i & Hi & ->). apply in_seq.
+    specialize (Hg i Hi). lia.
+Qed.
+
 (** The sign of a label, and labellings with as many plus as minus. *)
 Definition sign (b : bool) : R := if b then 1 else -1.
 Definition balanced (k : nat) (v : nat -> bool) : Prop := total k (fun j => sign (v j)) = 0.

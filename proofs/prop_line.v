@@ -91,29 +91,6 @@ Proof.
   rewrite Hp, Hq in E. apply Rmult_eq_reg_l with (q - p); lra.
 Qed.
 
-(** n different numbers below k: n is at most k. *)
-Fixpoint values (g : nat -> nat) (n : nat) : list nat :=
-  match n with O => nil | S n => g n :: values g n end.
-
-Lemma values_in g n v : In v (values g n) -> exists i, (i < n)%nat /\ v = g i.
-Proof.
-  induction n as [|n IH]; [easy|]. intros [<-|H]; [exists n; split; [lia|easy]|].
-  destruct (IH H) as (i & Hi & E). exists i. split; [lia|easy].
-Qed.
-
-Lemma pigeonhole n k (g : nat -> nat) : (forall i, (i < n)%nat -> (g i < k)%nat) ->
-  (forall i j, (i < j)%nat -> (j < n)%nat -> g i <> g j) -> (n <= k)%nat.
-Proof.
-  intros Hg Hinj.
-  assert (L : length (values g n) = n) by (clear; induction n; simpl; lia).
-  rewrite <- L, <- (seq_length k 0). apply NoDup_incl_length.
-  - clear Hg L. induction n as [|n IH]; constructor; [|apply IH; intros; apply Hinj; lia].
-    intros Hin. destruct (values_in _ _ _ Hin) as (i & Hi & E).
-    apply (Hinj i n); [easy|lia|easy].
-  - intros v Hv. destruct (values_in _ _ _ Hv) as (i & Hi & ->). apply in_seq.
-    specialize (Hg i Hi). lia.
-Qed.
-
 Theorem prop_line :
   forall (k s : nat) (c : R) (a w b t : nat -> R),
   alternates s t (line_net k c a w b) ->  (* book: change their label $s$ times *)

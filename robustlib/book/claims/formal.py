@@ -103,6 +103,12 @@ FORMAL: dict[str, Formal] = {
         "with the converse: the simplex is shattered in all labellings, not in balanced ones only. "
         "Odd $k$ is not formal.",
     ),
+    "prop-maximum-norm": Formal(
+        "prop_maximum_norm.v",
+        "The class is any set of functions with two values. "
+        "In part 2 nothing is asked of the distance of the two centres.",
+        NOTHING,
+    ),
     "prop-line": Formal(
         "prop_line.v",
         "The labels of points in order alternate, which is all that is used of them.",
