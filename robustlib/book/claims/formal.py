@@ -111,14 +111,11 @@ FORMAL: dict[str, Formal] = {
     ),
     "prop-line": Formal(
         "prop_line.v",
-        "The labels of points in order alternate, which is all that is used of them.",
-        "Formal is the half that asks for units, $s-1$ of them for every $s$; that $s\\le3$ "
-        "needs one more, and the networks that attain the widths, are not formal.",
+        "The points are numbered in order, and neighbours may have equal labels.",
+        NOTHING,
     ),
     "prop-zigzag": Formal(
-        "prop_zigzag.v",
-        "Networks have any biases and output weights.",
-        "The sharper bound for $n\\le4$ and the network that attains the width are not formal.",
+        "prop_zigzag.v", "Networks have any biases and output weights.", NOTHING
     ),
 }
 
