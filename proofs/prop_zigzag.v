@@ -40,9 +40,9 @@ Theorem prop_zigzag :
   (exists c a w b, forall i, (i < n)%nat -> 0 < y i * plane_net 1 c a w b (x i))
   /\
   (* book: every two-layer ReLU network that is right on the balls *)
-  let right_on_balls k c a w b := forall i x', (i < n)%nat ->
+  let right_on_balls k c a w b := (forall i x', (i < n)%nat ->
     norm (x' - x i) <= rho * (separation / 2) ->  (* book: of radius $\rho$ times half the distance *)
-    0 < y i * plane_net k c a w b x' in
+    0 < y i * plane_net k c a w b x') in
   let width := if Nat.leb n 4 then (n - 1)%nat else (n - 2)%nat in
   (* book: at least $n-2$ units ($n-1$ if $n\le4$) *)
   (forall k c a w b, right_on_balls k c a w b -> (width <= k)%nat)

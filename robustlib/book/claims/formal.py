@@ -90,18 +90,15 @@ FORMAL: dict[str, Formal] = {
         "That a symmetric start has output zero is {prf:ref}`prop-symmetric`.",
     ),
     "thm-capacity": Formal(
-        "thm_capacity_even.v",
+        "thm_capacity.v",
         "The class is any set of functions with two values.",
-        "The formal statement is sharper and has another gadget, the regular simplex with "
-        "an even number $k\\ge4$ of points, from $\\rho=\\sqrt{1-1/(k-1)}$ on; "
-        "odd $k$ and the printed gadget are not formal.",
+        NOTHING,
     ),
     "prop-pairs": Formal(
-        "prop_pairs_even.v",
-        "Centres are any points of the space.",
-        "Formal is the case of even $k\\ge4$ in a dimension that holds the simplex, "
-        "with the converse: the simplex is shattered in all labellings, not in balanced ones only. "
-        "Odd $k$ is not formal.",
+        "prop_pairs.v",
+        "Centres are any points of the space; that regular simplices attain the bounds "
+        "asks for a dimension that holds them.",
+        NOTHING,
     ),
     "prop-maximum-norm": Formal(
         "prop_maximum_norm.v",
