@@ -404,7 +404,7 @@ def test_nets_keep_the_activation_they_were_given() -> None:
     net = TwoLayerNet(2, 4, activation=OWN["mish"])
     assert net.activation is OWN["mish"]
     assert copy.deepcopy(net).activation is OWN["mish"]
-    assert linearize(net).frame.activation is OWN["mish"]
+    assert linearize(net).base_net.activation is OWN["mish"]
     assert "activation='mish'" in repr(net)
 
 

@@ -258,7 +258,7 @@ REGRET: list[Row] = [
     ("radius", lambda: ball(radius=-1.0), ValueError, ("radius", "at least 0", "-1")),
     ("no bound", lambda: ball(radius=math.inf), ValueError, ("radius must be finite", "inf")),
     ("tolerance", lambda: ball(tolerance=0.0), ValueError, ("tolerance", "greater than 0")),
-    ("judge", lambda: ball(judge="exact"), TypeError, ("judge", "GridMax()", "'exact'")),
+    ("judge", lambda: ball(judge="exact"), TypeError, ("judge", "must be an attack", "'exact'")),
     ("no points", lambda: ball(sample=SimpleNamespace(x=X[:0], y=Y[:0])), ValueError, ("sample",)),
     ("no labels", lambda: ball(sample=X), TypeError, ("sample must have points x and labels y",)),
     (
@@ -361,7 +361,7 @@ EXPRESSIVITY: list[Row] = [
         "sets off the sphere",
         lambda: norm_of(L2Ball(0.1), margin=1.0),
         TypeError,
-        ("unit sphere", "SphereCap or Finite", "L2Ball"),
+        ("unit sphere", "SphereCap or Finite", "L2Ball", "on_sphere = True"),
     ),
     (
         "candidates off the sphere",

@@ -139,8 +139,7 @@ class Perturbation(ABC):
     def at(self, x: Tensor) -> StepSets:
         """These sets at the fixed examples ``x`` (n, ...), for loops that must not check again.
 
-        Where ``StepSets`` answer faster than the methods above, they do so in the dtype of ``x``:
-        in the set to rounding. Raises as they do for an ``x`` at which the set is not defined.
+        What answers faster than the methods above does so in the dtype of ``x``, to rounding.
         """
         return StepSets(self, x)
 
@@ -214,9 +213,8 @@ class Perturbation(ABC):
         return (row_norm(z - nearest) <= slack) | (z == x).all(1)
 
     def _keeps(self, z: Tensor, x: Tensor, nearest: Tensor, dtype: torch.dtype) -> Tensor:
-        """Which rows of ``z`` are in the set as they stand, given their projections."""
-        # what rounding a point of the set may give is kept
-        return row_norm(z - nearest) <= torch.finfo(dtype).eps * self._size(x)
+        """Which rows of ``z`` are in the set as they stand, or but for rounding."""
+        return row_norm(z - nearest) <= 4 * torch.finfo(dtype).eps * self._size(x)
 
     def _random(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Points of the set, radius > 0; everything on the CPU."""
@@ -263,7 +261,7 @@ class StepSets:
     @property
     def is_point(self) -> bool:
         """Whether every set is known to hold its x alone."""
-        return self.radius == 0
+        return not self.sets.finite and self.radius == 0
 
     def contains(self, z: Tensor) -> Tensor:
         """Whether each row of ``z`` (n, ...) is in its set to rounding: (n,)."""
@@ -280,8 +278,10 @@ class StepSets:
     def ascend(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
         """From ``z`` in the set, a step of ``length`` (in the set's norm) up ``g``, in the set.
 
-        ``g`` may be overwritten, and the answer may lie in its memory.
+        A list has no small steps: to the point furthest up ``g``. ``g`` may be overwritten.
         """
+        if self.sets.finite:
+            return self.argmax_linear(g)
         lengths = torch.as_tensor(length, dtype=torch.float64).cpu()
         moved = z
         for value in sorted(set(lengths.flatten().tolist())):

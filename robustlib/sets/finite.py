@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..checks import check_alike, check_floats, check_integer, check_shape
 from ..numerics import row_norm
-from .base import Length, Perturbation, StepSets
+from .base import Perturbation
 from .hull import Hull, UnknownHull
 from .projections import distances
 
@@ -59,10 +59,6 @@ class Finite(Perturbation):
     def with_radius(self, radius: float) -> NoReturn:
         """Not for a finite set: raises ``TypeError``."""
         raise TypeError("Finite has no radius to set; choose other candidates instead")
-
-    def at(self, x: Tensor) -> StepSets:
-        """The candidates of the fixed examples ``x`` (n, ...), for loops: see ``Perturbation``."""
-        return _Choice(self, x)
 
     def grid(self, x: Tensor, size: int) -> Tensor:
         """The candidates (n, k, ...), however many: ``size`` is checked and not used."""
@@ -130,12 +126,3 @@ class Finite(Perturbation):
         points = self._flat_candidates()
         index = index.to(points.device)
         return points[torch.arange(len(points), device=points.device), index]
-
-
-class _Choice(StepSets):
-    """Finite sets have no small steps: every step goes to the candidate furthest up ``g``."""
-
-    is_point = False  # the radius costs more than it would save
-
-    def ascend(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
-        return self.sets.argmax_linear(g, self.x)

@@ -7,6 +7,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from tables import SETS as KINDS
+from tables import boxed
 from torch import Tensor
 
 from robustlib.sets import Finite, L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
@@ -143,3 +145,43 @@ def test_a_steps_checks_its_examples() -> None:
         L2Ball(0.3, box=(0, 1)).at(2 * torch.ones(2, 3))
     with pytest.raises(TypeError, match="float32"):
         LinfBall(0.3).at(torch.ones(2, 3).long())
+
+
+@pytest.mark.parametrize("d", [1, 2, 5, 40])
+@pytest.mark.parametrize("rho", [1e-3, 0.5, 1.9, 2.0])
+def test_maximisers_at_the_axes_are_on_the_rim(rho: float, d: int, dtype: torch.dtype) -> None:
+    """x = e_i and g = -x: no direction is preferred, and all points of the rim are as good."""
+    x = torch.eye(d, dtype=dtype)
+    x = torch.cat([x, -x])
+    cap, ulp = SphereCap(rho), torch.finfo(dtype).eps
+    chord = 0.0 if d == 1 and rho < 2 else rho
+    best = cap.argmax_linear(-x, x)
+    assert float((best.norm(dim=1) - 1).abs().max()) <= 4 * ulp
+    assert float(((best - x).norm(dim=1) - chord).abs().max()) <= 8 * ulp
+    value, _ = cap.hull(x).support_function(-x.double())
+    torch.testing.assert_close(value, torch.full_like(value, chord**2 / 2), rtol=1e-12, atol=1e-15)
+    for quick in (cap.at(x).argmax_linear((-x).clone()), cap.at(x).project(-x)):
+        assert float((quick.norm(dim=1) - 1).abs().max()) <= 4 * ulp
+        assert bool(cap.contains(quick, x).all())
+
+
+@pytest.mark.parametrize("sets", [*KINDS, *boxed(0.0, 1.0)], ids=repr)
+def test_quick_membership_is_that_of_each_row_alone(sets: Perturbation, dtype: torch.dtype) -> None:
+    """Points a few roundings about the edge; what other rows do changes no answer.
+
+    A row is asked alone and among rows that are far outside. What the set itself accepts may be
+    more than what is quickly seen to be inside, never less.
+    """
+    generator = torch.Generator().manual_seed(1)
+    x, z, g = problem(sets, 6, 1.0, 1, dtype)
+    edge = sets.argmax_linear(g, x)
+    shift = torch.randint(-12, 13, (N, 1), generator=generator) * torch.finfo(dtype).eps
+    near = x + (edge - x) * (1 + shift.to(dtype) / sets.radius)
+    own = sets.contains(near, x)
+    assert bool(own.any())
+    alone = torch.cat([sets.at(x[i : i + 1]).contains(near[i : i + 1]) for i in range(N)])
+    assert torch.equal(alone, own)
+    for i in range(N):
+        among = z.clone() + 9
+        among[i] = near[i]
+        assert bool(sets.at(x).contains(among)[i]) == bool(own[i])

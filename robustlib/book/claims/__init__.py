@@ -19,6 +19,7 @@ from . import chapter06 as chapter06
 from . import chapter06_comparator as chapter06_comparator
 from . import chapter06_rates as chapter06_rates
 from . import chapter07 as chapter07
+from . import chapter07_attack as chapter07_attack
 from . import chapter08 as chapter08
 from . import chapter08_parity as chapter08_parity
 from . import chapter09 as chapter09
