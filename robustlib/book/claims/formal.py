@@ -75,7 +75,8 @@ FORMAL: dict[str, Formal] = {
     ),
     "thm-two-layer": Formal(
         "thm_two_layer.v",
-        f"{SIGNS} {POINTS} {SUPREMUM} {GRADIENT}",
+        f"{SIGNS} {POINTS} {SUPREMUM} {GRADIENT} "
+        "That the hypotheses can be met is shown in `Example.v`, for $64$ units.",
         "Nothing is left out; that a random start has good weights $W_*$ nearby "
         "is no part of the theorem.",
     ),
@@ -86,7 +87,7 @@ FORMAL: dict[str, Formal] = {
     ),
     "thm-trap": Formal(
         "thm_trap.v",
-        f"Output weights are arbitrary, and a perturbation set contains its point. {SUPREMUM}",
+        f"Output weights are arbitrary. {SUPREMUM}",
         "That a symmetric start has output zero is {prf:ref}`prop-symmetric`.",
     ),
     "thm-capacity": Formal(
