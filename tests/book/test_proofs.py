@@ -211,6 +211,6 @@ def test_the_page_on_reading_shows_what_the_files_say() -> None:
 def test_the_ledger_names_the_files() -> None:
     page = (ROOT / "chapters" / "ledger.md").read_text(encoding="utf-8")
     for label, formal in FORMAL.items():
-        (row,) = re.findall(rf"^\| \{{prf:ref\}}`{label}` \|.*$", page, re.M)
+        (row,) = re.findall(rf"^\| \{{prf:ref\}}`{label}`: .*$", page, re.M)
         assert f"| `{formal.file}` |" in row
     assert page.count(".v` |") == len(FORMAL)
