@@ -2,7 +2,7 @@
 
 From Coq Require Import Reals Lra Lia Bool.
 From Coquelicot Require Import Coquelicot.
-From Robust Require Import Common Pairs Simplex prop_line.
+From Robust Require Import Common Pairs Simplex Line prop_line.
 Open Scope R_scope.
 
 (** k units of the two-layer ReLU network in the plane, with biases. *)

@@ -53,12 +53,19 @@ FEASIBLE = "(forall i, (i < n)%nat -> B i (x i)) ->"
 ZERO = "net (2 * h) a sigma w x = 0"
 STEP = "exists (x i). split; [apply Hx, Hi|reflexivity]."
 WIDTH = "INR m >= (2 * L * C1 * Rad ^ 2 / eps) ^ 2"
+LEAST = "if Nat.leb s 3 then"
+RATIO = "1 / 2 <= rho <= 1"
+ROOM = "(2 <= k <= d + 1)%nat"
 ERRORS = {
     "narrower network": ("thm_two_layer.v", WIDTH, WIDTH.replace("2 * L", "L")),
     "constant halved": ("lem_curvature.v", BOUND, BOUND + " / 2"),
     "strict sign": ("prop_last_round.v", EXCESS, EXCESS.replace(">=", ">")),
     "hypothesis dropped": ("lem_frozen.v", FEASIBLE, ""),
     "another value": ("prop_symmetric.v", ZERO, ZERO.replace("= 0", "= 1")),
+    "one unit too many": ("prop_line.v", LEAST, LEAST.replace("3", "4")),
+    "smaller balls": ("prop_maximum_norm.v", RATIO, RATIO.replace("1 / 2", "1 / 4")),
+    "no room": ("thm_capacity.v", ROOM, ROOM.replace("+ 1", "+ 2")),
+    "another odd number": ("prop_pairs.v", "k = 3%nat", "k = 5%nat"),
     "step left out": ("lem_frozen.v", STEP, ""),
 }
 
