@@ -112,9 +112,7 @@ FORMAL: dict[str, Formal] = {
         "The points are numbered in order, and neighbours may have equal labels.",
         NOTHING,
     ),
-    "prop-zigzag": Formal(
-        "prop_zigzag.v", "Networks have any biases and output weights.", NOTHING
-    ),
+    "prop-zigzag": Formal("prop_zigzag.v", "Networks have any biases and output weights.", NOTHING),
 }
 
 
