@@ -11,6 +11,10 @@ Definition pair_shatters {X : inner_space} (rho delta : R) (k : nat) (z : nat ->
     2 * delta <= norm (plus - minus) /\
     forall j, (j < k)%nat -> norm (z j - if v j then plus else minus) <= rho * delta.
 
+(** The ratios at which a regular simplex of k points is shattered by a pair of balls. *)
+Definition threshold (k : nat) : R :=
+  match k with 2%nat => 1 / 2 | 3%nat => 2 / 3 | _ => sqrt (1 - 1 / (INR k - 1)) end.
+
 (** The vectors of a regular simplex: k of them, of square 1 / (k - 1) and sum zero. *)
 Definition simplex {X : inner_space} (k : nat) (z : nat -> X) : Prop :=
   forall i j, (i < k)%nat -> (j < k)%nat ->
@@ -107,17 +111,41 @@ Proof.
   destruct (Nat.eqb_spec g N) as [->|]; [easy|]. apply Hc. lia.
 Qed.
 
-(** The sign of a label, and labellings with as many plus as minus. *)
+(** n different numbers below k: n is at most k. *)
+Fixpoint values (g : nat -> nat) (n : nat) : list nat :=
+  match n with O => nil | S n => g n :: values g n end.
+
+Lemma values_in g n v : In v (values g n) -> exists i, (i < n)%nat /\ v = g i.
+Proof.
+  induction n as [|n IH]; [easy|]. intros [<-|H]; [exists n; split; [lia|easy]|].
+  destruct (IH H) as (i & Hi & E). exists i. split; [lia|easy].
+Qed.
+
+Lemma pigeonhole n k (g : nat -> nat) : (forall i, (i < n)%nat -> (g i < k)%nat) ->
+  (forall i j, (i < j)%nat -> (j < n)%nat -> g i <> g j) -> (n <= k)%nat.
+Proof.
+  intros Hg Hinj.
+  assert (L : length (values g n) = n) by (clear; induction n; simpl; lia).
+  rewrite <- L, <- (seq_length k 0). apply NoDup_incl_length.
+  - clear Hg L. induction n as [|n IH]; constructor; [|apply IH; intros; apply Hinj; lia].
+    intros Hin. destruct (values_in _ _ _ Hin) as (i & Hi & E).
+    apply (Hinj i n); [easy|lia|easy].
+  - intros v Hv. destruct (values_in _ _ _ Hv) as (i & Hi & ->). apply in_seq.
+    specialize (Hg i Hi). lia.
+Qed.
+
+(** The sign of a label, and labellings with one half of plus, or one plus more. *)
 Definition sign (b : bool) : R := if b then 1 else -1.
-Definition balanced (k : nat) (v : nat -> bool) : Prop := total k (fun j => sign (v j)) = 0.
+Definition excess (k : nat) : R := if Nat.even k then 0 else 1.
+Definition balanced (k : nat) (v : nat -> bool) : Prop :=
+  total k (fun j => sign (v j)) = excess k.
 
 Lemma sign_sqr b : sign b * sign b = 1.
 Proof. destruct b; simpl; ring. Qed.
 
-Lemma balanced_exists h : exists v, balanced (2 * h) v.
+Lemma balanced_exists k : exists v, balanced k v.
 Proof.
-  exists Nat.even. unfold balanced. induction h as [|h IH]; [easy|].
-  replace (2 * S h)%nat with (S (S (2 * h))) by lia. cbn [total]. rewrite IH.
-  rewrite Nat.even_succ, <- Nat.negb_even.
-  destruct (Nat.even (2 * h)); simpl; lra.
+  exists Nat.even. unfold balanced, excess. induction k as [|k IH]; [easy|].
+  cbn [total]. rewrite IH, Nat.even_succ, <- Nat.negb_even.
+  destruct (Nat.even k); simpl; lra.
 Qed.

@@ -270,22 +270,135 @@ Proof.
     intros j Hj. rewrite (All j Hj). simpl. now apply near_zero.
 Qed.
 
-(** Scaled: with tau = rho delta / sqrt (1 - 1 / (k - 1)), which is at least delta. *)
-Lemma simplex_scaled {X : inner_space} k (z : nat -> X) rho delta :
-  (4 <= k)%nat -> simplex k z -> 0 < delta -> sqrt (1 - 1 / (INR k - 1)) <= rho -> rho <= 1 ->
+(** * Two and three points *)
+
+(** Inner products of combinations of vectors whose inner products are known. *)
+Ltac measure := expand; repeat match goal with
+  | H : dot ?x ?y = _ |- context [dot ?x ?y] => rewrite H end; lra.
+
+Lemma three_centres {X : inner_space} (a b c : X) :
+  << a, a >> = 4 / 9 -> << b, b >> = 4 / 9 -> << c, c >> = 4 / 9 -> << a, b >> = - 2 / 9 ->
+  << a, c >> = - 2 / 9 -> exists plus minus : X,
+  2 <= norm (plus - minus) /\ norm plus <= 2 /\ norm minus <= 2 /\
+  norm (a - plus) <= 2 / 3 /\ norm (b - minus) <= 2 / 3 /\ norm (c - minus) <= 2 / 3.
+Proof.
+  intros Ha Hb Hc Hab Hac.
+  assert (Hba : << b, a >> = - 2 / 9) by now rewrite dot_sym.
+  assert (Hca : << c, a >> = - 2 / 9) by now rewrite dot_sym.
+  exists (2 * a)%vec, (-1 * a)%vec.
+  split; [apply norm_ge; [lra|measure]|].
+  repeat split; (apply norm_le; [lra|measure]).
+Qed.
+
+Lemma equal_labels {X : inner_space} k (z : nat -> X) (r : R) :
+  (0 < k)%nat -> 0 < r -> (forall j, (j < k)%nat -> << z j, z j >> = r ^ 2) -> exists near far : X,
+  2 <= norm (near - far) /\ norm near <= 2 /\ norm far <= 2 /\
+  forall j, (j < k)%nat -> norm (z j - near) <= r.
+Proof.
+  intros Hk Hr H. assert (H0 := H O Hk).
+  assert (P : 0 <= r ^ 2) by apply pow2_ge_0.
+  assert (F : << 0 * z O - 2 / r * z O, 0 * z O - 2 / r * z O >> = 2 ^ 2).
+  { expand. rewrite H0. field. lra. }
+  exists (0 * z O)%vec, (2 / r * z O)%vec.
+  split; [apply norm_ge; [lra|]; now rewrite F; lra|]. split; [|split].
+  - apply norm_le; [lra|]. expand. rewrite H0. nra.
+  - apply norm_le; [lra|]. expand. rewrite H0. apply Req_le. field. lra.
+  - intros j Hj. apply norm_le; [lra|]. expand. rewrite (H j Hj). nra.
+Qed.
+
+(** All k: separation 2, distances at most the threshold. *)
+Lemma figure {X : inner_space} k (z : nat -> X) : (2 <= k)%nat -> simplex k z ->
+  exists z' : nat -> X, forall v : nat -> bool, exists plus minus : X,
+  2 <= norm (plus - minus) /\ norm plus <= 2 /\ norm minus <= 2 /\
+  forall j, (j < k)%nat -> norm (z' j - if v j then plus else minus) <= threshold k.
+Proof.
+  intros Hk Hz.
+  assert (swap : forall a b : X, norm (a - b) = norm (b - a)) by apply norm_minus_sym.
+  assert (constant : forall (z' : nat -> X) r (v : nat -> bool) b, 0 < r ->
+    (forall j, (j < k)%nat -> << z' j, z' j >> = r ^ 2) -> (forall j, (j < k)%nat -> v j = b) ->
+    exists plus minus : X, 2 <= norm (plus - minus) /\ norm plus <= 2 /\ norm minus <= 2 /\
+    forall j, (j < k)%nat -> norm (z' j - if v j then plus else minus) <= r).
+  { intros z' r v b Hr H Hv. destruct (equal_labels k z' r ltac:(lia) Hr H) as (x & y & A & B & C & D).
+    destruct b; [exists x, y|exists y, x]; (split; [try easy; now rewrite swap|]);
+      (split; [easy|split; [easy|]]); intros j Hj; rewrite (Hv j Hj); now apply D. }
+  destruct k as [|[|[|[|k]]]]; try lia.
+  - (* two *)
+    assert (G : forall i j, (i < 2)%nat -> (j < 2)%nat ->
+      << / 2 * z i, / 2 * z j >> = if Nat.eqb i j then (1 / 2) ^ 2 else - (1 / 2) ^ 2).
+    { intros i j Hi Hj. rewrite dot_vscal, dot_vscal_r, Hz by easy. simpl.
+      destruct (Nat.eqb i j); field. }
+    exists (fun j => / 2 * z j)%vec. intros v.
+    assert (G00 := G 0%nat 0%nat ltac:(lia) ltac:(lia)). assert (G01 := G 0%nat 1%nat ltac:(lia) ltac:(lia)).
+    assert (G10 := G 1%nat 0%nat ltac:(lia) ltac:(lia)). assert (G11 := G 1%nat 1%nat ltac:(lia) ltac:(lia)).
+    cbn [Nat.eqb] in *.
+    destruct (bool_dec (v 0%nat) (v 1%nat)) as [E|E].
+    + apply (constant _ (1 / 2) v (v 0%nat)); [lra| |].
+      * intros j Hj. rewrite G, Nat.eqb_refl by easy. easy.
+      * intros [|[|j]] Hj; try lia; easy.
+    + set (a := (/ 2 * z 0%nat)%vec) in *. set (b := (/ 2 * z 1%nat)%vec) in *.
+      assert (S : 2 <= norm (2 * a - 2 * b)%vec) by (apply norm_ge; [lra|measure]).
+      assert (A : norm (2 * a)%vec <= 2) by (apply norm_le; [lra|measure]).
+      assert (B : norm (2 * b)%vec <= 2) by (apply norm_le; [lra|measure]).
+      assert (A' : norm (a - 2 * a)%vec <= 1 / 2) by (apply norm_le; [lra|measure]).
+      assert (B' : norm (b - 2 * b)%vec <= 1 / 2) by (apply norm_le; [lra|measure]).
+      destruct (v 0%nat) eqn:E0; destruct (v 1%nat) eqn:E1; try easy.
+      * exists (2 * a)%vec, (2 * b)%vec. repeat split; try easy.
+        intros [|[|j]] Hj; try lia; [rewrite E0|rewrite E1]; easy.
+      * exists (2 * b)%vec, (2 * a)%vec. rewrite swap. repeat split; try easy.
+        intros [|[|j]] Hj; try lia; [rewrite E0|rewrite E1]; easy.
+  - (* three *)
+    set (s := sqrt (8 / 9)). assert (Es : s * s = 8 / 9) by (apply sqrt_sqrt; lra).
+    assert (G : forall i j, (i < 3)%nat -> (j < 3)%nat ->
+      << s * z i, s * z j >> = if Nat.eqb i j then 4 / 9 else - 2 / 9).
+    { intros i j Hi Hj. rewrite dot_vscal, dot_vscal_r, <- Rmult_assoc, Es, Hz by easy. simpl.
+      destruct (Nat.eqb i j); field. }
+    exists (fun j => s * z j)%vec. intros v.
+    destruct (bool_dec (v 0%nat) (v 1%nat)) as [E1|E1]; destruct (bool_dec (v 0%nat) (v 2%nat)) as [E2|E2].
+    + apply (constant _ (2 / 3) v (v 0%nat)); [lra| |].
+      * intros j Hj. rewrite G, Nat.eqb_refl by easy. field.
+      * intros [|[|[|j]]] Hj; try lia; easy.
+    + destruct (three_centres (s * z 2%nat)%vec (s * z 0%nat)%vec (s * z 1%nat)%vec)
+        as (x & y & A & B & C & D0 & D1 & D2); try (rewrite G by lia; easy).
+      destruct (v 2%nat) eqn:E; [exists x, y|exists y, x; rewrite swap]; repeat split; try easy;
+        intros [|[|[|j]]] Hj; try lia; rewrite ?E; rewrite <- ?E1; destruct (v 0%nat); easy.
+    + destruct (three_centres (s * z 1%nat)%vec (s * z 0%nat)%vec (s * z 2%nat)%vec)
+        as (x & y & A & B & C & D0 & D1 & D2); try (rewrite G by lia; easy).
+      destruct (v 1%nat) eqn:E; [exists x, y|exists y, x; rewrite swap]; repeat split; try easy;
+        intros [|[|[|j]]] Hj; try lia; rewrite ?E; rewrite <- ?E2; destruct (v 0%nat); easy.
+    + destruct (three_centres (s * z 0%nat)%vec (s * z 1%nat)%vec (s * z 2%nat)%vec)
+        as (x & y & A & B & C & D0 & D1 & D2); try (rewrite G by lia; easy).
+      destruct (v 0%nat) eqn:E; [exists x, y|exists y, x; rewrite swap]; repeat split; try easy;
+        intros [|[|[|j]]] Hj; try lia; rewrite ?E; destruct (v 1%nat), (v 2%nat); easy.
+  - (* four and more *)
+    set (n := (S (S (S (S k))))) in *. exists z. intros v.
+    destruct (simplex_centres n z v ltac:(unfold n; lia) Hz) as (plus & minus & A & B & C & D).
+    exists plus, minus. repeat split; try easy. intros j Hj. change (threshold n) with (sqrt (1 - 1 / (INR n - 1))).
+    unfold norm. now apply sqrt_le_1_alt, D.
+Qed.
+
+Lemma threshold_range k : (2 <= k)%nat -> 1 / 2 <= threshold k < 1.
+Proof.
+  intros Hk. destruct k as [|[|[|[|k]]]]; try lia; simpl threshold; try lra.
+  set (n := (S (S (S (S k))))). change (1 / 2 <= sqrt (1 - 1 / (INR n - 1)) < 1).
+  assert (K := large n ltac:(unfold n; lia)).
+  assert (HN : 1 / (INR n - 1) <= 1 / 3).
+  { apply Rmult_le_compat_l; [lra|]. apply Rinv_le_contravar; lra. }
+  assert (HN0 : 0 < 1 / (INR n - 1)) by (apply Rdiv_lt_0_compat; lra).
+  assert (E0 : sqrt (1 - 1 / (INR n - 1)) ^ 2 = 1 - 1 / (INR n - 1)) by (apply pow2_sqrt; lra).
+  assert (P0 := sqrt_pos (1 - 1 / (INR n - 1))). split; nra.
+Qed.
+
+(** Scaled: with tau = rho delta / threshold, which is at least delta. *)
+Lemma figure_scaled {X : inner_space} k (z : nat -> X) rho delta :
+  (2 <= k)%nat -> simplex k z -> 0 < delta -> threshold k <= rho -> rho <= 1 ->
   exists z' : nat -> X, forall v : nat -> bool, exists plus minus : X,
     (2 * delta <= norm (plus - minus) /\ (rho = 1 -> 2 * delta < norm (plus - minus))) /\
     norm plus <= 4 * delta /\ norm minus <= 4 * delta /\
     forall j, (j < k)%nat -> norm (z' j - if v j then plus else minus) <= rho * delta.
 Proof.
-  intros Hk Hz Hd Hr Hr1. assert (K := large k Hk).
-  assert (HN : 1 / (INR k - 1) <= 1 / 3).
-  { apply Rmult_le_compat_l; [lra|]. apply Rinv_le_contravar; lra. }
-  assert (HN0 : 0 < 1 / (INR k - 1)) by (apply Rdiv_lt_0_compat; lra).
-  set (r0 := sqrt (1 - 1 / (INR k - 1))) in *.
-  assert (E0 : r0 ^ 2 = 1 - 1 / (INR k - 1)) by (apply pow2_sqrt; lra).
-  assert (P0 : 0 < r0) by (apply sqrt_lt_R0; lra).
-  assert (L0 : 1 / 2 <= r0) by nra. assert (U0 : r0 < 1) by nra.
+  intros Hk Hz Hd Hr Hr1. destruct (threshold_range k Hk) as [L0 U0].
+  destruct (figure k z Hk Hz) as (z1 & Hz1).
+  set (r0 := threshold k) in *. assert (P0 : 0 < r0) by lra.
   set (tau := rho * delta / r0).
   assert (T1 : delta <= tau).
   { unfold tau. apply Rmult_le_reg_r with r0; [easy|].
@@ -293,8 +406,8 @@ Proof.
   assert (T2 : tau <= 2 * delta).
   { unfold tau. apply Rmult_le_reg_r with r0; [easy|].
     replace (rho * delta / r0 * r0) with (rho * delta) by (field; lra). nra. }
-  exists (fun j => (tau * z j)%vec). intros v.
-  destruct (simplex_centres k z v Hk Hz) as (plus & minus & Hsep & Np & Nm & Hnear).
+  exists (fun j => (tau * z1 j)%vec). intros v.
+  destruct (Hz1 v) as (plus & minus & Hsep & Np & Nm & Hnear).
   assert (scaled : forall x y : X, norm (tau * x - tau * y)%vec = tau * norm (x - y)).
   { intros x y. transitivity (Rabs tau * norm (x - y)); [|now rewrite Rabs_pos_eq by lra].
     rewrite <- norm_vscal. f_equal. rewrite vscal_vadd, !vscal_vscal. f_equal. f_equal. ring. }
@@ -305,8 +418,6 @@ Proof.
     unfold tau. apply Rmult_lt_reg_r with r0; [easy|].
     replace (1 * delta / r0 * r0) with delta by (field; lra). nra.
   - intros j Hj. specialize (Hnear j Hj).
-    assert (E : norm (z j - if v j then plus else minus) <= r0)
-      by (apply norm_le; [lra|]; rewrite E0; exact Hnear).
     replace (if v j then (tau * plus)%vec else (tau * minus)%vec)
       with (tau * if v j then plus else minus)%vec by now destruct (v j).
     rewrite scaled. replace (rho * delta) with (tau * r0) by (unfold tau; field; lra).

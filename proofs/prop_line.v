@@ -1,154 +1,147 @@
-(** Chapter 10, networks on a line: a change of labels costs a unit. *)
+(** Chapter 10, networks on a line: a change of labels costs a unit, and no more. *)
 
-From Coq Require Import Reals Lra Lia List.
-From Coquelicot Require Import Coquelicot.
-From Robust Require Import Common Pairs.
+From Coq Require Import Reals Lra Lia Bool.
+From Robust Require Import Common Pairs Line Zeros.
 Open Scope R_scope.
 
-Definition relu (u : R) : R := Rmax 0 u.
+(** * Labelled points in order *)
 
-(** k units of the two-layer ReLU network on a line, with biases. *)
-Definition line_net (k : nat) (c : R) (a w b : nat -> R) (t : R) : R :=
-  c + total k (fun r => a r * relu (w r * t + b r)).
+(** How often the labels y 0, ..., y n change. *)
+Fixpoint changes (n : nat) (y : nat -> bool) : nat :=
+  match n with
+  | O => O
+  | S n => if Bool.eqb (y n) (y (S n)) then changes n y else S (changes n y)
+  end.
 
-(** The labels change s times: s + 1 points in order, with signs in turn. *)
-Definition alternates (s : nat) (t : nat -> R) (f : R -> R) : Prop :=
-  (forall i, (i < s)%nat -> t i < t (S i)) /\
-  (forall i, (i < s)%nat -> f (t i) * f (t (S i)) < 0).
-
-Lemma relu_continuous u : continuous relu u.
+Lemma changes_label n y : y n = if Nat.even (changes n y) then y O else negb (y O).
 Proof.
-  apply (continuous_ext (fun u => (u + Rabs u) / 2)).
-  - intros v. unfold relu, Rmax, Rabs. destruct Rle_dec, Rcase_abs; lra.
-  - apply (continuous_scal_l (fun u => u + Rabs u) (/ 2)).
-    apply (continuous_plus (fun u => u) Rabs); [apply continuous_id|apply continuous_Rabs].
+  induction n as [|n IH]; [easy|]. simpl. destruct (Bool.eqb (y n) (y (S n))) eqn:E.
+  - apply eqb_prop in E. now rewrite <- E.
+  - apply eqb_false_iff in E. rewrite Nat.even_succ, <- Nat.negb_even.
+    destruct (Nat.even (changes n y)); destruct (y n), (y (S n)), (y O); simpl in *; congruence.
 Qed.
 
-Lemma net_continuous k c a w b t : continuous (line_net k c a w b) t.
+Lemma changes_monotone y i j : (i <= j)%nat -> (changes i y <= changes j y)%nat.
 Proof.
-  apply (continuous_plus (fun _ => c)); [apply continuous_const|].
-  induction k as [|k IH]; [apply continuous_const|].
-  apply (continuous_plus (fun t => total k (fun r => a r * relu (w r * t + b r)))); [exact IH|].
-  apply (continuous_mult (fun _ => a k)); [apply continuous_const|].
-  apply (continuous_comp (fun t => w k * t + b k) relu); [|apply relu_continuous].
-  apply (ex_derive_continuous (fun t => w k * t + b k)). auto_derive. easy.
+  induction j as [|j IH]; intros H; [now replace i with O by lia|].
+  destruct (Nat.eq_dec i (S j)) as [->|]; [easy|]. specialize (IH ltac:(lia)).
+  simpl. destruct Bool.eqb; lia.
 Qed.
 
-(** Between points of opposite signs there is a zero. *)
-Lemma zero_between k c a w b p q : p < q ->
-  line_net k c a w b p * line_net k c a w b q < 0 ->
-  exists z, p < z < q /\ line_net k c a w b z = 0.
+(** A point after each number of changes. *)
+Lemma changes_attained n y r : (r <= changes n y)%nat -> exists i, (i <= n)%nat /\ changes i y = r.
 Proof.
-  intros Hpq H. set (f := line_net k c a w b) in *.
-  assert (C : forall t, continuity_pt f t).
-  { intros t. apply continuity_pt_filterlim, net_continuous. }
-  destruct (IVT_gen f p q 0 C) as (z & Hz & Ez).
-  { unfold Rmin, Rmax. destruct Rle_dec; nra. }
-  exists z. split; [|easy]. rewrite Rmin_left, Rmax_right in Hz by lra.
-  assert (z <> p) by (intros ->; rewrite Ez in H; lra).
-  assert (z <> q) by (intros ->; rewrite Ez in H; lra). lra.
+  induction n as [|n IH]; intros H; [exists O; simpl in *; lia|].
+  destruct (le_lt_dec r (changes n y)) as [L|L].
+  - destruct (IH L) as (i & Hi & E). exists i. split; [lia|easy].
+  - exists (S n). split; [easy|]. simpl in *. destruct Bool.eqb; lia.
 Qed.
 
-(** A unit is affine between p and q unless its kink lies strictly between them. *)
-Lemma unit_affine w b p t q : p < t < q -> 0 <= (w * p + b) * (w * q + b) ->
-  (q - p) * relu (w * t + b) = (q - t) * relu (w * p + b) + (t - p) * relu (w * q + b).
+(** Something between all numbers of one finite set and all of another. *)
+Lemma between n (P Q : nat -> bool) (u v : nat -> R) :
+  (exists i, (i <= n)%nat /\ P i = true) -> (exists i, (i <= n)%nat /\ Q i = true) ->
+  (forall i j, (i <= n)%nat -> (j <= n)%nat -> P i = true -> Q j = true -> u i < v j) ->
+  exists c, (forall i, (i <= n)%nat -> P i = true -> u i < c) /\
+    (forall j, (j <= n)%nat -> Q j = true -> c < v j).
 Proof.
-  intros Ht H. unfold relu.
-  destruct (Rle_or_lt 0 (w * p + b)) as [A|A]; destruct (Rle_or_lt 0 (w * q + b)) as [B|B].
-  - rewrite !Rmax_right; [ring|easy|easy|nra].
-  - assert (E : w * p + b = 0) by nra. rewrite (Rmax_right 0 (w * p + b)) by lra.
-    rewrite !Rmax_left; [rewrite E; ring|nra|nra].
-  - assert (E : w * q + b = 0) by nra. rewrite (Rmax_right 0 (w * q + b)) by lra.
-    rewrite !Rmax_left; [rewrite E; ring|nra|nra].
-  - rewrite !Rmax_left; [ring|nra|nra|nra].
-Qed.
-
-(** Between neighbouring zeros with something else in between some unit has its kink. *)
-Lemma kink_between k c a w b p t q : p < t < q ->
-  line_net k c a w b p = 0 -> line_net k c a w b q = 0 -> line_net k c a w b t <> 0 ->
-  exists r, (r < k)%nat /\ (w r * p + b r) * (w r * q + b r) < 0.
-Proof.
-  intros Ht Hp Hq Hn.
-  assert (D : (exists r, (r < k)%nat /\ (w r * p + b r) * (w r * q + b r) < 0) \/
-    (forall r, (r < k)%nat -> 0 <= (w r * p + b r) * (w r * q + b r))).
-  { clear. induction k as [|k IH]; [right; lia|].
-    destruct IH as [(r & Hr & H)|H]; [left; exists r; split; [lia|easy]|].
-    destruct (Rlt_or_le ((w k * p + b k) * (w k * q + b k)) 0) as [L|L];
-      [left; exists k; split; [lia|easy]|].
-    right. intros r Hr. destruct (Nat.eq_dec r k) as [->|]; [easy|]. apply H. lia. }
-  destruct D as [D|D]; [easy|exfalso]. apply Hn.
-  assert (E : (q - p) * line_net k c a w b t =
-    (q - t) * line_net k c a w b p + (t - p) * line_net k c a w b q).
-  { unfold line_net.
-    assert (T : (q - p) * total k (fun r => a r * relu (w r * t + b r)) =
-      (q - t) * total k (fun r => a r * relu (w r * p + b r)) +
-      (t - p) * total k (fun r => a r * relu (w r * q + b r))).
-    { rewrite <- !total_scal, <- total_plus. apply total_ext. intros r Hr.
-      assert (U := unit_affine (w r) (b r) p t q Ht (D r Hr)).
-      replace ((q - p) * (a r * relu (w r * t + b r)))
-        with (a r * ((q - p) * relu (w r * t + b r))) by ring. rewrite U. ring. }
-    lra. }
-  rewrite Hp, Hq in E. apply Rmult_eq_reg_l with (q - p); lra.
-Qed.
-
-(** n different numbers below k: n is at most k. *)
-Fixpoint values (g : nat -> nat) (n : nat) : list nat :=
-  match n with O => nil | S n => g n :: values g n end.
-
-Lemma values_in g n v : In v (values g n) -> exists i, (i < n)%nat /\ v = g i.
-Proof.
-  induction n as [|n IH]; [easy|]. intros [<-|H]; [exists n; split; [lia|easy]|].
-  destruct (IH H) as (i & Hi & E). exists i. split; [lia|easy].
-Qed.
-
-Lemma pigeonhole n k (g : nat -> nat) : (forall i, (i < n)%nat -> (g i < k)%nat) ->
-  (forall i j, (i < j)%nat -> (j < n)%nat -> g i <> g j) -> (n <= k)%nat.
-Proof.
-  intros Hg Hinj.
-  assert (L : length (values g n) = n) by (clear; induction n; simpl; lia).
-  rewrite <- L, <- (seq_length k 0). apply NoDup_incl_length.
-  - clear Hg L. induction n as [|n IH]; constructor; [|apply IH; intros; apply Hinj; lia].
-    intros Hin. destruct (values_in _ _ _ Hin) as (i & Hi & E).
-    apply (Hinj i n); [easy|lia|easy].
-  - intros v Hv. destruct (values_in _ _ _ Hv) as (i & Hi & ->). apply in_seq.
-    specialize (Hg i Hi). lia.
+  intros (i0 & Hi0 & Pi0) (j0 & Hj0 & Qj0) H.
+  destruct (least_index (S n) (fun i => if P i then - u i else - u i0) ltac:(lia)) as (i & Hi & Mi).
+  destruct (least_index (S n) (fun j => if Q j then v j else v j0) ltac:(lia)) as (j & Hj & Mj).
+  assert (I : exists i', (i' <= n)%nat /\ P i' = true /\ forall l, (l <= n)%nat -> P l = true -> u l <= u i').
+  { destruct (P i) eqn:E.
+    - exists i. split; [lia|split; [easy|]]. intros l Hl Pl. specialize (Mi l ltac:(lia)).
+      cbv beta in Mi. rewrite ?E, Pl in Mi. lra.
+    - exists i0. split; [easy|split; [easy|]]. intros l Hl Pl. specialize (Mi l ltac:(lia)).
+      cbv beta in Mi. rewrite ?E, Pl in Mi. lra. }
+  assert (J : exists j', (j' <= n)%nat /\ Q j' = true /\ forall l, (l <= n)%nat -> Q l = true -> v j' <= v l).
+  { destruct (Q j) eqn:E.
+    - exists j. split; [lia|split; [easy|]]. intros l Hl Ql. specialize (Mj l ltac:(lia)).
+      cbv beta in Mj. rewrite ?E, Ql in Mj. lra.
+    - exists j0. split; [easy|split; [easy|]]. intros l Hl Ql. specialize (Mj l ltac:(lia)).
+      cbv beta in Mj. rewrite ?E, Ql in Mj. lra. }
+  destruct I as (p & Hp & Pp & Ip). destruct J as (q & Hq & Qq & Jq).
+  assert (L := H p q Hp Hq Pp Qq). exists ((u p + v q) / 2). split.
+  - intros l Hl Pl. specialize (Ip l Hl Pl). lra.
+  - intros l Hl Ql. specialize (Jq l Hl Ql). lra.
 Qed.
 
 Theorem prop_line :
-  forall (k s : nat) (c : R) (a w b t : nat -> R),
-  alternates s t (line_net k c a w b) ->  (* book: change their label $s$ times *)
-  (s - 1 <= k)%nat.  (* book: $s-1$ for $s\ge4$ *)
+  forall (n : nat) (t lo hi : nat -> R) (y : nat -> bool),
+  (forall i, (i < n)%nat -> t i < t (S i)) ->  (* ours: the n + 1 points are in order *)
+  (forall i, (i <= n)%nat -> lo i <= t i <= hi i) ->  (* book: the closed intervals around the points *)
+  (forall i j, (i <= n)%nat -> (j <= n)%nat -> y i <> y j -> hi i < lo j \/ hi j < lo i) ->
+  (* book: intervals of different labels are disjoint *)
+  let s := changes n y in  (* book: change their label $s$ times *)
+  let width := if Nat.leb s 3 then s else (s - 1)%nat in
+  (* book: is $0,1,2,3$ for $s=0,1,2,3$, and $s-1$ for $s\ge4$ *)
+  (forall k c a w b,
+    (forall i, (i <= n)%nat -> 0 < sign (y i) * line_net k c a w b (t i)) -> (width <= k)%nat)
+  (* book: right at all of them *)
+  /\
+  (exists c a w b, forall i x, (i <= n)%nat -> lo i <= x <= hi i ->
+    0 < sign (y i) * line_net width c a w b x).  (* book: It is the same for the closed intervals *)
 Proof.
-  intros k s c a w b t [Hord Halt]. set (f := line_net k c a w b) in *.
-  (* a zero between any two neighbours of different labels *)
-  destruct (finite_choice s (fun i z => t i < z < t (S i) /\ f z = 0) 0) as [z Hz].
-  { intros i Hi. apply zero_between; auto. }
-  assert (mono : forall i j, (i < j)%nat -> (j < s)%nat -> z i < z j).
-  { intros i j Hij. induction j as [|j IH]; intros Hj; [lia|].
-    assert (A := proj1 (Hz (S j) Hj)). assert (B := proj1 (Hz j ltac:(lia))).
-    destruct (Nat.eq_dec i j) as [->|]; [lra|]. specialize (IH ltac:(lia) ltac:(lia)). lra. }
-  (* between two neighbouring zeros a kink *)
-  destruct (finite_choice (s - 1) (fun i r => (r < k)%nat /\
-    (w r * z i + b r) * (w r * z (S i) + b r) < 0) O) as [r Hr].
-  { intros i Hi. apply (kink_between k c a w b (z i) (t (S i)) (z (S i))).
-    - assert (A := proj1 (Hz i ltac:(lia))). assert (B := proj1 (Hz (S i) ltac:(lia))). lra.
-    - apply Hz. lia.
-    - apply Hz. lia.
-    - assert (A := Halt i ltac:(lia)). fold f. intros E. rewrite E in A. lra. }
-  (* different intervals have different kinks: a unit has one *)
-  apply (pigeonhole (s - 1) k r); [intros i Hi; now apply Hr|].
-  intros i j Hij Hj E. destruct (Hr i ltac:(lia)) as [_ A]. destruct (Hr j Hj) as [_ B].
-  rewrite <- E in B. set (w' := w (r i)) in *. set (b' := b (r i)) in *.
-  assert (M1 := mono i (S i) ltac:(lia) ltac:(lia)).
-  assert (M2 := mono j (S j) ltac:(lia) ltac:(lia)).
-  assert (M3 : z (S i) <= z j).
-  { destruct (Nat.eq_dec (S i) j) as [->|]; [lra|]. apply Rlt_le, mono; lia. }
-  assert (opposite : forall p q, p * q < 0 -> p <= q -> p < 0 < q).
-  { intros p q H L. destruct (Rlt_or_le p 0); destruct (Rlt_or_le 0 q); try easy; nra. }
-  destruct (Rle_or_lt 0 w') as [W|W].
-  - assert (P1 := opposite _ _ A ltac:(nra)). assert (P2 := opposite _ _ B ltac:(nra)).
-    assert (w' * z (S i) <= w' * z j) by (apply Rmult_le_compat_l; lra). lra.
-  - rewrite Rmult_comm in A, B.
-    assert (P1 := opposite _ _ A ltac:(nra)). assert (P2 := opposite _ _ B ltac:(nra)).
-    assert (w' * z j <= w' * z (S i)) by (apply Rmult_le_compat_neg_l; lra). lra.
+  intros n t lo hi y Hord Hin Hdis s width. split.
+  - (* a point of each run of equal labels *)
+    intros k c a w b Hright. change width with (Line.width s).
+    destruct (finite_choice (S s) (fun r i => (i <= n)%nat /\ changes i y = r) O) as [e He].
+    { intros r Hr. apply changes_attained. fold s. lia. }
+    assert (mono : forall i j, (i < j)%nat -> (j <= n)%nat -> t i < t j).
+    { intros i j Hij. induction j as [|j IH]; intros Hj; [lia|].
+      assert (A := Hord j ltac:(lia)). destruct (Nat.eq_dec i j) as [->|]; [easy|].
+      specialize (IH ltac:(lia) ltac:(lia)). lra. }
+    apply (not_fewer k s c a w b (fun r => t (e r))). split.
+    + intros r Hr. destruct (He r ltac:(lia)) as [I E]. destruct (He (S r) ltac:(lia)) as [I' E'].
+      apply mono; [|easy]. destruct (Nat.lt_ge_cases (e r) (e (S r))) as [|G]; [easy|].
+      apply (changes_monotone y) in G. lia.
+    + intros r Hr. destruct (He r ltac:(lia)) as [I E]. destruct (He (S r) ltac:(lia)) as [I' E'].
+      assert (A := Hright _ I). assert (A' := Hright _ I').
+      rewrite (changes_label (e r)), E in A. rewrite (changes_label (e (S r))), E' in A'.
+      rewrite Nat.even_succ, <- Nat.negb_even in A'.
+      destruct (Nat.even r), (y O); simpl in A, A'; nra.
+  - change width with (Line.width s).
+    (* a zero in each gap between two runs *)
+    destruct (finite_choice s (fun r z =>
+      (forall i, (i <= n)%nat -> Nat.eqb (changes i y) r = true -> hi i < z) /\
+      (forall j, (j <= n)%nat -> Nat.eqb (changes j y) (S r) = true -> z < lo j)) 0) as [z Hz].
+    { intros r Hr. apply (between n (fun i => Nat.eqb (changes i y) r)
+        (fun j => Nat.eqb (changes j y) (S r)) hi lo).
+      - destruct (changes_attained n y r ltac:(fold s; lia)) as (i & Hi & E). exists i.
+        split; [easy|now apply Nat.eqb_eq].
+      - destruct (changes_attained n y (S r) ltac:(fold s; lia)) as (i & Hi & E). exists i.
+        split; [easy|now apply Nat.eqb_eq].
+      - intros i j Hi Hj Ei Ej. apply Nat.eqb_eq in Ei, Ej.
+        assert (D : y i <> y j).
+        { rewrite (changes_label i), (changes_label j), Ei, Ej, Nat.even_succ, <- Nat.negb_even.
+          destruct (Nat.even r), (y O); easy. }
+        assert (Hij : (i < j)%nat).
+        { destruct (Nat.lt_ge_cases i j) as [|G]; [easy|]. apply (changes_monotone y) in G. lia. }
+        assert (T : t i < t j).
+        { clear -Hord Hij Hj. induction j as [|j IH]; [lia|]. assert (A := Hord j ltac:(lia)).
+          destruct (Nat.eq_dec i j) as [->|]; [easy|]. specialize (IH ltac:(lia) ltac:(lia)). lra. }
+        assert (A := Hin i Hi). assert (B := Hin j Hj). destruct (Hdis i j Hi Hj D); lra. }
+    assert (Hinc : forall j, (S j < s)%nat -> z j < z (S j)).
+    { intros j Hj. destruct (changes_attained n y (S j) ltac:(fold s; lia)) as (i & Hi & E).
+      apply Nat.eqb_eq in E. assert (A := proj2 (Hz j ltac:(lia)) i Hi E).
+      assert (B := proj1 (Hz (S j) ltac:(lia)) i Hi E). assert (C := Hin i Hi). lra. }
+    (* beyond all intervals *)
+    destruct (least_index (S n) (fun i => - hi i) ltac:(lia)) as (l & Hl & Ml).
+    destruct (zeros_net s z (hi l) Hinc) as (c & a & w & b & Hnet).
+    set (e := - sign (y O)).
+    exists (e * c), (fun r => e * a r), w, b. intros i x Hi Hx.
+    assert (scale : line_net (Line.width s) (e * c) (fun r => e * a r) w b x =
+      e * line_net (Line.width s) c a w b x).
+    { unfold line_net. rewrite Rmult_plus_distr_l. f_equal. rewrite <- total_scal.
+      apply total_ext. intros. ring. }
+    assert (N : 0 < - alt (changes i y) * line_net (Line.width s) c a w b x).
+    { apply Hnet.
+      - apply changes_monotone. lia.
+      - specialize (Ml i ltac:(lia)). cbv beta in Ml. lra.
+      - intros P. assert (B := proj2 (Hz (pred (changes i y)) ltac:(
+          assert (M := changes_monotone y i n Hi); fold s in M; lia)) i Hi).
+        replace (S (pred (changes i y))) with (changes i y) in B by lia.
+        specialize (B (Nat.eqb_refl _)). lra.
+      - intros P. assert (B := proj1 (Hz (changes i y) P) i Hi (Nat.eqb_refl _)). lra. }
+    rewrite scale, (changes_label i). unfold e. unfold alt in N.
+    destruct (Nat.even (changes i y)), (y O); simpl in *; lra.
 Qed.

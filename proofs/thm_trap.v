@@ -57,7 +57,8 @@ Theorem thm_trap :
   let f := net m a sigma in
   (forall z, sigma z - sigma (- z) = z) ->  (* book: \sigma(z)-\sigma(-z)=z *)
   convex phi ->  (* book: $\varphi$ convex *)
-  (forall i, (i < 6)%nat -> B i (hexagon i)) ->  (* book: whatever the perturbation sets *)
+  (forall i, (i < 6)%nat -> B i (hexagon i)) ->
+  (* book: whatever the perturbation sets, as long as they contain their points *)
   is_robust_loss loss f 6 alternating B w robust ->  (* book: L_*(W)\ \ge *)
   total 6 (fun i => alternating i * f w (hexagon i)) = 0  (* book: \sum_iy_if(W,x_i)=0 *)
   /\

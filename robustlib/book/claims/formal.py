@@ -75,7 +75,8 @@ FORMAL: dict[str, Formal] = {
     ),
     "thm-two-layer": Formal(
         "thm_two_layer.v",
-        f"{SIGNS} {POINTS} {SUPREMUM} {GRADIENT}",
+        f"{SIGNS} {POINTS} {SUPREMUM} {GRADIENT} "
+        "That the hypotheses can be met is shown in `Example.v`, for $64$ units.",
         "Nothing is left out; that a random start has good weights $W_*$ nearby "
         "is no part of the theorem.",
     ),
@@ -86,34 +87,32 @@ FORMAL: dict[str, Formal] = {
     ),
     "thm-trap": Formal(
         "thm_trap.v",
-        f"Output weights are arbitrary, and a perturbation set contains its point. {SUPREMUM}",
+        f"Output weights are arbitrary. {SUPREMUM}",
         "That a symmetric start has output zero is {prf:ref}`prop-symmetric`.",
     ),
     "thm-capacity": Formal(
-        "thm_capacity_even.v",
+        "thm_capacity.v",
         "The class is any set of functions with two values.",
-        "The formal statement is sharper and has another gadget, the regular simplex with "
-        "an even number $k\\ge4$ of points, from $\\rho=\\sqrt{1-1/(k-1)}$ on; "
-        "odd $k$ and the printed gadget are not formal.",
+        NOTHING,
     ),
     "prop-pairs": Formal(
-        "prop_pairs_even.v",
-        "Centres are any points of the space.",
-        "Formal is the case of even $k\\ge4$ in a dimension that holds the simplex, "
-        "with the converse: the simplex is shattered in all labellings, not in balanced ones only. "
-        "Odd $k$ is not formal.",
+        "prop_pairs.v",
+        "Centres are any points of the space; that regular simplices attain the bounds "
+        "asks for a dimension that holds them.",
+        NOTHING,
+    ),
+    "prop-maximum-norm": Formal(
+        "prop_maximum_norm.v",
+        "The class is any set of functions with two values. "
+        "In part 2 nothing is asked of the distance of the two centres.",
+        NOTHING,
     ),
     "prop-line": Formal(
         "prop_line.v",
-        "The labels of points in order alternate, which is all that is used of them.",
-        "Formal is the half that asks for units, $s-1$ of them for every $s$; that $s\\le3$ "
-        "needs one more, and the networks that attain the widths, are not formal.",
+        "The points are numbered in order, and neighbours may have equal labels.",
+        NOTHING,
     ),
-    "prop-zigzag": Formal(
-        "prop_zigzag.v",
-        "Networks have any biases and output weights.",
-        "The sharper bound for $n\\le4$ and the network that attains the width are not formal.",
-    ),
+    "prop-zigzag": Formal("prop_zigzag.v", "Networks have any biases and output weights.", NOTHING),
 }
 
 
