@@ -227,7 +227,7 @@ Theorem prop_pairs :
   (forall z : nat -> euclidean d, pair_shatters rho delta k z -> least_square k <= rho ^ 2)
   (* book: \rho^2\ge1-\frac1{k-1}\quad(k\text{ even}),\qquad\rho^2\ge1-\frac{k+2}{k^2} *)
   /\
-  (Nat.even k = true /\ (4 <= k)%nat \/ k = 3%nat ->  (* book: for every even $k\ge4$ *)
+  (Nat.even k = true /\ (4 <= k)%nat \/ (k = 3)%nat ->  (* book: for every even $k\ge4$ *)
     (k - 1 <= d)%nat ->  (* ours: room for the simplex *)
     least_square k <= rho ^ 2 ->  (* book: Regular simplices attain *)
     exists z : nat -> euclidean d, pair_shatters rho delta k z).

@@ -60,7 +60,7 @@ Theorem thm_capacity :
     exists z, shatters F ((d + 1) * (n / 2) + n mod 2) z)
     (* book: $(d+1)\lfloor n/2\rfloor+[n\text{ odd}]$ *)
   /\
-  (d = 2%nat -> 2 / 3 <= rho ->  (* book: in the plane $\rho\ge\frac23$ is enough *)
+  ((d = 2)%nat -> 2 / 3 <= rho ->  (* book: in the plane $\rho\ge\frac23$ is enough *)
     exists z, shatters F (3 * (n / 2) + n mod 2) z)
   /\
   exists z, shatters F n z.  (* book: Always $\mathrm{VC}(F)\ge n$ *)

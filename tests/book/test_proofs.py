@@ -65,7 +65,7 @@ ERRORS = {
     "one unit too many": ("prop_line.v", LEAST, LEAST.replace("3", "4")),
     "smaller balls": ("prop_maximum_norm.v", RATIO, RATIO.replace("1 / 2", "1 / 4")),
     "no room": ("thm_capacity.v", ROOM, ROOM.replace("+ 1", "+ 2")),
-    "another odd number": ("prop_pairs.v", "k = 3%nat", "k = 5%nat"),
+    "another odd number": ("prop_pairs.v", "(k = 3)%nat", "(k = 5)%nat"),
     "step left out": ("lem_frozen.v", STEP, ""),
 }
 
