@@ -78,7 +78,7 @@ notebooks: $(DONE)
 
 pages: book
 	@echo "== tests of the book: sources, built pages in a browser, the notebooks as on Colab"
-	@$(PYTEST) --dist loadfile -rs tests/book || { echo "FAILED: tests of the book"; exit 1; }
+	@$(PYTEST) --dist loadgroup -rs tests/book || { echo "FAILED: tests of the book"; exit 1; }
 
 # One file of tests for each room of the library (a test keeps the list complete), one notebook,
 # one page.

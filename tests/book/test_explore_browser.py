@@ -26,6 +26,8 @@ from visits import (
 
 from robustlib.book import PALETTE, Explorer, explore
 
+pytestmark = pytest.mark.xdist_group("explorer")  # one worker, so that what is built is built once
+
 RADII, WIDTHS = [0.1, 0.2, 0.4], [64, 256]
 
 

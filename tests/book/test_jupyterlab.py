@@ -18,6 +18,8 @@ import pytest
 from nbclient import NotebookClient
 from playwright.sync_api import Browser, Page, expect
 
+pytestmark = pytest.mark.xdist_group("lab")  # one worker, so that what is built is built once
+
 TOKEN = "robustlib"
 DRAW = """\
 import matplotlib.pyplot as plt

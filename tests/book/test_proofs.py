@@ -19,6 +19,8 @@ sys.path.insert(0, str(PROOFS))
 import bridge  # noqa: E402
 import check  # noqa: E402
 
+pytestmark = pytest.mark.xdist_group("proofs")  # one worker, so that what is built is built once
+
 COQ = shutil.which("coqc") is not None
 needs_coq = pytest.mark.skipif(
     not COQ and os.environ.get("ROBUSTLIB_COQ") != "required", reason=check.MISSING
