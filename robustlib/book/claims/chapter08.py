@@ -60,6 +60,7 @@ def feature_norm(size: str) -> Evidence:
             broken="c with a part that is orthogonal to all features, so that g stays the same",
             measured=f"{other:.0f} standard errors",
             holds=other <= 4.5,
+            short="hidden part added",
         ),
         ran=f"{SEEDS[size]} random functions in d = 3, {DRAWS[size]} draws of w each",
     )
@@ -230,6 +231,7 @@ def spikes(size: str) -> Evidence:
             broken="the sup norm in place of the mean square",
             measured=f"slope {flat:.2f}",
             holds=abs(flat + 0.5) <= 0.02,
+            short="sup for mean",
         ),
         ran=f"p = {powers[0]} to {powers[-1]} on 4096 points of the circle",
     )

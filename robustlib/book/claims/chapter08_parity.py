@@ -83,6 +83,7 @@ def parity(size: str) -> Evidence:
             broken="the bias lift",
             measured=f"left over at least {lifted:.2g}",
             holds=lifted <= 1e-11,
+            short="bias lift",
         ),
         ran=f"{len(ACTIVATIONS)} activations, {SEEDS[size]} nets each with random weights, "
         "spectra in d = 2, 3, 6",
@@ -113,7 +114,10 @@ def bias_lift(size: str) -> Evidence:
         value=least,
         holds=least > 100,
         control=Control(
-            broken="no lift", measured=f"smallest eigenvalue {without:g}", holds=without > 100
+            broken="no lift",
+            measured=f"smallest eigenvalue {without:g}",
+            holds=without > 100,
+            short="no bias lift",
         ),
         ran=f"{len(ACTIVATIONS)} activations, d = 2, 3, 6, degrees 0 to {top}",
     )
@@ -150,6 +154,7 @@ def parity_trap(size: str) -> Evidence:
             broken="labels that are equal at antipodal points",
             measured=f"loss {other:.2f} after 30 steps",
             holds=other >= floor - 1e-12,
+            short="even labels",
         ),
         ran=f"hexagon, caps of 0.1 rad, exact attack, width 1024, up to {STEPS[size]} steps of 4",
     )
@@ -200,6 +205,7 @@ def no_antipodes(size: str) -> Evidence:
             broken="the mirror images added, with labels that conflict",
             measured=f"a function in {tried - refused} of {tried}",
             holds=refused < tried,
+            short="mirror images added",
         ),
         ran=f"{tried} samples of 4 points on the circle, caps of 0.05 as lists, ReLU and erf",
     )

@@ -55,6 +55,7 @@ def capacity(size: str) -> Evidence:
             broken="rho smaller than its threshold by 1e-6, for k = 2, 3, 4, 6, 8, 10",
             measured=f"a point is {reach:.1e} delta outside of its ball",
             holds=any(seen.holds for seen in small),
+            short="rho too small",
         ),
         ran=f"{len(cases)} gadgets, n = 1 to {max(c[0] for c in cases)}, d = 1 to 8, exhaustively",
     )
@@ -145,6 +146,7 @@ def pairs(size: str) -> Evidence:
             broken="the bound for two points more",
             measured=f"missed by up to {-easy:.2f}",
             holds=easy >= -1e-9,
+            short="two points more",
         ),
         ran=f"k = 3 to {last}, all labellings of simplices; rivals of {steps} random steps from "
         "up to 4 starts",
@@ -193,6 +195,7 @@ def maximum_norm(size: str) -> Evidence:
             broken="corners of the cube as centres, radius delta: d points a pair",
             measured=f"one point is {middle:g} delta from both centres: in boxes of both labels",
             holds=middle > 1,
+            short="cube for splits",
         ),
         ran=f"d = 1 to 7 or 31, rho = 0.5, 0.51 and 1, all labellings; random boxes, {met} of them "
         "met and were left out",

@@ -81,6 +81,7 @@ def nearest_centre_net(size: str) -> Evidence:
             broken="a radius of 1.01 of half the separation",
             measured=f"{int((hurt < 0).sum())} points of balls are wrong",
             holds=bool((hurt > 0).all()),
+            short="too large radius",
         ),
         ran="random points, n = 2 to 20 or 50, d = 1 to 5 or 30, 0.99 of half the separation",
     )
@@ -119,6 +120,7 @@ def cap_units(size: str) -> Evidence:
             broken="the same net on caps of more than half the separation",
             measured=f"y f = {broken:.2f} at a point of a cap",
             holds=broken > 0,
+            short="too large caps",
         ),
         ran=f"{len(samples)} samples on spheres of dimension 2 to 30 or 64",
     )
@@ -172,6 +174,7 @@ def two_layer_vc(size: str) -> Evidence:
             broken="Phi(N, d), as if units had no bias",
             measured=f"patterns up to {without_bias:.2f} of it",
             holds=without_bias <= 1,
+            short="units without bias",
         ),
         ran="2 to 14 or 20 random points in R^1 to R^3; widths to 39 on a line; two units in the "
         "plane, all labellings of six points by search",
@@ -225,6 +228,7 @@ def line(size: str) -> Evidence:
             broken="a plane in place of the line",
             measured=f"{widths[0]} unit for three points, {widths[1]} for their balls",
             holds=widths[0] == widths[1],
+            short="plane for line",
         ),
         ran=f"0 to {len(rows) - 1} changes by linear programs, intervals of 0.9 of the gaps",
     )
@@ -275,6 +279,7 @@ def zigzag_width(size: str) -> Evidence:
             broken="smaller balls, which do not reach the axis",
             measured=f"{small.width} unit{'s' * (small.width != 1)} for n = 4",
             holds=small.lower == 3,
+            short="smaller balls",
         ),
         ran="n = 3 to 40, rho = 0.05 to 0.7; n = 4 by linear programs",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -39,7 +40,8 @@ def divided(control: Control, share: float, part: int = 2) -> Control:
 
     ``share`` is the largest share of the whole bound that was measured. Both have to fail.
     """
-    return Control(
+    return replace(
+        control,
         broken=f"{control.broken}; {PARTS[part]} of the constant",
         measured=f"{control.measured}; {part * share:.2f} of that bound",
         holds=control.holds or part * share <= 1,
