@@ -18,6 +18,7 @@ from ...samples import Sample, hexagon, sphere
 from ...sets import Finite, SphereCap
 from ...training import adversarial_training
 from .registry import Control, Evidence, claim
+from .sharp import doubled
 from .tools import F64
 from .widths import SEEDS
 
@@ -150,11 +151,15 @@ def parity_trap(size: str) -> Evidence:
         f"with bias below {limit:g}: {freed <= limit}",
         value=stuck,
         holds=min(lowest, stuck) >= floor - 1e-12 and stuck <= floor + 1e-9 and freed <= limit,
-        control=Control(
-            broken="labels that are equal at antipodal points",
-            measured=f"loss {other:.2f} after 30 steps",
-            holds=other >= floor - 1e-12,
-            short="even labels",
+        ratio=floor / stuck,
+        control=doubled(
+            Control(
+                broken="labels that are equal at antipodal points",
+                measured=f"loss {other:.2f} after 30 steps",
+                holds=other >= floor - 1e-12,
+                short="even labels",
+            ),
+            floor / stuck,
         ),
         ran=f"hexagon, caps of 0.1 rad, exact attack, width 1024, up to {STEPS[size]} steps of 4",
     )

@@ -38,6 +38,8 @@ BENT = Activation(
     slope=1.1,
     curvature=0.1,
 )
+# s'(z) = cos z, of which the kernel is known: <x, z> cosh<x, z>/e on the sphere.
+SINE = Activation("sine", torch.sin, torch.cos, slope=1.0, curvature=1.0)
 # Phases of the wave where s'' is largest, and where s''' is.
 STEEPEST, SHARPEST = -math.pi / 20, math.pi / 10
 PARTS = {2: "half", 3: "a third", 20: "a twentieth"}
