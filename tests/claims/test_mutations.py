@@ -512,6 +512,7 @@ BREAKS: dict[str, Break] = {
     "nearest-centre": no_offset,
     "cap-net": half_slope,
     "two-layer-vc": too_few_binomials,
+    "first-layer": no_offset,
     "search": lost_patterns,
     "line": all_to_the_right,
     "zigzag": no_sets,
