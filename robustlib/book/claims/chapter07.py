@@ -191,7 +191,7 @@ def theorem_b(size: str) -> Evidence:
         f"of {1 / near:.2f} in a step with all at its limit; the slow game takes {late:.2f} of T",
         value=least,
         holds=latest < 1 and least >= 1 and 0 < near <= 1 and late < 1,
-        ratio=max(latest, 1 / least, near, late),
+        ratio=min(near, late),
         control=divided(
             divided(
                 Control(

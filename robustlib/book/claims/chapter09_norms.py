@@ -144,7 +144,7 @@ def polynomial_norm(size: str) -> Evidence:
         f"of the bound, with y g >= {margin:.2f}",
         value=worst,
         holds=worst <= 1 + 1e-6 and total <= 0.1 and share <= 1 and margin >= 1,
-        ratio=worst,
+        ratio=min(worst, share),
         control=divided(
             divided(
                 Control(
