@@ -18,7 +18,7 @@ from robustlib.book.claims import (
     chapter06_comparator,
     chapter07,
     chapter08,
-    chapter09,
+    chapter09_norms,
     chapter10,
     chapter10_width,
     check,
@@ -322,8 +322,8 @@ def flat_world(patch: pytest.MonkeyPatch) -> None:
 
 def heavy_powers(patch: pytest.MonkeyPatch) -> None:
     """The coefficients of the kernel's series are twice what they are."""
-    right = chapter09.power_weight
-    patch.setattr(chapter09, "power_weight", lambda p: 2 * right(p))
+    right = chapter09_norms.power_weight
+    patch.setattr(chapter09_norms, "power_weight", lambda p: 2 * right(p))
 
 
 def no_squares(patch: pytest.MonkeyPatch) -> None:
@@ -512,6 +512,7 @@ BREAKS: dict[str, Break] = {
     "nearest-centre": no_offset,
     "cap-net": half_slope,
     "two-layer-vc": too_few_binomials,
+    "first-layer": no_offset,
     "search": lost_patterns,
     "line": all_to_the_right,
     "zigzag": no_sets,

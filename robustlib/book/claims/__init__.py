@@ -23,7 +23,10 @@ from . import chapter07_attack as chapter07_attack
 from . import chapter08 as chapter08
 from . import chapter08_parity as chapter08_parity
 from . import chapter09 as chapter09
+from . import chapter09_norms as chapter09_norms
 from . import chapter10 as chapter10
+from . import chapter10_layer as chapter10_layer
+from . import chapter10_line as chapter10_line
 from . import chapter10_search as chapter10_search
 from . import chapter10_width as chapter10_width
 from . import chapter11 as chapter11

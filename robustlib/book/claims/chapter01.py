@@ -65,6 +65,7 @@ def cap_projection(size: str) -> Evidence:
             broken="clip to the flat ball, then normalise",
             measured=f"{control:.2f} too far, {leaves:.2f} outside the cap",
             holds=control <= 1e-9 and leaves <= 1e-9,
+            short="clip and normalise",
         ),
         ran=f"{SEEDS[size]} seeds, d = 2 to 50, rho = 0.1 to 2.5",
     )
@@ -102,11 +103,13 @@ def sandwich(size: str) -> Evidence:
         + f"; up to {near:.2f} of tau used",
         value=worst,
         holds=worst <= 1e-12,
+        ratio=near,
         control=divided(
             Control(
                 broken="an attack that leaves the set (radius 0.45 for 0.3)",
                 measured=f"L_A - L_* reaches {control:.2f}",
                 holds=control <= 1e-12,
+                short="points outside",
             ),
             near,
         ),
@@ -146,6 +149,7 @@ def affine_dual_norm(size: str) -> Evidence:
             broken="a ReLU network in place of the affine model, its gradient in place of w",
             measured=f"formula off by up to {control:.2f}",
             holds=control <= 1e-3,
+            short="ReLU for affine",
         ),
         ran=f"{SEEDS[size]} seeds, d = {d}, l1, l2 and l_inf balls, two losses",
     )
@@ -205,6 +209,7 @@ def affine_on_cap(size: str) -> Evidence:
             broken="the flat ball's formula on the cap",
             measured=f"too large by up to {control:.2f}",
             holds=control <= 1e-9,
+            short="flat ball's formula",
         ),
         ran=f"{SEEDS[size]} seeds, d = 2 to 50, rho = 0.1 to 2.5",
     )
@@ -225,10 +230,12 @@ def incompatible_sets(size: str) -> Evidence:
         measured=f"smallest L_* over training {min(reached):.4f}",
         value=min(reached),
         holds=min(reached) >= HALF - 1e-9,
+        ratio=HALF / min(reached),
         control=Control(
             broken="compatible caps (rho = 0.2); twice the constant",
             measured=f"L_* falls to {apart:.2f}; {min(reached) / (2 * HALF):.2f} of that bound",
             holds=apart >= HALF - 1e-9 or min(reached) >= 2 * HALF,
+            short="caps apart",
         ),
         ran=f"hexagon, rho = {TOUCH:.4f}, {SEEDS[size]} ReLU nets of width 256, 400 steps",
     )

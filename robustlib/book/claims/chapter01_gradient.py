@@ -54,6 +54,7 @@ def danskin(size: str) -> Evidence:
             "the tied gradients",
             measured=f"relative errors {control:.2f}, {moving:.2f} and {single:.2f}",
             holds=control <= 1e-6 or moving <= 1e-6 or single <= 1e-4,
+            short="FGSM's points",
         ),
         ran=f"{SEEDS[size]} seeds: affine models in d = 20, trained and untrained GELU nets and "
         "linearised ReLU nets on the hexagon",

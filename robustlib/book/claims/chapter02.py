@@ -95,10 +95,12 @@ def interval_bounds(size: str) -> Evidence:
         measured=("none" if worst <= 1e-12 else f"outside by {worst:.1e}") + f"; met to {near:.3f}",
         value=worst,
         holds=worst <= 1e-12 and near >= 0.99,
+        ratio=near,
         control=Control(
             broken="the units' ranges half as long, all units alike",
             measured=f"outside by up to {control:.2f}",
             holds=control <= 1e-12,
+            short="ranges halved",
         ),
         ran=f"{NETS[size]} random nets of width 16, 20 arcs each, three radii",
     )
@@ -142,10 +144,12 @@ def linear_bounds(size: str) -> Evidence:
         + f"; met to {near:.3f}",
         value=worst,
         holds=worst <= 1e-12 and near >= 0.99,
+        ratio=near,
         control=Control(
             broken="chords of 0.8 of their slope",
             measured=f"outside by up to {control:.3f}",
             holds=control <= 1e-12,
+            short="chords too flat",
         ),
         ran=f"{NETS[size]} random nets of width 16, 20 arcs each, three radii",
     )

@@ -62,6 +62,7 @@ def branch_and_bound(size: str) -> Evidence:
             broken="a cap, which is not convex: its hull has larger outputs",
             measured=f"{closed} of 3 intervals close",
             holds=closed > 0,
+            short="cap for hull",
         ),
         ran=f"{TRIED[size]} random nets of width 10 in d = 4 and 5, two boxes each; 2^k linear "
         "programs as judge",
@@ -172,6 +173,7 @@ def quantised_output(size: str) -> Evidence:
             broken="no rounding",
             measured=f"FGSM gains up to {control:.2f}",
             holds=control <= 1e-12,
+            short="no rounding",
         ),
         ran=f"{NETS[size]} random nets of width 16, 20 arcs each of radius 0.5",
     )

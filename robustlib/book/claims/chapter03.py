@@ -81,6 +81,7 @@ def parametrisations(size: str) -> Evidence:
             broken="the smooth GELU in place of the ReLU",
             measured=f"outputs differ by at least {smooth:.2f}",
             holds=smooth <= 1e-9,
+            short="GELU for ReLU",
         ),
         ran=f"{SEEDS[size]} nets of width 64 with 2 trained layers, 10 steps, R = 0.4",
     )
@@ -124,6 +125,7 @@ def symmetric_start(size: str) -> Evidence:
             broken="no twins",
             measured=f"outputs up to {max(map(abs, plain)):.1f}",
             holds=max(map(abs, plain)) == 0.0,
+            short="no twins",
         ),
         ran=f"{len(ACTIVATIONS)} activations, float32 and float64; "
         f"{2 * nets} plain nets of width 16 and 256",
@@ -152,11 +154,13 @@ def curvature(size: str) -> Evidence:
         measured=f"at most {max(worst, *units):.4f}; one unit {min(units):.4f}",
         value=max(worst, *units),
         holds=max(worst, *units) <= 1 + 1e-6 and min(units) >= 0.99,
+        ratio=min(units),
         control=divided(
             Control(
                 broken="the ReLU, with 1 for the missing constant",
                 measured=f"measured/bound up to {kink:.0f}",
                 holds=kink <= 1 + 1e-6,
+                short="ReLU for smooth",
             ),
             min(units),
         ),

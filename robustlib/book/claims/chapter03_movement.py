@@ -82,11 +82,13 @@ def movement(size: str) -> Evidence:
         holds=max(share, near) <= 1
         and agrees(rows.fits, -0.5, among=2)
         and agrees(total.fits, 0.0, among=2),
+        ratio=near,
         control=divided(
             Control(
                 broken="factor 1/m (mean field) in place of 1/sqrt(m), step m alpha",
                 measured=f"slope {free} for the mean row",
                 holds=free.contains(-0.5),
+                short="mean field",
             ),
             near,
         ),
@@ -133,11 +135,13 @@ def gradient_stability(size: str) -> Evidence:
         measured=f"slope {smooth}; at most {share:.1%} of the bound, ripple {near:.2f}",
         value=smooth.mean,
         holds=max(share, near) <= 1 and smooth.contains(-0.5),
+        ratio=near,
         control=divided(
             Control(
                 broken="the ReLU in place of the GELU",
                 measured=f"slope {kink}",
                 holds=kink.contains(-0.5),
+                short="ReLU for GELU",
             ),
             near,
         ),
@@ -181,11 +185,13 @@ def linearisation(size: str) -> Evidence:
         measured=f"slope {trained}; at most {share:.1e} of the bound, ripple {near:.2f}",
         value=trained.mean,
         holds=max(share, near) <= 1 and trained.at_most(-1.0),
+        ratio=near,
         control=divided(
             Control(
                 broken="as far from W_0, but one unit moved in place of training",
                 measured=f"slope {one_unit}",
                 holds=one_unit.at_most(-1.0),
+                short="one unit moved",
             ),
             near,
         ),

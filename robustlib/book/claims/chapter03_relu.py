@@ -138,6 +138,7 @@ def relu_worst_case(size: str) -> Evidence:
             broken="softplus in place of the ReLU, the same weights",
             measured=f"error has slope {smooth}",
             holds=smooth.contains(-1 / 6),
+            short="softplus for ReLU",
         ),
         ran=f"R = 1, one input, m = {widths[0]} to {widths[-1]}, {len(seeds)} seeds; rivals: all "
         "sets of 8 units, and random weights",
@@ -215,11 +216,13 @@ def relu_training(size: str) -> Evidence:
         holds=max(worst, near) <= 1 + 1e-9
         and error.at_most(-0.5)
         and all(abs(mean - 1) <= 0.05 for mean in means),
+        ratio=near,
         control=divided(
             Control(
                 broken="weights in the same ball, chosen by an adversary",
                 measured=f"{control:.2f} of the bound",
                 holds=control <= 1,
+                short="adversary's weights",
             ),
             near,
         ),

@@ -90,11 +90,13 @@ def ntk_limit(size: str) -> Evidence:
         holds=fitted.contains(-0.5)
         and fitted.interval[1] < -0.4
         and max(excess, variance, deviation) <= 1,
+        ratio=min(variance, deviation),
         control=divided(
             Control(
                 broken="units that are not independent (32 rows, copied)",
                 measured=f"slope {broken.mean:.2f}",
                 holds=broken.at_most(-0.5),
+                short="units copied",
             ),
             min(variance, deviation),
         ),
@@ -143,11 +145,13 @@ def ntk_uniform(size: str) -> Evidence:
         value=fitted.mean,
         interval=fitted.interval,
         holds=fitted.at_most(pace) and excess <= 1,
+        ratio=excess,
         control=divided(
             Control(
                 broken="units that are not independent (32 rows, copied)",
                 measured=f"slope {broken.mean:.2f}",
                 holds=broken.at_most(pace),
+                short="units copied",
             ),
             excess,
             20,
@@ -202,6 +206,7 @@ def ntk_closed_form(size: str) -> Evidence:
             broken="weights that are +-1, so that their law has no rotation symmetry",
             measured=f"{coins:.0f} standard errors",
             holds=coins <= 4,
+            short="coins for Gaussians",
         ),
         ran=f"{SEEDS[size]} seeds, d = 2 and 10, {draws} draws of w, with and without the lift",
     )

@@ -46,11 +46,13 @@ def angle_form(size: str) -> Evidence:
         + ("within 5e-7" if worst <= 5e-7 else f"off by {worst:.1e}"),
         value=worst,
         holds=worst <= 5e-7 and shares <= 1 + 1e-9 and least >= 1 - 1e-9,
+        ratio=min(shares, 1 / least),
         control=divided(
             Control(
                 broken="the angle as arccos of the float32 cosine",
                 measured="no digit right for some pairs" if naive >= 1 else f"off by {naive:.0e}",
                 holds=naive <= 5e-7,
+                short="angle from cosine",
             ),
             min(shares, 1 / least),
         ),
@@ -135,6 +137,7 @@ def gram_positive(size: str) -> Evidence:
             broken="no lift, at the hexagon",
             measured="0 to 1e-12" if abs(float(flat[0])) <= 1e-12 else f"{float(flat[0]):.1e}",
             holds=float(flat[0]) > 1e-12,
+            short="no bias lift",
         ),
         ran=f"hexagon ({', '.join(names)}), {len(sets[1])} digits and 40 random points (ReLU)",
     )

@@ -102,11 +102,13 @@ def kernel_drift(size: str) -> Evidence:
         value=fitted.mean,
         interval=fitted.interval,
         holds=max(excess, near) <= 1 and fitted.contains(-0.5),
+        ratio=near,
         control=divided(
             Control(
                 broken="ReLU, not smooth: a step of the same norm that switches units off",
                 measured=f"slope {broken.mean:.2f}",
                 holds=broken.at_most(-0.5),
+                short="ReLU for smooth",
             ),
             near,
         ),
@@ -164,11 +166,13 @@ def kernel_drift_symmetric(size: str) -> Evidence:
         value=fitted["softplus"].mean,
         interval=fitted["softplus"].interval,
         holds=max(excess, near) <= 1 and all(fitted[name].at_most(-1) for name in smooth),
+        ratio=near,
         control=divided(
             Control(
                 broken="ReLU, which is not smooth",
                 measured=f"slope {fitted['relu'].mean:.2f}",
                 holds=fitted["relu"].at_most(-1),
+                short="ReLU for smooth",
             ),
             near,
         ),

@@ -56,11 +56,13 @@ def robust_gram_positive(size: str) -> Evidence:
         f"{'always' if slack >= 0 else 'not always'}; one point uses {near:.2f} of it",
         value=least,
         holds=least > 1e-6 and slack >= 0 and near <= 1,
+        ratio=near,
         control=divided(
             Control(
                 broken="caps of radius 0.52, which meet: an attack may move two points to one",
                 measured="0 to 1e-12" if abs(lost) <= 1e-12 else f"{lost:.1e}",
                 holds=lost > 1e-6,
+                short="sets that meet",
             ),
             near,
         ),
@@ -112,11 +114,13 @@ def kernel_flow_of_nets(size: str) -> Evidence:
         value=fitted.mean,
         interval=fitted.interval,
         holds=max(share, near) <= 1 and fitted.contains(-0.5) and fitted.interval[1] < -0.25,
+        ratio=near,
         control=divided(
             Control(
                 broken="no symmetric initialisation, so that f does not start at 0",
                 measured=f"slope {broken.mean:.2f}",
                 holds=broken.at_most(-0.5),
+                short="no twins",
             ),
             near,
         ),

@@ -56,6 +56,7 @@ def deep_start(size: str) -> Evidence:
             broken="entries N(0, 1) in the trained layers",
             measured=f"mean {sum(small) / len(small):.2f} of |x_H|^2/m",
             holds=agrees(small, 2.0, among=1),
+            short="small start",
         ),
         ran=f"{NETS[size]} nets of width {width} with {depth} trained layers",
         interval=interval_over_seeds(last),
@@ -110,6 +111,7 @@ def deep_kernel(size: str) -> Evidence:
             broken="entries N(0, 1) in the trained layers",
             measured=f"slope {broken}",
             holds=broken.contains(-0.5),
+            short="small start",
         ),
         ran=f"{depth} trained layers, m = {widths[0]} to {widths[-1]}, {4 * len(rows)} nets each",
         interval=fitted.interval,
@@ -156,6 +158,7 @@ def depth_degrees(size: str) -> Evidence:
             broken="depth 1 held to the claim on depth 2",
             measured="missing degrees " + ", ".join(map(str, single[0].missing_degrees)),
             holds=not single[0].missing_degrees,
+            short="depth one",
         ),
         ran=f"d = {', '.join(map(str, dimensions))}; depth 1, 2, 3, 5; no lift",
     )
@@ -194,11 +197,13 @@ def delocalised(size: str) -> Evidence:
         measured=f"kurtosis {mean:.2f}, maximum at most {share:.2f} of the bound",
         value=mean,
         holds=exact <= 1e-10 and share <= 1 and gaussian,
+        ratio=share,
         control=divided(
             Control(
                 broken="what the units let through, e_h in place of b_h",
                 measured=f"kurtosis {sum(through) / len(through):.2f}",
                 holds=agrees(through, 3.0, among=2),
+                short="masked vectors",
             ),
             share,
         ),

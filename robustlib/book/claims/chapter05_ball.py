@@ -92,11 +92,13 @@ def deep_movement(size: str) -> Evidence:
         holds=max(share, near) <= 1 + 1e-9
         and same
         and all(agrees(found.fits, 0.0, among=DEPTH) for found in layers),
+        ratio=near,
         control=divided(
             Control(
                 broken="one more factor 1/sqrt(m) (mean field), step m alpha",
                 measured=f"slope {broken}",
                 holds=broken.contains(0.0),
+                short="mean field",
             ),
             near,
         ),
@@ -174,6 +176,7 @@ def deep_worst_case(size: str) -> Evidence:
             broken="the GELU in place of the ReLU, the same adversary",
             measured=f"slope {flat}",
             holds=flat.contains(-1 / 6),
+            short="GELU for ReLU",
         ),
         ran=f"R = 1; nets with 2 trained layers, m = {widths[-1]}; the last layer's law, "
         f"m = {drawn[0]} to {drawn[-1]}, {len(seen)} seeds",

@@ -79,12 +79,14 @@ def deep_linearisation(size: str) -> Evidence:
         f"kinks, {pairs:.2f} for a pair in one steep unit; slopes {kink} and {smooth}",
         value=smooth.mean,
         holds=max(share, near, pairs) <= 1 and kink.at_most(-1 / 6) and smooth.at_most(-0.5),
+        ratio=min(near, pairs),
         control=divided(
             divided(
                 Control(
                     broken="the adversary held against the smooth bound, -1/2",
                     measured=f"slope {adversary.mean:.2f}",
                     holds=adversary.at_most(-0.5),
+                    short="smooth exponent",
                 ),
                 near,
             ),
@@ -147,11 +149,13 @@ def near_convexity(size: str) -> Evidence:
         measured=f"{'always' if worst <= 1e-12 else 'not always'}; {used:.0%} of L eps_lin used",
         value=worst,
         holds=worst <= 1e-12 and used >= 0.5,
+        ratio=used,
         control=divided(
             Control(
                 broken=f"m = 16 with the largest error of m = {width}",
                 measured=f"{narrow / error:.1f} times L eps_lin used",
                 holds=narrow <= error,
+                short="too narrow",
             ),
             used,
         ),

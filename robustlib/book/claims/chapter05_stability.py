@@ -63,11 +63,13 @@ def deep_stability(size: str) -> Evidence:
         f"kinks; slopes {kink} and {smooth}",
         value=smooth.mean,
         holds=max(share, near) <= 1 and kink.at_most(-1 / 6) and smooth.at_most(-0.5),
+        ratio=near,
         control=divided(
             Control(
                 broken="the ReLU's slope held against the smooth bound",
                 measured=f"slope {kink}",
                 holds=kink.at_most(-0.5),
+                short="smooth exponent",
             ),
             near,
         ),

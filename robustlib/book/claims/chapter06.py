@@ -73,11 +73,13 @@ def convex_losses(size: str) -> Evidence:
         else f"violated by {worst:.1e}; gradients {ratio:.2f} L G",
         value=worst,
         holds=holds,
+        ratio=near,
         control=divided(
             Control(
                 broken="the networks themselves in place of their linearisations",
                 measured=f"a midpoint lies {control:.2f} above",
                 holds=control <= 1e-12,
+                short="networks, not linearised",
             ),
             near,
         ),
@@ -167,11 +169,13 @@ def ogd_regret(size: str) -> Evidence:
         else f"violated by {worst:.1e}",
         value=worst,
         holds=worst <= 1e-9 and 0 < max(ratio, near) <= 1 + 1e-9,
+        ratio=near,
         control=divided(
             Control(
                 broken="against weights five times as far away as R",
                 measured=f"{control:.2f} of R L G sqrt(T)",
                 holds=control <= 1,
+                short="comparator outside ball",
             ),
             near,
         ),
@@ -233,6 +237,7 @@ def frozen_attack(size: str) -> Evidence:
             broken="the loss at the data in place of the maximum",
             measured=f"exceeded by {control:.2f}",
             holds=control <= 1e-12,
+            short="loss at data",
         ),
         ran=f"hexagon, linearised ReLU and plain GELU nets, four attacks, {SEEDS[size]} seeds",
     )

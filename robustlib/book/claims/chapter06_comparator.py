@@ -84,11 +84,13 @@ def any_attack(size: str) -> Evidence:
         holds=max(most, near) <= 1 + 1e-9
         and fitted.contains(-0.5)
         and abs(fitted.mean + 0.5) <= 0.02,
+        ratio=near,
         control=divided(
             Control(
                 broken="an attack that leaves the sets (arcs of 0.5 for 0.2)",
                 measured=f"{outside:.2f} of the bound",
                 holds=outside <= 1,
+                short="points outside",
             ),
             near,
         ),
@@ -147,11 +149,13 @@ def free_certificate(size: str) -> Evidence:
         else f"violated by {above:.1e}; {most:.2f} of R L G / sqrt(T) apart",
         value=most,
         holds=holds,
+        ratio=near,
         control=divided(
             Control(
                 broken="the certificate of a ball half as large",
                 measured=f"{control:.3f} above the best in the ball",
                 holds=control <= 1e-9,
+                short="half the ball",
             ),
             near,
         ),
@@ -233,10 +237,12 @@ def last_round(size: str) -> Evidence:
         measured=f"at least {worst:.2f} above",
         value=worst,
         holds=worst >= 0.5 - 1e-12,
+        ratio=0.5 / worst,
         control=Control(
             broken="the average over the rounds (tuned step) in place of the last; 1 for 1/2",
             measured=f"at most {control:.2f} above; one step size leaves {worst:.2f}",
             holds=control >= 0.5 - 1e-12 or worst >= 1,
+            short="average for last",
         ),
         ran=f"one point, T = {steps}, seven step sizes",
     )

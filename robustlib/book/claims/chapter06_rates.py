@@ -84,11 +84,13 @@ def fast_rate(size: str) -> Evidence:
         value=fitted["exact"].mean,
         interval=fitted["exact"].interval,
         holds=holds,
+        ratio=near,
         control=divided(
             Control(
                 broken="in a ball of radius 3, where no weights have loss 0",
                 measured=f"slope {fitted['ball'].mean:.2f}",
                 holds=abs(fitted["ball"].mean + 1) <= 0.02,
+                short="too small ball",
             ),
             near,
         ),
@@ -217,6 +219,7 @@ def regret_lower_bound(size: str) -> Evidence:
             broken="a player who sees the loss before moving",
             measured=f"off by {control:.2f}",
             holds=control <= 1e-9,
+            short="player sees loss",
         ),
         ran=f"all sign sequences of even lengths up to {most}; the formula up to T = 2^20",
     )
@@ -257,6 +260,7 @@ def slow_training(size: str) -> Evidence:
             broken="four times as many steps as there are directions",
             measured=f"{control + 0.0:.2f} of R L G / sqrt(T)",
             holds=abs(control - 1) <= 1e-12,
+            short="four times steps",
         ),
         ran=f"hinge loss, {', '.join(map(str, widths))} directions, R = 0.5 and 2, three constant "
         "steps and random ones",

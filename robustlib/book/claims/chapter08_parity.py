@@ -18,6 +18,7 @@ from ...samples import Sample, hexagon, sphere
 from ...sets import Finite, SphereCap
 from ...training import adversarial_training
 from .registry import Control, Evidence, claim
+from .sharp import doubled
 from .tools import F64
 from .widths import SEEDS
 
@@ -83,6 +84,7 @@ def parity(size: str) -> Evidence:
             broken="the bias lift",
             measured=f"left over at least {lifted:.2g}",
             holds=lifted <= 1e-11,
+            short="bias lift",
         ),
         ran=f"{len(ACTIVATIONS)} activations, {SEEDS[size]} nets each with random weights, "
         "spectra in d = 2, 3, 6",
@@ -113,7 +115,10 @@ def bias_lift(size: str) -> Evidence:
         value=least,
         holds=least > 100,
         control=Control(
-            broken="no lift", measured=f"smallest eigenvalue {without:g}", holds=without > 100
+            broken="no lift",
+            measured=f"smallest eigenvalue {without:g}",
+            holds=without > 100,
+            short="no bias lift",
         ),
         ran=f"{len(ACTIVATIONS)} activations, d = 2, 3, 6, degrees 0 to {top}",
     )
@@ -146,10 +151,15 @@ def parity_trap(size: str) -> Evidence:
         f"with bias below {limit:g}: {freed <= limit}",
         value=stuck,
         holds=min(lowest, stuck) >= floor - 1e-12 and stuck <= floor + 1e-9 and freed <= limit,
-        control=Control(
-            broken="labels that are equal at antipodal points",
-            measured=f"loss {other:.2f} after 30 steps",
-            holds=other >= floor - 1e-12,
+        ratio=floor / stuck,
+        control=doubled(
+            Control(
+                broken="labels that are equal at antipodal points",
+                measured=f"loss {other:.2f} after 30 steps",
+                holds=other >= floor - 1e-12,
+                short="even labels",
+            ),
+            floor / stuck,
         ),
         ran=f"hexagon, caps of 0.1 rad, exact attack, width 1024, up to {STEPS[size]} steps of 4",
     )
@@ -200,6 +210,7 @@ def no_antipodes(size: str) -> Evidence:
             broken="the mirror images added, with labels that conflict",
             measured=f"a function in {tried - refused} of {tried}",
             holds=refused < tried,
+            short="mirror images added",
         ),
         ran=f"{tried} samples of 4 points on the circle, caps of 0.05 as lists, ReLU and erf",
     )

@@ -50,9 +50,10 @@ class Evidence:
     ``value`` is the number that decided, so that a NaN behind a friendly sentence is caught.
     ``interval`` is the 95 % interval of :func:`interval_over_seeds` where seeds were averaged.
     ``ratio``, where the statement is a bound, is the largest share of it that was measured: 1 is
-    attained. ``below`` gives the reason where what was run is smaller than a hypothesis asks, so
-    that a conclusion that holds is no test of the statement; ``out_of_reach`` gives it where the
-    statement says nothing at sizes that can be run.
+    attained; of several bounds, that of the one which comes least near. ``below`` gives the reason
+    where what was run is smaller than a hypothesis asks, so that a conclusion that holds is no test
+    of the statement; ``out_of_reach`` gives it where the statement says nothing at sizes that can
+    be run.
     """
 
     predicted: str

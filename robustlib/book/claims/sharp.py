@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -29,6 +30,16 @@ RIPPLE = Activation(
     curvature=0.1,
     third=1.0,
 )
+# s'(z) = 1 + min(|z|, 1)/10: bends by as much as it may, away from 0 on both sides.
+BENT = Activation(
+    "bent",
+    lambda z: z + torch.where(z.abs() <= 1, z * z.abs() / 2, z - z.sign() / 2) / 10,
+    lambda z: 1 + z.abs().clamp(max=1) / 10,
+    slope=1.1,
+    curvature=0.1,
+)
+# s'(z) = cos z, of which the kernel is known: <x, z> cosh<x, z>/e on the sphere.
+SINE = Activation("sine", torch.sin, torch.cos, slope=1.0, curvature=1.0)
 # Phases of the wave where s'' is largest, and where s''' is.
 STEEPEST, SHARPEST = -math.pi / 20, math.pi / 10
 PARTS = {2: "half", 3: "a third", 20: "a twentieth"}
@@ -39,10 +50,21 @@ def divided(control: Control, share: float, part: int = 2) -> Control:
 
     ``share`` is the largest share of the whole bound that was measured. Both have to fail.
     """
-    return Control(
+    return replace(
+        control,
         broken=f"{control.broken}; {PARTS[part]} of the constant",
         measured=f"{control.measured}; {part * share:.2f} of that bound",
         holds=control.holds or part * share <= 1,
+    )
+
+
+def doubled(control: Control, share: float) -> Control:
+    """The same for a lower bound, of which ``share`` is bound over measured: twice the constant."""
+    return replace(
+        control,
+        broken=f"{control.broken}; twice the constant",
+        measured=f"{control.measured}; {1 / (2 * share):.2f} of that bound",
+        holds=control.holds or 2 * share <= 1,
     )
 
 
