@@ -169,7 +169,9 @@ class _CuttingPlanes:
         if value < self.value:
             self.value, self.best = value, self.current
             self.worst = torch.full_like(losses, -math.inf)
-            self.worst = torch.maximum(losses, self.worst.scatter_reduce(0, self.group, own, "amax"))
+            self.worst = torch.maximum(
+                losses, self.worst.scatter_reduce(0, self.group, own, "amax")
+            )
         psi, _, _ = self._functions(f)
         self.known = torch.full_like(losses, -math.inf).scatter_reduce(0, self.group, psi, "amax")
 
