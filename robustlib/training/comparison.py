@@ -25,8 +25,8 @@ class Comparator:
     is a measurement, and a stronger attack may find more. ``gap`` is their difference. ``radius``
     is that of the ball, and ``distance`` how far the function is from the ball's centre (Frobenius
     norm of the whole step W - W_0, or norm in the RKHS). ``weights`` is one tensor per trained
-    layer, like ``net.start()``; None for a kernel. The function is the sum over ``points`` (N, d) of
-    ``coefficients`` (H, N) times features, one row for every layer; calling the comparator gives
+    layer, like ``net.start()``; None for a kernel. The function is the sum over ``points`` (N, d)
+    of ``coefficients`` (H, N) times features, one row for every layer; calling the comparator gives
     its outputs (n,) at x. ``setting`` holds the sample, the sets and the loss that it is best for.
     """
 
