@@ -15,10 +15,11 @@ from ..samples import Sample
 
 @dataclass(frozen=True, repr=False)
 class Interpolator:
-    """A ReLU net that fits labelled points on balls of ``radius``, proved by its construction.
+    """A ReLU net that fits labelled points on sets of ``radius``, proved by its construction.
 
-    ``margin`` is a lower bound on y f(x') over all the balls, in exact arithmetic; positive means
-    that every ball is classified right. ``width`` is the largest number of ReLU units in a layer,
+    ``sets`` says which, "balls" (Euclidean) or "caps" of the unit sphere, with a chord for radius.
+    ``margin`` is a lower bound on y f(x') over all of them, in exact arithmetic; positive means
+    that every set is classified right. ``width`` is the largest number of ReLU units in a layer,
     ``layers`` the number of hidden layers, ``weights`` how many numbers define the net.
     """
 
@@ -28,17 +29,18 @@ class Interpolator:
     width: int
     layers: int
     weights: int
+    sets: str = "balls"
 
     @property
     def robust(self) -> bool:
-        """Whether the margin proves all balls right."""
+        """Whether the margin proves all sets right."""
         return self.margin > 0
 
     def __repr__(self) -> str:
         kind = "is proved right" if self.robust else "is not proved right"
         return (
             f"ReLU net of {self.layers} hidden layer{'s' * (self.layers != 1)}, width {self.width} "
-            f"and {self.weights} weights: {kind} on balls of radius {self.radius:g}, "
+            f"and {self.weights} weights: {kind} on {self.sets} of radius {self.radius:g}, "
             f"y f >= {self.margin:.4g}."
         )
 
@@ -125,7 +127,7 @@ def cap_net(sample: Sample, rho: float) -> Interpolator:
         tau, slope = torch.zeros(0, dtype=x.dtype), torch.zeros(0, dtype=x.dtype)
     net = two_layer(ours, -tau, rare * slope, -rare)
     weights = len(ours) * (sample.d + 2) + 1
-    return Interpolator(net, float(rho), 1.0, len(ours), 1, weights)
+    return Interpolator(net, float(rho), 1.0, len(ours), 1, weights, "caps")
 
 
 def line_net(

@@ -77,6 +77,8 @@ class RKHSFunction:
         asked = f"y g >= {low:g}" if math.isinf(high) else f"|g - y| <= {1 - low:.4g}"
         n = self.sets.sample.n
         ends = f"y g from {self.found[0]:.6g} to {self.found[1]:.6g} there"
+        if self.sets.grid is None:  # what attacks find is no more than that
+            asked, ends = f"{asked} wanted", f"attacks find {ends[:-6]}"
         proof = "exactly"
         if not self.sets.finite:
             proof = f"proved from {self.proved[0]:.4g} to {self.proved[1]:.4g}"

@@ -24,7 +24,7 @@ _ARC = 10_001  # and on one
 _BLOCK = 2**14  # points evaluated at a time
 _PARTS = 16  # of a finite list, each asked for its own extremes
 _GOLDEN = (math.sqrt(5) - 1) / 2
-_QUICK, _STRONG = PGD(steps=15), PGD(steps=40, restarts=4)
+_QUICK, _STRONG = (PGD(steps=15), 1), (PGD(steps=60), 8)  # attacks, and how often from each x
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +92,7 @@ class SphereSets:
         1e-8 of a step; on other sets what a strong attack finds, or with ``quick`` a weaker one.
         """
         if self.grid is None:
-            return self._attacked(g, upper, _QUICK if quick else _STRONG)
+            return self._attacked(g, upper, *(_QUICK if quick else _STRONG))
         values = self.values(g, self.grid)
         if not self.finite:
             return self._refined(g, values)
@@ -141,13 +141,18 @@ class SphereSets:
             a, b = torch.where(at_p < at_q, a, p), torch.where(at_p < at_q, q, b)
         return Extremes(self.turned(rows, best), rows, least * signs)
 
-    def _attacked(self, g: Function, upper: bool, attack: PGD) -> Extremes:
-        labels, loss = (self.y, -self.y)[: 1 + upper], Logistic()
-        points = [attack(g, self.x, y, perturbation=self.perturbation, loss=loss) for y in labels]
-        rows = torch.arange(self.sample.n, device=self.x.device).repeat(len(labels))
-        z = torch.cat(points)
-        with torch.no_grad():
-            return Extremes(z, rows, g(z) * self.y[rows])
+    def _attacked(self, g: Function, upper: bool, attack: PGD, times: int) -> Extremes:
+        x, rows = self.x.repeat(times, 1), torch.arange(self.sample.n, device=self.x.device)
+        points, values = [], []
+        for side in (1, -1)[: 1 + upper]:
+            labels = side * self.y.repeat(times)
+            z = attack(g, x, labels, perturbation=self.perturbation, loss=Logistic())
+            with torch.no_grad():
+                margins = (g(z) * labels).reshape(times, -1)
+            best = margins.argmin(0)
+            points.append(z.reshape(times, *self.x.shape)[best, rows])
+            values.append(side * margins[best, rows])
+        return Extremes(torch.cat(points), rows.repeat(len(points)), torch.cat(values))
 
 
 def _check_unit(points: Tensor, eps: float) -> None:

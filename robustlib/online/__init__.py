@@ -4,9 +4,11 @@ from ..training.comparison import Comparator
 from .certificate import RegretCertificate, ball_lower_bound
 from .comparator import best_in_ball
 from .decomposition import Regret, regret
+from .judge import BlurredPGD
 from .schedules import Schedule, projected_schedule, realisable_schedule, two_layer_schedule
 
 __all__ = [
+    "BlurredPGD",
     "Comparator",
     "Regret",
     "RegretCertificate",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ..attacks import PGD, Adversary, Attack, GridMax
+from ..attacks import Adversary, Attack, GridMax
 from ..attacks.base import check_adversary
 from ..checks import check_real
 from ..losses import Loss
@@ -19,6 +19,7 @@ from ..solvers.interior_point import MinMaxProgram, solve
 from ..training.comparison import Comparator
 from ..training.setting import Setting
 from .features import Features, Kernel, KernelFeatures, NetFeatures
+from .judge import BlurredPGD
 
 _RANK = 1e-14  # eigenvalues of a Gram matrix below this share of the largest are rounding
 _ROUNDS = 100  # of cutting planes
@@ -45,9 +46,11 @@ def best_in_ball(
     ``tolerance`` of one another, relatively (for a value below 1e-3: within 1e-3 ``tolerance``).
 
     Worst points come from ``judge``: the default enumerates ``Finite`` sets, where the answer is
-    exact in both directions; takes ``GridMax()`` for up to 3 coordinates and PGD with restarts
-    beyond. One that misses the worst points makes ``value`` too small, but never makes
-    ``lower_bound`` wrong: points left out can only raise the minimum. Where rounding or the judge
+    exact in both directions, ``closed``; takes ``GridMax()`` for up to 3 coordinates and
+    ``BlurredPGD()`` beyond, and judges the answer once more on a finer grid, or with more steps
+    and restarts. There ``value`` is what they found at the answer and proves nothing from above.
+    A judge that misses the worst points makes ``value`` too small, but never makes
+    ``lower_bound`` wrong: points left out can only lower the minimum. Where rounding or the judge
     stops the search early, the gap says so.
 
     Raises ``ValueError``/``TypeError`` for bad input: an empty sample, other dtypes than float64,
@@ -58,12 +61,16 @@ def best_in_ball(
     check_real("radius", radius, minimum=0)
     check_real("tolerance", tolerance, above=0)
     setting = Setting.of(sample, perturbation, loss)
+    final: Adversary | None = None
     if judge is None:
-        judge = _default_judge(perturbation, x)
+        judge, final = _default_judges(perturbation, x)
     check_adversary("judge", judge)
+    closed = perturbation.radius == 0 or (perturbation.finite and isinstance(judge, GridMax))
 
-    def attacked(function: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-        points = judge(function, x, y, perturbation=perturbation, loss=loss)
+    def attacked(
+        function: Callable[[Tensor], Tensor], by: Adversary = judge
+    ) -> tuple[Tensor, Tensor]:
+        points = by(function, x, y, perturbation=perturbation, loss=loss)
         with torch.no_grad():
             return points, loss(function(points), y)
 
@@ -85,7 +92,13 @@ def best_in_ball(
         search.drop()
         if not fresh and search.value - search.lower_bound > 0.9 * gap:
             break  # neither new points nor more digits are to be had
-    return search.result(repr(judge), setting)
+    words = repr(judge)
+    if final is not None and not closed:
+        search.judge_again(attacked(search.function(best=True), final)[1])
+        words += f" and {final!r}"
+    if radius == 0:
+        search.lower_bound = search.value  # the loss at points of the sets, of the only function
+    return search.result(words, closed, setting)
 
 
 def _features(model: LinearizedNet | Kernel) -> Features:
@@ -112,11 +125,13 @@ def _checked(sample: Labelled) -> tuple[Tensor, Tensor]:
     return sample.x.detach(), sample.y.detach()
 
 
-def _default_judge(perturbation: Perturbation, x: Tensor) -> Attack:
-    """The exact maximum where there is one, else a strong attack."""
-    if perturbation.finite or x.flatten(1).shape[1] <= 3:
-        return GridMax()
-    return PGD(steps=50, restarts=4)
+def _default_judges(perturbation: Perturbation, x: Tensor) -> tuple[Attack, Attack | None]:
+    """The exact maximum where there is one, else a strong attack, and a stronger one at last."""
+    if perturbation.finite:
+        return GridMax(), None
+    if x.flatten(1).shape[1] <= 3:
+        return GridMax(), GridMax(size=10_000)
+    return BlurredPGD(), BlurredPGD(steps=100, restarts=20, seed=1)
 
 
 class _CuttingPlanes:
@@ -135,9 +150,9 @@ class _CuttingPlanes:
         self.value, self.lower_bound = math.inf, -math.inf
         self.current = self.best = (self.points, self.beta)
 
-    def function(self) -> Callable[[Tensor], Tensor]:
-        """The current function."""
-        return self.features.function(*self.current)
+    def function(self, *, best: bool = False) -> Callable[[Tensor], Tensor]:
+        """The current function, or the ``best`` so far."""
+        return self.features.function(*(self.best if best else self.current))
 
     def outputs(self) -> Tensor:
         """The current function at the elements' points."""
@@ -153,8 +168,17 @@ class _CuttingPlanes:
         value = float(losses.scatter_reduce(0, self.group, own, "amax").mean())
         if value < self.value:
             self.value, self.best = value, self.current
+            self.worst = torch.full_like(losses, -math.inf)
+            self.worst = torch.maximum(
+                losses, self.worst.scatter_reduce(0, self.group, own, "amax")
+            )
         psi, _, _ = self._functions(f)
         self.known = torch.full_like(losses, -math.inf).scatter_reduce(0, self.group, psi, "amax")
+
+    def judge_again(self, losses: Tensor) -> None:
+        """Take in ``losses`` found at the best function."""
+        self.worst = torch.maximum(self.worst, losses)
+        self.value = float(self.worst.mean())
 
     def add(self, points: Tensor, losses: Tensor, slack: float) -> int:
         """Take in the points whose loss is above what the program knows by more than ``slack``."""
@@ -222,7 +246,7 @@ class _CuttingPlanes:
             (curve,) = torch.autograd.grad(slope.sum(), outputs)
         return self.loss(f, y), slope.detach(), curve
 
-    def result(self, judge: str, setting: Setting) -> Comparator:
+    def result(self, judge: str, closed: bool, setting: Setting) -> Comparator:
         """The best function so far."""
         points, beta = self.best
         squared = sum(
@@ -235,6 +259,7 @@ class _CuttingPlanes:
             radius=self.radius,
             distance=math.sqrt(max(squared, 0.0)),
             judge=judge,
+            closed=closed,
             setting=setting,
             points=points,
             coefficients=beta,

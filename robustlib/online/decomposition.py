@@ -46,6 +46,8 @@ class Regret:
     ``comparator_gap`` = L_*(W_*) - ``lower_bound`` is what the comparator may be above the best
     in its ball. ``excess`` is the sum of the means of the three terms, the measured
     (1/T) sum_t L_A(W_t) - L_*(W_*); ``total`` adds the gap: it is measured against ``lower_bound``.
+    ``judge`` names the attacks where L_*(W_*) is only the largest that they found, so that
+    ``attack`` may be above 0; None where it is known, or was given.
     """
 
     surrogate_loss: Tensor
@@ -57,6 +59,7 @@ class Regret:
     step_sizes: Tensor
     robust_loss: float
     lower_bound: float
+    judge: str | None = None
 
     @property
     def comparator_gap(self) -> float:
@@ -103,15 +106,21 @@ class Regret:
         rows = [(name, formula, f"{value:+.6f}") for name, formula, value in self.rows()]
         rows.insert(0, ("term", f"formula, T = {len(self.surrogate_loss)}", "value"))
         widths = [max(len(row[i]) for row in rows) for i in range(3)]
-        return "\n".join(
+        lines = [
             f"{a.ljust(widths[0])}  {b.ljust(widths[1])}  {c.rjust(widths[2])}" for a, b, c in rows
-        )
+        ]
+        return "\n".join([*lines, *self._caveat()])
 
     def _repr_markdown_(self) -> str:
         lines = ["| term | formula | value |", "|---|---|---:|"]
         for name, _, value in self.rows():
             lines.append(f"| {name} | {_FORMULAS[name][1]} | {value:+.6f} |")
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"\n{line}" for line in self._caveat())])
+
+    def _caveat(self) -> list[str]:
+        if self.judge is None:
+            return []
+        return [f"L_*(W_*) is at least what is used here, the largest found by {self.judge}."]
 
 
 def regret(
@@ -158,6 +167,7 @@ def regret(
         step_sizes=trajectory.step_sizes,
         robust_loss=value,
         lower_bound=comparator.lower_bound,
+        judge=comparator.judge if robust_loss is None and not comparator.closed else None,
     )
 
 

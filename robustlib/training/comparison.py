@@ -19,13 +19,14 @@ from .setting import Setting
 class Comparator:
     """The function in the ball with the least robust loss, and how close it is known to be.
 
-    ``value`` is the robust loss of this function, as ``judge`` found it: an upper bound of the
-    minimum over the ball where the judge is exact. ``lower_bound`` is at most that minimum, by
-    duality, whoever judges. ``gap`` is their difference. ``radius`` is that of the ball, and
-    ``distance`` how far the function is from the ball's centre (Frobenius norm of the whole step
-    W - W_0, or norm in the RKHS). ``weights`` is one tensor per trained layer, like
-    ``net.start()``; None for a kernel. The function is the sum over ``points`` (N, d) of
-    ``coefficients`` (H, N) times features, one row for every layer; calling the comparator gives
+    ``value`` is the robust loss of this function, as ``judge`` found it. ``lower_bound`` is at most
+    the minimum over the ball, by duality, whoever judges. Where ``closed``, the judge looked at all
+    points of all sets, and the minimum is proved to be between the two, to rounding; else ``value``
+    is a measurement, and a stronger attack may find more. ``gap`` is their difference. ``radius``
+    is that of the ball, and ``distance`` how far the function is from the ball's centre (Frobenius
+    norm of the whole step W - W_0, or norm in the RKHS). ``weights`` is one tensor per trained
+    layer, like ``net.start()``; None for a kernel. The function is the sum over ``points`` (N, d)
+    of ``coefficients`` (H, N) times features, one row for every layer; calling the comparator gives
     its outputs (n,) at x. ``setting`` holds the sample, the sets and the loss that it is best for.
     """
 
@@ -35,6 +36,7 @@ class Comparator:
     radius: float
     distance: float
     judge: str
+    closed: bool
     setting: Setting
     points: Tensor
     coefficients: Tensor
@@ -42,7 +44,7 @@ class Comparator:
 
     @property
     def gap(self) -> float:
-        """How far the value may be above the minimum."""
+        """How far the value is above the lower bound."""
         return self.value - self.lower_bound
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -50,6 +52,14 @@ class Comparator:
         return self.function(x)
 
     def __repr__(self) -> str:
+        if not self.closed:
+            what = "this function" if self.weights is None else "these weights"
+            return (
+                f"Within {self.radius:g} of the start no robust loss is below "
+                f"{self.lower_bound:.6g}, which is proved; at {what}, at distance "
+                f"{self.distance:.6g}, {self.value:.6g} is the largest found by {self.judge}: "
+                "from above nothing is proved."
+            )
         relative = f"{self.gap / self.value:.1e}" if self.value > 0 else "undefined"
         return (
             f"Within {self.radius:g} of the start the least robust loss is between "
