@@ -109,7 +109,7 @@ POSITIONAL = {
     "Parity": {"power"},
 }
 # Results: what the library fills in and hands out; their fields are no options.
-RECORDS = {"Evidence", "Explorer", "Trajectory"}
+RECORDS = {"Evidence", "Explorer", "Interpolator", "Regret", "Trajectory"}
 
 
 def public_callables() -> Iterator[tuple[str, object]]:
