@@ -1,4 +1,4 @@
-"""Activations: what a scalar function knows of itself, in one object; seven are built in."""
+"""Activations: what a scalar function knows of itself, in one object; some are built in."""
 
 from .base import Activation as Activation
 from .base import Dual as Dual
