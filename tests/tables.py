@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from robustlib import L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
 from robustlib.activations import ACTIVATIONS, Activation, Parity
 from robustlib.losses import Hinge, LogCosh, Logistic, Loss, PseudoHuber
 from robustlib.networks import DeepNet, TwoLayerNet
-from robustlib.sets import L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
 
 # --- sets: one of each kind, as examples on the sphere suit them -------------------------------
 

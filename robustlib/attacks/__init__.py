@@ -1,7 +1,7 @@
 """Attacks: rules that move examples inside their perturbation sets to raise the loss.
 
 Here are the contracts, and the attacks that other rooms of the library use; a new attack is one
-file and one line in ``robustlib/__init__.py``.
+file and one line in ``robustlib/__init__.pyi``.
 """
 
 from .adaptive import APGD

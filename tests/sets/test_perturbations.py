@@ -17,6 +17,7 @@ from tables import SETS as KINDS
 from tables import boxed
 from torch import Tensor
 
+import robustlib
 from robustlib.sets import (
     Compatibility,
     Finite,
@@ -264,7 +265,8 @@ def test_the_rim_is_met_to_the_last_digits(rho: float, dtype: torch.dtype) -> No
 
 @each_set
 def test_repr_can_be_pasted(perturbation: Perturbation) -> None:
-    assert eval(repr(perturbation)) == perturbation
+    names = {name: getattr(robustlib, name) for name in robustlib.__all__}
+    assert eval(repr(perturbation), names) == perturbation
     assert perturbation.with_radius(perturbation.radius) == perturbation
     larger = perturbation.with_radius(2)
     assert (larger.radius, type(larger)) == (2.0, type(perturbation))
