@@ -22,6 +22,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from configparser import RawConfigParser
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -87,11 +88,17 @@ def offered(name: str) -> str | None:
     return told
 
 
+@cache
+def rules() -> list[tuple[str, str]]:
+    """What nbval overlooks: patterns, and what stands for them."""
+    config = RawConfigParser()
+    config.read(ROOT / "tests" / "sanitize.cfg")
+    return [(config[name]["regex"], config[name]["replace"]) for name in config.sections()]
+
+
 def sanitised(text: str) -> str:
-    rules = RawConfigParser()
-    rules.read(ROOT / "tests" / "sanitize.cfg")
-    for section in rules.sections():
-        text = re.sub(rules[section]["regex"], rules[section]["replace"], text)
+    for pattern, replacement in rules():
+        text = re.sub(pattern, replacement, text)
     return text
 
 
