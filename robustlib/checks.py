@@ -107,6 +107,23 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
     raise ValueError(f"{name} must be {choice}, got {shown(value)}{hint}")
 
 
+def check_device(name: str, value: object) -> torch.device:
+    """``value``, a device, its name or the number of a GPU, as a device that need not be there."""
+    if isinstance(value, torch.device):
+        return value
+    number = _single(value)
+    try:
+        if isinstance(number, str):
+            return torch.device(number)
+        if isinstance(number, int) and not isinstance(number, bool):
+            return torch.device(torch.accelerator.current_accelerator() or "cuda", number)
+    except RuntimeError:
+        pass
+    else:
+        raise TypeError(f"{name} must be a device such as 'cpu' or 'cuda', got {seen(value)}")
+    raise ValueError(f"{name} must be a device such as 'cpu' or 'cuda', got {seen(value)}")
+
+
 def check_floats(name: str, value: object, *, min_dim: int = 1) -> Tensor:
     """``value`` where it is a finite float32 or float64 tensor with at least ``min_dim`` axes."""
     if not isinstance(value, Tensor):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..attacks.base import Adversary, check_adversary, undisturbed
+from ..attacks.fitted import fitted
 from ..checks import check_choice, check_integer, check_real
 from ..losses import Loss
 from ..numerics import generator
@@ -52,7 +53,8 @@ def adversarial_training(
     ``step_size`` that is a function is called with t and must depend on nothing else.
 
     ``net`` and ``attack`` are copied, never changed. The copy runs in evaluation mode throughout:
-    each output depends on its own input only. Only parameters that require a gradient are trained.
+    each output, (n,) or (n, 1), depends on its own input only, and the sample is brought to the
+    dtype of its weights. Only parameters that require a gradient are trained.
     Step t draws its random numbers from a stream of ``seed`` that is its own.
 
     ``record`` may name "attacked" (the points found at every step) and "weights" (the trained
@@ -80,6 +82,7 @@ def adversarial_training(
     kept = sorted(check_choice("record", name, RECORDS) for name in set(record))
     check_integer("steps", steps, minimum=0)
     check_integer("seed", seed, minimum=0)
+    sample = fitted(sample, net)
     setting = Setting.of(sample, perturbation, loss, attack)
     if isinstance(comparator, Comparator):
         comparator = comparator.weights_for(setting)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..attacks.base import Adversary
-from ..checks import check_floats
+from ..checks import FLOATS, check_floats
 from ..losses import Loss, check_loss
-from ..samples import Labelled, check_labelled
+from ..samples import Labelled, check_labelled, in_dtype
 from ..sets import Perturbation, check_perturbation
 from .checkpoint import describe, digest
 
@@ -71,7 +71,10 @@ class Setting:
         return found
 
     def same_sample(self, given: Labelled | None) -> Labelled:
-        """The sample; ``given`` where it is the same one, else ``ValueError`` names both."""
+        """The sample; ``given``, in the dtype of the run, where it is the same one.
+
+        Else ``ValueError`` names both.
+        """
         found: Labelled = self._same("sample", given)
         return found
 
@@ -100,9 +103,14 @@ class Setting:
         if name in _CHECKS:
             _CHECKS[name](given)
         seen = _describe(name, given)
-        if seen != self.known[name]:
-            raise ValueError(f"{name} must be that of the run, {self.known[name]}, got {seen}")
-        return given
+        if seen == self.known[name]:
+            return given
+        if name == "sample":  # a run of a float32 net has its sample in float32
+            for dtype in FLOATS:
+                recast = in_dtype(given, dtype)
+                if _describe(name, recast) == self.known[name]:
+                    return recast
+        raise ValueError(f"{name} must be that of the run, {self.known[name]}, got {seen}")
 
     def __repr__(self) -> str:
         return ", ".join(f"{name} {text}" for name, text in self.known.items())

@@ -1,142 +1,24 @@
-"""Samples: labelled points on the unit sphere, checked once so that nobody checks them again."""
+"""The samples that come with the library: small ones, random ones, two classes of a data set."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any
 
 import numpy as np
 import torch
 from scipy.special import betainc, betaincinv
-from torch import Tensor
 
-from . import _openml
-from .checks import check_alike, check_floats, check_integer, check_real, check_shape
-from .numerics import generator, row_norm
+from .. import _openml
+from ..checks import check_integer, check_real
+from ..numerics import generator, row_norm
+from .base import Sample, balanced
 
 # Streams of the seed, apart from those of the networks.
-_SUBSET, _POINTS, _LABELS, _SPLIT = 2001, 2002, 2003, 2004
+_SUBSET, _POINTS, _LABELS = 2001, 2002, 2003
 _CAP_ANGLE = math.pi / 3
-
-
-class Labelled(Protocol):
-    """Anything with points ``x`` (n, ...) and labels ``y`` (n,)."""
-
-    @property
-    def x(self) -> Tensor: ...
-    @property
-    def y(self) -> Tensor: ...
-
-
-def check_kind(sample: object) -> Labelled:
-    """``sample`` where it has points and labels, be they none."""
-    if not hasattr(sample, "x") or not hasattr(sample, "y"):
-        raise TypeError(f"sample must have points x and labels y, got {type(sample).__name__}")
-    return cast(Labelled, sample)
-
-
-def check_labelled(sample: object) -> None:
-    """Raise where ``sample`` has no points and labels, or none of them."""
-    if not len(check_kind(sample).x):
-        raise ValueError("sample must hold at least one point, got none")
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Sample:
-    """Points ``x`` (n, d) on the unit sphere with labels ``y`` (n,) in {-1, +1}, and a name.
-
-    Raises ``ValueError`` or ``TypeError`` for no rows, NaN or infinite entries, rows off the
-    sphere, other labels, and for tensors that differ in length, dtype or device.
-    """
-
-    x: Tensor
-    y: Tensor
-    name: str
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.name, str):
-            raise TypeError(f"name must be a string, got {type(self.name).__name__}")
-        check_floats("x", self.x)
-        if isinstance(self.y, Tensor):  # before its entries are looked at, wherever they are
-            check_alike("x", self.x, "y", self.y)
-        check_floats("y", self.y)
-        if self.x.dim() != 2 or 0 in self.x.shape:
-            raise ValueError(
-                f"x must have shape (n, d) with n and d at least 1, got {tuple(self.x.shape)}"
-            )
-        check_shape("y", self.y, self.x.shape[:1])
-        off = (row_norm(self.x.double()) - 1).abs()
-        worst = int(off.argmax())
-        if float(off[worst]) > 64 * torch.finfo(self.x.dtype).eps:
-            norm = float(row_norm(self.x[worst : worst + 1].double()))
-            raise ValueError(f"x must have rows of norm 1, got norm {norm:.12g} in row {worst}")
-        wrong = self.y[self.y.abs() != 1]
-        if len(wrong):
-            raise ValueError(f"y must have entries -1 and +1 only, got {float(wrong[0]):g}")
-
-    @property
-    def n(self) -> int:
-        """Number of points."""
-        return self.x.shape[0]
-
-    @property
-    def d(self) -> int:
-        """Dimension of the points, before any lift."""
-        return self.x.shape[1]
-
-    def __len__(self) -> int:
-        return self.n
-
-    def __repr__(self) -> str:
-        positive = int((self.y > 0).sum())
-        return (
-            f"Sample {self.name!r}: {self.n} points on the unit sphere of R^{self.d}, "
-            f"{positive} labelled +1 and {self.n - positive} labelled -1 "
-            f"({str(self.x.dtype).removeprefix('torch.')}, {self.x.device})."
-        )
-
-    @cached_property
-    def separation(self) -> float:
-        """Smallest distance between two points of opposite labels; inf where there are none."""
-        plus, minus = (self.x[self.y == sign].double() for sign in (1, -1))
-        if not len(plus) or not len(minus):
-            return math.inf
-        # Differences, not inner products: those lose half of the digits for close points.
-        mode = "donot_use_mm_for_euclid_dist"
-        blocks = torch.split(plus, 1024)
-        return min(float(torch.cdist(b, minus, compute_mode=mode).min()) for b in blocks)
-
-    def to(
-        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> Sample:
-        """The same sample on another device, in another dtype, or both."""
-        if dtype is not None and not isinstance(dtype, torch.dtype):
-            raise TypeError(f"dtype must be a torch.dtype such as torch.float64, got {dtype!r}")
-        x, y = (t.to(device=device or t.device, dtype=dtype or t.dtype) for t in (self.x, self.y))
-        return Sample(x, y, self.name)
-
-    def split(self, n: int, seed: int = 0) -> tuple[Sample, Sample]:
-        """Two samples without common points: a random one of ``n`` points, and the rest.
-
-        Labels keep their proportions as nearly as ``n`` allows; points keep their order. Raises
-        ``ValueError`` unless 1 <= n < number of points.
-        """
-        check_integer("n", n, minimum=1)
-        if n >= self.n:
-            raise ValueError(f"n must be less than the {self.n} points there are, got {n}")
-        positive = int((self.y > 0).sum())
-        chosen = _balanced(self.y, round(n * positive / self.n), n, generator(seed, _SPLIT))
-        mask = torch.zeros(self.n, dtype=torch.bool, device=self.y.device)
-        mask[chosen.to(self.y.device)] = True
-        names = f"{self.name}, {n} of {self.n}", f"{self.name}, the other {self.n - n}"
-        first, rest = (
-            Sample(self.x[m], self.y[m], name) for m, name in zip((mask, ~mask), names, strict=True)
-        )
-        return first, rest
 
 
 def hexagon() -> Sample:
@@ -259,20 +141,6 @@ def _two_classes(
         raise ValueError(f"{name} has a row of zeros among its classes {negative} and {positive}")
     x /= norms[:, None]
     if n is not None:
-        chosen = _balanced(y, n // 2, n, generator(seed, _SUBSET))
+        chosen = balanced(y, n // 2, n, generator(seed, _SUBSET))
         x, y = x[chosen], y[chosen]
     return Sample(x, y, f"{name} {negative} against {positive}")
-
-
-def _balanced(y: Tensor, positive: int, n: int, g: torch.Generator) -> Tensor:
-    """Sorted indices of a random choice of ``n`` points, ``positive`` of them labelled +1."""
-    parts = []
-    for sign, count in ((1, positive), (-1, n - positive)):
-        among = (y.cpu() == sign).nonzero().flatten()
-        if count > len(among):
-            raise ValueError(
-                f"n must be such that {count} points labelled {sign:+d} can be drawn, "
-                f"got n={n} with {len(among)} of them"
-            )
-        parts.append(among[torch.randperm(len(among), generator=g)[:count]])
-    return torch.cat(parts).sort().values
