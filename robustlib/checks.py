@@ -107,6 +107,12 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
     raise ValueError(f"{name} must be {choice}, got {shown(value)}{hint}")
 
 
+def keep(record: object, **fields: object) -> None:
+    """Put checked values into the fields of a frozen dataclass: equal numbers are then one."""
+    for name, value in fields.items():
+        object.__setattr__(record, name, value)
+
+
 def check_device(name: str, value: object) -> torch.device:
     """``value``, a device, its name or the number of a GPU, as a device that need not be there."""
     if isinstance(value, torch.device):
@@ -116,7 +122,8 @@ def check_device(name: str, value: object) -> torch.device:
         if isinstance(number, str):
             return torch.device(number)
         if isinstance(number, int) and not isinstance(number, bool):
-            return torch.device(torch.accelerator.current_accelerator() or "cuda", number)
+            found = torch.accelerator.current_accelerator()
+            return torch.device("cuda" if found is None else found.type, number)
     except RuntimeError:
         pass
     else:

@@ -60,8 +60,8 @@ def best_in_ball(
     """
     features = _features(model)
     x, y = _checked(sample)
-    check_real("radius", radius, minimum=0)
-    check_real("tolerance", tolerance, above=0)
+    radius = check_real("radius", radius, minimum=0)
+    tolerance = check_real("tolerance", tolerance, above=0)
     setting = Setting.of(sample, perturbation, loss)
     final: Adversary | None = None
     if judge is None:

@@ -202,7 +202,7 @@ class Sample:
         Labels keep their proportions as nearly as ``n`` allows; points keep their order. Raises
         ``ValueError`` unless 1 <= n < number of points.
         """
-        check_integer("n", n, minimum=1)
+        n = check_integer("n", n, minimum=1)
         if n >= self.n:
             raise ValueError(f"n must be less than the {self.n} points there are, got {n}")
         positive = int((self.y > 0).sum())

@@ -73,8 +73,8 @@ def sphere(n: int, d: int, seed: int = 0) -> Sample:
     Labels are balanced: +1 occurs ``n // 2`` times, at random places. Raises ``ValueError`` for
     n < 1 and d < 1.
     """
-    check_integer("n", n, minimum=1)
-    check_integer("d", d, minimum=1)
+    n = check_integer("n", n, minimum=1)
+    d = check_integer("d", d, minimum=1)
     x = torch.randn(n, d, dtype=torch.float64, generator=generator(seed, _POINTS))
     order = torch.randperm(n, generator=generator(seed, _LABELS))
     y = torch.where(order < n // 2, 1.0, -1.0).double()
@@ -90,9 +90,9 @@ def two_caps(d: int, gap: float, n: int, seed: int = 0) -> Sample:
     ``separation >= 2 sin(gap/2)``. Labels alternate. Raises ``ValueError`` for d < 2, n < 2, other
     gaps, and where d is so large (thousands) that a cap has no area in floating point.
     """
-    check_integer("d", d, minimum=2)
-    check_integer("n", n, minimum=2)
-    check_real("gap", gap, minimum=0)
+    d = check_integer("d", d, minimum=2)
+    n = check_integer("n", n, minimum=2)
+    gap = check_real("gap", gap, minimum=0)
     if gap >= 2 * _CAP_ANGLE:
         raise ValueError(f"gap must be less than 2 pi/3 = {2 * _CAP_ANGLE:.6g}, got {gap:g}")
     y = 2 * (torch.arange(n, dtype=torch.float64) % 2) - 1
@@ -119,8 +119,8 @@ def _check_choice_of(classes: Sequence[object], n: int | None, seed: int) -> Non
     if str(classes[0]) == str(classes[1]):
         raise ValueError(f"classes must be two different ones, got {tuple(classes)!r}")
     if n is not None:
-        check_integer("n", n, minimum=1)
-    check_integer("seed", seed, minimum=0)
+        n = check_integer("n", n, minimum=1)
+    seed = check_integer("seed", seed, minimum=0)
 
 
 def _two_classes(

@@ -11,7 +11,7 @@ from ..checks import FLOATS, check_floats
 from ..losses import Loss, check_loss
 from ..samples import Labelled, check_labelled, in_dtype
 from ..sets import Perturbation, check_perturbation
-from .checkpoint import describe, digest
+from .checkpoint import alike, describe, digest
 
 _CHECKS: dict[str, Callable[[object], object]] = {
     "sample": check_labelled,
@@ -86,7 +86,7 @@ class Setting:
     def check_same(self, name: str, other: Setting) -> None:
         """Raise where ``other``, the setting of ``name``, has another sample, set or loss."""
         for part in _CHECKS:
-            if self.known[part] != other.known[part]:
+            if not alike(self.known[part], other.known[part]):
                 raise ValueError(
                     f"{name} must be for the {part} of the run, {self.known[part]}, "
                     f"got one for {other.known[part]}"
@@ -103,7 +103,7 @@ class Setting:
         if name in _CHECKS:
             _CHECKS[name](given)
         seen = _describe(name, given)
-        if seen == self.known[name]:
+        if alike(seen, self.known[name]):
             return given
         if name == "sample":  # a run of a float32 net has its sample in float32
             for dtype in FLOATS:
