@@ -18,7 +18,7 @@ from ..numerics import wide
 from . import checkpoint as checkpoints
 from .comparison import Comparison
 from .setting import Setting
-from .trajectory import Trajectory
+from .trajectory import Trajectory, copy_of
 
 
 class Run:
@@ -33,7 +33,7 @@ class Run:
         record: Sequence[str],
         comparator: Sequence[Tensor] | None,
     ) -> None:
-        self.initial, self.net, self.best = (copy.deepcopy(net) for _ in range(3))
+        self.initial, self.net, self.best = (copy_of(net) for _ in range(3))
         self.trained = {k: w for k, w in self.net.named_parameters() if w.requires_grad}
         if not self.trained:
             raise ValueError("net must have parameters that require a gradient, got none")

@@ -133,7 +133,7 @@ class Trajectory:
         if saved != type(net).__name__:
             raise ValueError(f"net must be a {saved} as in the saved run, got {type(net).__name__}")
         for name in ("initial", "best", "final"):
-            module, state = copy.deepcopy(net), fields[name]
+            module, state = copy_of(net), fields[name]
             kinds = [{k: _kind(w) for k, w in s.items()} for s in (state, module.state_dict())]
             if kinds[0] != kinds[1]:
                 raise ValueError(f"net must have weights {kinds[0]}, got {kinds[1]}")
@@ -146,6 +146,19 @@ class Trajectory:
             fields["comparison"] = Comparison.from_payload(fields["comparison"])
         fields["drift_by_layer"] = {k: v.cpu() for k, v in fields["drift_by_layer"].items()}
         return cls(**fields)
+
+
+def copy_of(net: nn.Module) -> nn.Module:
+    """A deep copy of ``net`` whose weights and buffers can be written to, one entry at a time."""
+    copied = copy.deepcopy(net)
+    for module in copied.modules():
+        for held in (module._parameters, module._buffers):
+            for name, value in held.items():
+                if value is not None and value.layout == torch.strided and 0 in value.stride():
+                    whole = value.detach().clone(memory_format=torch.contiguous_format)
+                    fresh = nn.Parameter(whole, value.requires_grad)
+                    held[name] = fresh if isinstance(value, nn.Parameter) else whole
+    return copied
 
 
 def _kind(value: object) -> str:
