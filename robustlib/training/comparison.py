@@ -9,9 +9,10 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
+from ..attacks.oracle import outputs
 from ..losses import Loss
+from ..models import at_weights
 from .setting import Setting
 
 
@@ -138,7 +139,8 @@ class Comparison:
     ) -> None:
         """Note step t, before its weights move."""
         with torch.no_grad():
-            there = loss(functional_call(net, self.weights, (attacked,)), y).double().mean()
+            with at_weights(net, self.weights):
+                there = loss(outputs(net, attacked), y).double().mean()
             inner = squared = 0.0
             for (name, w), gradient in zip(trained.items(), gradients, strict=True):
                 away = w.double() - self.weights[name].double()
