@@ -121,8 +121,8 @@ def kernel_flow(
     ``K`` (n, n) is the Gram matrix of the tangent kernel, ``y`` (n,), ``times`` increasing and
     non-negative. With ``loss="squared"``, ell = (f - y)^2/2, the answer is exact in time, by the
     eigenvectors of K; with one of the library's losses it is integrated in float64 to a relative
-    tolerance of 1e-10. K may be singular. Raises ``ValueError`` where K is not the matrix of a kernel,
-    symmetric and positive semidefinite to rounding.
+    tolerance of 1e-10. K may be singular. Raises ``ValueError`` where K is not the matrix of a
+    kernel, symmetric and positive semidefinite to rounding.
     """
     _check_problem(K, y)
     if not isinstance(loss, str):
