@@ -13,8 +13,8 @@ from torch import Tensor
 from ..checks import check_alike, check_floats, check_real, check_shape
 from ..losses import Loss, check_loss
 from ..numerics import power_above, significant
+from .gram import check_gram, noise
 
-_SYMMETRIC = {torch.float32: 2e-5, torch.float64: 1e-10}  # asymmetry that is rounding
 _TOLERANCE = 1e-10  # of the flow's integrator, relative
 _LEFT = 0.1  # the relative error at which no digit of a solution is left
 
@@ -54,10 +54,11 @@ def kernel_regression(K: Tensor, y: Tensor, *, ridge: float = 0.0) -> KernelRegr
     """Solve (K + ``ridge`` I) c = ``y`` for the Gram matrix ``K`` (n, n) and labels ``y`` (n,).
 
     The solve is a float64 Cholesky factorisation whatever the dtype of K. Raises ``ValueError``
-    where it would mean nothing: K not symmetric, K + ridge I not positive definite, or its
-    condition number so large that rounding in the entries of K changes the first digit.
+    where it would mean nothing: K is not the matrix of a kernel, symmetric and positive
+    semidefinite to rounding, or the condition number of K + ridge I is so large that rounding in
+    the entries of K changes the first digit.
     """
-    _check_gram(K, y)
+    _check_problem(K, y)
     ridge = check_real("ridge", ridge, minimum=0)
     wide = K.double()
     regular = wide.clone()
@@ -65,13 +66,6 @@ def kernel_regression(K: Tensor, y: Tensor, *, ridge: float = 0.0) -> KernelRegr
     factor, failed = torch.linalg.cholesky_ex(regular)
     condition = math.inf if int(failed) else _norm1(regular) * _inverse_norm1(factor)
     error = condition * torch.finfo(K.dtype).eps
-    if int(failed):
-        least, greatest, _ = condition_number(regular)
-        if least < -_noise(len(K), greatest, K.dtype):
-            raise ValueError(
-                f"K + ridge I is not positive definite: with ridge {ridge:g} its eigenvalues run "
-                f"from {least:.3g} to {greatest:.3g}; {_remedy(greatest, K.dtype)}"
-            )
     if error >= _LEFT:
         # Whether such a matrix factorises, and how large its condition number then seems, is
         # decided by rounding: no more is said than that it is too large.
@@ -127,10 +121,10 @@ def kernel_flow(
     ``K`` (n, n) is the Gram matrix of the tangent kernel, ``y`` (n,), ``times`` increasing and
     non-negative. With ``loss="squared"``, ell = (f - y)^2/2, the answer is exact in time, by the
     eigenvectors of K; with one of the library's losses it is integrated in float64 to a relative
-    tolerance of 1e-10. K may be singular. Raises ``ValueError`` where K is not symmetric or has an
-    eigenvalue that is negative beyond rounding.
+    tolerance of 1e-10. K may be singular. Raises ``ValueError`` where K is not the matrix of a
+    kernel, symmetric and positive semidefinite to rounding.
     """
-    _check_gram(K, y)
+    _check_problem(K, y)
     if not isinstance(loss, str):
         check_loss(loss)
     try:
@@ -142,11 +136,7 @@ def kernel_flow(
         raise ValueError(f"times must be non-negative and increasing, got {times}")
     wide, labels = K.double(), y.double()
     values, vectors = torch.linalg.eigh((wide + wide.T) / 2) if len(y) else (labels, wide)
-    least, greatest, condition = _extremes(values, K.dtype)
-    if least < -_noise(len(y), greatest, K.dtype):
-        raise ValueError(
-            f"K must be positive semidefinite, got eigenvalues from {least:.3g} to {greatest:.3g}"
-        )
+    condition = _extremes(values, K.dtype)[2]
     if isinstance(loss, str):
         if loss != "squared":
             raise ValueError(
@@ -213,13 +203,8 @@ def _extremes(values: Tensor, dtype: torch.dtype) -> tuple[float, float, float]:
     if not len(values):
         return 0.0, 0.0, 1.0
     least, greatest = float(values[0]), float(values[-1])
-    trusted = least > _noise(len(values), greatest, dtype)
+    trusted = least > noise(len(values), greatest, dtype)
     return least, greatest, greatest / least if trusted else math.inf
-
-
-def _noise(n: int, greatest: float, dtype: torch.dtype) -> float:
-    """What rounding of entries and of the eigenvalue routine may add to an eigenvalue."""
-    return 4 * math.sqrt(n) * torch.finfo(dtype).eps * abs(greatest)
 
 
 def _norm1(a: Tensor) -> float:
@@ -264,14 +249,8 @@ def _predict(K: Tensor, coefficients: Tensor) -> Tensor:
     return coefficients @ K.T
 
 
-def _check_gram(K: Tensor, y: Tensor) -> None:
-    check_floats("K", K)
-    if K.dim() != 2 or K.shape[0] != K.shape[1]:
-        raise ValueError(f"K must be square, got shape {tuple(K.shape)}")
+def _check_problem(K: Tensor, y: Tensor) -> None:
+    check_gram("K", K)
     check_floats("y", y)
     check_alike("y", y, "K", K)
     check_shape("y", y, (len(K),))
-    if K.numel():
-        gap, scale = float((K - K.T).abs().max()), float(K.abs().max())
-        if gap > _SYMMETRIC[K.dtype] * scale:
-            raise ValueError(f"K must be symmetric, got entries that differ by {gap:.3g}")

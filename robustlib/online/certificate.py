@@ -8,6 +8,7 @@ import torch
 
 from ..checks import check_integer, check_real
 from ..losses import Loss
+from ..models import departure, known_as
 from ..networks import LinearizedNet
 from ..samples import Labelled
 from ..training.trajectory import Trajectory
@@ -65,10 +66,11 @@ def ball_lower_bound(
     radius = check_real("radius", radius, minimum=0)
     after = check_integer("after", after, minimum=0)
     if linearisation_error is None:
-        if not isinstance(trajectory.initial, LinearizedNet):
-            kind = type(trajectory.initial).__name__
+        if known_as(trajectory.initial, (LinearizedNet,)) is None:
+            kind = departure(trajectory.initial, (LinearizedNet,))
             raise ValueError(
-                f"linearisation_error is needed for a {kind}: only a LinearizedNet has none"
+                f"linearisation_error is needed for a {kind or type(trajectory.initial).__name__}: "
+                "only a LinearizedNet has none"
             )
         linearisation_error = 0.0
     linearisation_error = check_real("linearisation_error", linearisation_error, minimum=0)

@@ -13,6 +13,7 @@ from ..attacks import Adversary, Attack, GridMax
 from ..attacks.base import check_adversary
 from ..checks import check_real
 from ..losses import Loss
+from ..models import departure, known_as
 from ..networks import LinearizedNet
 from ..samples import Labelled, check_labelled
 from ..sets import Perturbation
@@ -104,14 +105,14 @@ def best_in_ball(
 
 
 def _features(model: LinearizedNet | Kernel) -> Features:
-    if isinstance(model, LinearizedNet):
+    if isinstance(model, LinearizedNet) and known_as(model, (LinearizedNet,)):
         double = all(w.dtype == torch.float64 for w in model.start())
         return NetFeatures(model if double else copy.deepcopy(model).double())
     if isinstance(model, nn.Module):
+        seen = departure(model, (LinearizedNet,)) or type(model).__name__
         raise TypeError(
-            "model must be a LinearizedNet or a kernel, got "
-            f"{type(model).__name__}; the robust loss of a net is not convex in its weights, that "
-            "of linearize(net) is"
+            f"model must be a LinearizedNet or a kernel, got {seen}; the robust loss of a net is "
+            "not convex in its weights, that of linearize(net) is"
         )
     if not callable(model):
         raise TypeError(f"model must be a LinearizedNet or a kernel(x, z), got {model!r}")

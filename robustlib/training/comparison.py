@@ -9,10 +9,10 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
-from ..checks import check_outputs
+from ..attacks.oracle import outputs
 from ..losses import Loss
+from ..models import at_weights
 from ..numerics import wide
 from .setting import Setting
 
@@ -140,8 +140,8 @@ class Comparison:
     ) -> None:
         """Note step t, before its weights move."""
         with torch.no_grad():
-            f = check_outputs(functional_call(net, self.weights, (attacked,)), attacked.shape)
-            there = loss(f, y).double().mean()
+            with at_weights(net, self.weights):
+                there = loss(outputs(net, attacked), y).double().mean()
             inner = squared = 0.0
             for (name, w), gradient in zip(trained.items(), gradients, strict=True):
                 away, slope = wide(w) - wide(self.weights[name]), wide(gradient)

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..attacks.base import Attack, undisturbed
+from ..attacks.base import Attack
 from ..attacks.exact import GridMax
 from ..attacks.gradient import PGD
-from ..attacks.oracle import Model, Oracle, outputs
+from ..attacks.oracle import Oracle, outputs
 from ..checks import check_integer, check_real, keep
 from ..losses import Loss
+from ..models import Model, departure, undisturbed
 from ..sets import Perturbation
 from ..sets.hull import Hull
-from .layers import Layers, read_layers, simplified
+from .layers import KINDS, Layers, read_layers, simplified
 from .output import check_fits
 from .pieces import DIMENSIONS, PieceTree
 from .relaxation import rounding_error
@@ -110,7 +111,8 @@ class BranchAndBound(Attack):
         if found is None:
             raise TypeError(
                 "BranchAndBound needs a ReLU net with one hidden layer, or up to "
-                f"{DIMENSIONS} coordinates and known layers; got {type(model).__name__} with "
+                f"{DIMENSIONS} coordinates and known layers; got "
+                f"{departure(model, KINDS) or type(model).__name__} with "
                 f"{x.shape[1:].numel()} coordinates; use PGD"
             )
         return found

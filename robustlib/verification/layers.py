@@ -10,8 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..activations import Activation, read_module
+from ..models import known_as
 from ..networks import DeepNet, TwoLayerNet
 from ..sets.hull import UNIT
+
+KINDS = (TwoLayerNet, DeepNet, nn.Linear, nn.Sequential)  # whose layers are read
 
 # Relative error of one operation where float32 products may be computed in a shorter format.
 _SHORT = {"highest": 2.0**-24, "high": 2.0**-11, "medium": 2.0**-8}
@@ -66,21 +69,17 @@ def read_layers(model: object) -> Layers | None:
 
     Known: ``TwoLayerNet``, ``DeepNet``, ``nn.Linear`` with one output, and ``nn.Sequential`` of
     Flatten, Linear, built-in activations, Identity and Dropout (which does nothing in
-    evaluation mode) that ends in one output. A subclass or a module with hooks may compute
-    something else, and is not known.
+    evaluation mode) that ends in one output. One that may compute something else than its class
+    says is not known: ``robustlib.models`` decides.
     """
-    if isinstance(model, nn.Module) and any(
-        m._forward_hooks or m._forward_pre_hooks for m in model.modules()
-    ):
+    if known_as(model, KINDS) is None:
         return None
-    if type(model) is TwoLayerNet:
+    if isinstance(model, TwoLayerNet):
         return _two_layer(model)
-    if type(model) is DeepNet:
+    if isinstance(model, DeepNet):
         return _deep(model)
-    if type(model) in (nn.Linear, nn.Sequential):
-        assert isinstance(model, nn.Module)
-        return _sequential(model)
-    return None
+    assert isinstance(model, nn.Module)
+    return _sequential(model)
 
 
 def simplified(layers: Layers) -> Layers:

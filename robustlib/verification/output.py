@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from ..checks import check_choice
+from ..models import departure
 from ..sets import Perturbation, check_perturbation
 from ..sets.hull import Hull
-from .layers import Layers, read_layers, simplified
+from .layers import KINDS, Layers, read_layers, simplified
 from .relaxation import relax, rounding_error
 
 METHODS = ("interval", "linear")
@@ -55,7 +56,7 @@ def output_bounds(
     if layers is None:
         raise TypeError(
             "model must be a TwoLayerNet, a DeepNet or an nn.Sequential of known layers with one "
-            f"output, got {type(model).__name__}"
+            f"output, got {departure(model, KINDS) or type(model).__name__}"
         )
     check_perturbation(perturbation)
     if perturbation.finite:

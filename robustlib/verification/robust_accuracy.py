@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from ..attacks import PGD, Adversary, Attack, GridMax
-from ..attacks.base import check_adversary, check_arguments, undisturbed
+from ..attacks.base import check_adversary, check_arguments
 from ..attacks.fitted import fitted
-from ..attacks.oracle import Model, Oracle, outputs
+from ..attacks.oracle import Oracle, outputs
 from ..checks import check_choice
 from ..losses import Logistic
+from ..models import Model, undisturbed
 from ..samples import Labelled
 from ..sets import Perturbation
 from ..sets.hull import Hull, UnknownHull

@@ -9,17 +9,17 @@ import torch
 from torch import Tensor
 
 from ..attacks import APGD, PGD, Attack
-from ..attacks.base import undisturbed
 from ..attacks.best import Best
 from ..attacks.fitted import fitted
-from ..attacks.oracle import Model, outputs
+from ..attacks.oracle import outputs
 from ..checks import check_choice, check_integer
 from ..losses import Logistic, Loss
+from ..models import Model, departure, undisturbed
 from ..samples import Labelled
 from ..sets import Perturbation
 from ..sets.hull import UnknownHull
 from .branch_and_bound import search_known
-from .layers import read_layers
+from .layers import KINDS, read_layers
 from .output import check_fits, ranges
 from .search import EFFORTS
 
@@ -121,7 +121,8 @@ def robust_loss(
             return _enumerated(found, perturbation)
         layers = read_layers(model)
         if layers is None or layers.unbounded is not None:
-            words = type(model).__name__ if layers is None else str(layers.unbounded)
+            words = str(layers.unbounded) if layers else departure(model, KINDS)
+            words = words or type(model).__name__
             return _from_below(found, perturbation, words)
         try:
             sets = perturbation.hull(x)
