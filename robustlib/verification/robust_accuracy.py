@@ -18,11 +18,13 @@ from ..losses import Logistic
 from ..samples import Labelled, check_labelled
 from ..sets import Perturbation
 from ..sets.hull import Hull, UnknownHull
+from .affine import Layers
 from .branch_and_bound import search_known
-from .layers import Layers, read_layers
+from .layers import read_layers
 from .margin import MarginBound
-from .output import check_fits, ranges
+from .output import ranges
 from .search import EFFORTS
+from .sequential import UnknownLayers
 
 _PATIENCE = 3  # questions to the model before a proof that no attack breaks an example may pay
 _PART = 64  # examples that are proved right together; with fewer it never pays
@@ -102,7 +104,10 @@ def robust_accuracy(
     check_arguments(model, x, y, perturbation, Logistic())
     verdict = _Verdict(model, x, y, perturbation)
     with undisturbed(model, x.device):
-        layers, sets = read_layers(model), None
+        layers: Layers | None = None
+        with suppress(UnknownLayers):
+            layers = read_layers(model, x)
+        sets: Hull | None = None
         if layers is not None and layers.unbounded is not None:
             layers = None  # an activation without the facts that a proof needs
         with suppress(UnknownHull):
@@ -122,7 +127,6 @@ def robust_accuracy(
         rest = verdict.undecided()
         if effort == "low" or layers is None or sets is None or not len(rest):
             return verdict.result()
-        check_fits(layers, x)
         low, high, points = ranges(layers, sets.rows(rest), linear=True)
         for z in points:
             verdict.offer(perturbation.project(z.to(x.dtype).reshape(x[rest].shape), x[rest]), rest)

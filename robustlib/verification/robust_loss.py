@@ -19,8 +19,9 @@ from ..sets import Perturbation
 from ..sets.hull import UnknownHull
 from .branch_and_bound import search_known
 from .layers import read_layers
-from .output import check_fits, ranges
+from .output import ranges
 from .search import EFFORTS
+from .sequential import UnknownLayers
 
 _MEET = 1e-6  # ends this close count as one number
 _FAR = 100.0  # an output where a one-sided loss no longer rises
@@ -118,15 +119,15 @@ def robust_loss(
     with undisturbed(model, x.device):
         if perturbation.finite:
             return _enumerated(found, perturbation)
-        layers = read_layers(model)
-        if layers is None or layers.unbounded is not None:
-            words = type(model).__name__ if layers is None else str(layers.unbounded)
-            return _from_below(found, perturbation, words)
         try:
+            layers = read_layers(model, x.detach())
+            if layers.unbounded is not None:
+                return _from_below(found, perturbation, layers.unbounded)
             sets = perturbation.hull(x)
+        except UnknownLayers as unknown:
+            return _from_below(found, perturbation, str(unknown))
         except UnknownHull as unknown:
             return _from_below(found, perturbation, str(unknown))
-        check_fits(layers, x)
         low, high, points = ranges(layers, sets, linear=True)
         for z in points:
             z = z.to(x.dtype).reshape(x.shape)
