@@ -12,7 +12,7 @@ from ..attacks import APGD, PGD, Attack
 from ..attacks.base import undisturbed
 from ..attacks.best import Best
 from ..attacks.oracle import Model, outputs
-from ..checks import check_choice, check_integer
+from ..checks import all_finite, check_choice, check_integer
 from ..losses import Logistic, Loss
 from ..samples import Labelled, check_labelled
 from ..sets import Perturbation
@@ -170,7 +170,8 @@ def largest_loss(loss: Loss, low: Tensor, high: Tensor, y: Tensor) -> Tensor:
     """
     ends = torch.maximum(loss(low, y.double()), loss(high, y.double()))
     size = 1 + ends.abs() + torch.maximum(low.abs(), high.abs())
-    return ends + 8 * torch.finfo(y.dtype).eps * size
+    top = ends + 8 * torch.finfo(y.dtype).eps * size
+    return top.nan_to_num(math.inf, math.inf, math.inf)  # where outputs overflow nothing is proved
 
 
 class _Found:
@@ -196,6 +197,11 @@ class _Found:
         with undisturbed(self.model, z.device), torch.no_grad():
             f = outputs(self.model, z)
             values = self.of(f, self.y).double()
+        if not all_finite(values):
+            bad = values[~values.isfinite()][0]
+            raise ValueError(
+                f"loss must be finite at the model's outputs, got {float(bad)} from {self.of!r}"
+            )
         self._best.offer(z.detach(), values)
         self.margin = torch.minimum(self.margin, (f * self.y).double())
 
