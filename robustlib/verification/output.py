@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_choice, check_floats
+from ..numerics import down, up
 from ..sets import Perturbation, check_perturbation
 from ..sets.hull import Hull
 from .affine import Layers, simplified
@@ -32,10 +33,10 @@ class OutputBounds:
         if not len(self.lower):
             return "Bounds of no outputs."
         width = float((self.upper - self.lower).mean())
+        low, high = down(float(self.lower.min()), 4), up(float(self.upper.max()), 4)
         return (
             f"Bounds of {len(self.lower)} output{'s' * (len(self.lower) > 1)} by the {self.method} "
-            f"method: between {float(self.lower.min()):.4g} and {float(self.upper.max()):.4g}, "
-            f"on average {width:.4g} apart."
+            f"method: between {low} and {high}, on average {width:.4g} apart."
         )
 
 

@@ -15,6 +15,7 @@ from ..attacks.base import check_adversary, check_arguments, undisturbed
 from ..attacks.oracle import Model, Oracle, outputs
 from ..checks import check_choice
 from ..losses import Logistic
+from ..numerics import down, up
 from ..samples import Labelled, check_labelled
 from ..sets import Perturbation
 from ..sets.hull import Hull, UnknownHull
@@ -61,8 +62,9 @@ class RobustAccuracy:
 
     def __repr__(self) -> str:
         n, undecided = len(self.how), int(self.undecided.sum())
-        low, high = (f"{share:.4g}" for share in (self.lower, self.upper))
-        share = f"between {low} and {high}" if undecided else low
+        share = f"{self.lower:.4g}"
+        if undecided:
+            share = f"between {down(self.lower, 4)} and {up(self.upper, 4)}"
         return (
             f"Robust accuracy {share}: of {n} point{'s' * (n > 1)}, {int(self.proved.sum())} "
             f"proved right on their whole set, {int(self.broken.sum())} broken, {undecided} "

@@ -14,6 +14,7 @@ from ..attacks.best import Best
 from ..attacks.oracle import Model, outputs
 from ..checks import all_finite, check_choice, check_integer
 from ..losses import Logistic, Loss
+from ..numerics import down, up
 from ..samples import Labelled, check_labelled
 from ..sets import Perturbation
 from ..sets.hull import UnknownHull
@@ -58,21 +59,21 @@ class RobustLoss:
     def __repr__(self) -> str:
         n, exact = len(self.how), sum(words.startswith("exact") for words in self.how)
         points = f"{n} point{'s' * (n > 1)}"
-        low, high = (f"{share:.3g}" for share in self.accuracy)
+        low, high = self.accuracy
         if low == high:
-            accuracy = f"robust accuracy {low}"
+            accuracy = f"robust accuracy {low:.3g}"
         else:
-            accuracy = f"robust accuracy between {low} and {high}"
+            accuracy = f"robust accuracy between {down(low, 3)} and {up(high, 3)}"
         if exact == n:
             return f"Robust loss {self.lower:.6g}, exact at {points}; {accuracy}."
         if math.isinf(self.upper):
             open_ = int(self.per_example[:, 1].isinf().sum())
             return (
-                f"Robust loss at least {self.lower:.6g}, nothing proved from above "
+                f"Robust loss at least {down(self.lower, 6)}, nothing proved from above "
                 f"({open_} of {points} without a bound); {accuracy}."
             )
         return (
-            f"Robust loss between {self.lower:.6g} and {self.upper:.6g} "
+            f"Robust loss between {down(self.lower, 6)} and {up(self.upper, 6)} "
             f"({exact} of {points} exact); {accuracy}."
         )
 
