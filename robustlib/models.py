@@ -6,6 +6,7 @@ import copy
 import types
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -208,7 +209,8 @@ def undisturbed(model: object, device: torch.device, *, buffers: bool = True) ->
                 for module, name, buffer, before in held:
                     if getattr(module, name) is not buffer:
                         setattr(module, name, buffer)
-                    if not torch.equal(buffer, before):
+                    one, other = (b.to_dense() if b.is_sparse else b for b in (buffer, before))
+                    if not torch.equal(one, other):
                         buffer.copy_(before)
 
 
@@ -235,6 +237,20 @@ def at_weights(net: nn.Module, weights: dict[str, Tensor]) -> Iterator[None]:
             named[name].data = data
 
 
+def copy_of(net: nn.Module) -> nn.Module:
+    """A deep copy of ``net`` whose weights and buffers can be written to, one entry at a time."""
+    twin = copy.deepcopy(net)
+    for module in twin.modules():
+        both: tuple[dict[str, Any], dict[str, Any]] = (module._parameters, module._buffers)
+        for held in both:
+            for name, value in held.items():
+                if value is not None and value.layout == torch.strided and 0 in value.stride():
+                    whole = value.detach().clone(memory_format=torch.contiguous_format)
+                    fresh = nn.Parameter(whole, value.requires_grad)
+                    held[name] = fresh if isinstance(value, nn.Parameter) else whole
+    return twin
+
+
 def copied(net: nn.Module, x: Tensor) -> nn.Module:
     """A deep copy of ``net`` that computes with weights of its own, as is seen at ``x`` (n, ...).
 
@@ -243,7 +259,7 @@ def copied(net: nn.Module, x: Tensor) -> nn.Module:
     """
     own = "fixed_buffers" in vars(type(net)) and departure(net) is None
     try:
-        twin = copy.deepcopy(net)
+        twin = copy_of(net)
         if own:  # of the library: as its class says
             return twin
         probe = copy.deepcopy(net)

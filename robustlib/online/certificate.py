@@ -10,6 +10,7 @@ from ..checks import check_integer, check_real
 from ..losses import Loss
 from ..models import departure, known_as
 from ..networks import LinearizedNet
+from ..numerics import down
 from ..samples import Labelled
 from ..training.trajectory import Trajectory
 from .replay import replay
@@ -33,7 +34,7 @@ class RegretCertificate:
     def __repr__(self) -> str:
         return (
             f"{self.steps} steps prove that no weights within {self.radius:g} of the start have a "
-            f"robust loss below {self.lower_bound:.9g}."
+            f"robust loss below {down(self.lower_bound, 9)}."
         )
 
 

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from ..attacks.oracle import NonFiniteOutputError, outputs
-from ..models import copied, explain
+from ..models import copied, copy_of, explain
 from ..networks import Network
 from ..numerics import wide
 from . import checkpoint as checkpoints
 from .comparison import Comparison
 from .setting import Setting
-from .trajectory import Trajectory, copy_of
+from .trajectory import Trajectory
 
 
 class Run:
