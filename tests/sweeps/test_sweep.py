@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -51,7 +52,18 @@ def odd(kind: str, n: int) -> object:
 
 @pytest.fixture(scope="module")
 def runs() -> rl.Sweep:
-    kinds = ["raises", "nan", "slow", "dies", "leaves", "writes", "draws", "threads", "names", "plain"]
+    kinds = [
+        "raises",
+        "nan",
+        "slow",
+        "dies",
+        "leaves",
+        "writes",
+        "draws",
+        "threads",
+        "names",
+        "plain",
+    ]
     settings = rl.grid(kind=kinds, n=[1, 2])
     assert "MKL_NUM_THREADS" in os.environ
     return rl.sweep(odd, settings, workers=2, seconds=6, threads=2, progress=False)
@@ -97,12 +109,9 @@ def test_finished_runs_are_not_repeated_and_changed_settings_are_new(tmp_path: P
             raise ValueError("not yet")
         return n
 
-    options = {"store": store, "workers": 1, "progress": False}
+    options: dict[str, Any] = {"store": store, "workers": 1, "progress": False, "name": "counts"}
     first = rl.sweep(counted, rl.grid(n=[1, 2, 3]), **options)
-    assert (
-        repr(first)
-        == "Sweep 'test_finished_runs_are_not_repeated_and_changed_settings_are_new.<locals>.counted' of 3 settings: 2 done, 1 raised an error."
-    )
+    assert repr(first) == "Sweep 'counts' of 3 settings: 2 done, 1 raised an error."
     second = rl.sweep(counted, rl.grid(n=[4, 2.0, 1, 3, 4]), **options)
     assert [run.setting["n"] for run in second.runs] == [4, 2, 1, 3]
     assert log.read_text().split() == ["1", "2", "3", "4"]
@@ -141,18 +150,18 @@ def test_wrong_calls(
 
 def test_a_function_that_holds_a_lock_cannot_be_sent() -> None:
     lock = threading.Lock()
+
+    def locked(n: int) -> int:
+        with lock:
+            return n
+
     with pytest.raises(TypeError, match=r"function .*locked cannot be sent .* build what it needs"):
-
-        def locked(n: int) -> int:
-            with lock:
-                return n
-
         rl.sweep(locked, rl.grid(n=[1]), progress=False)
 
 
 def test_a_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(ImportError, match="a sweep on a cluster needs distributed, .* pip install"):
+    with pytest.raises(ImportError, match=r"on a cluster needs distributed, .* pip install"):
         rl.sweep(odd, rl.grid(kind=["plain"], n=[1]), cluster="tcp://127.0.0.1:9", progress=False)
 
 
@@ -200,9 +209,7 @@ def test_kills_lose_nothing_and_count_nothing_twice(
         draw.shuffle(deaths)
         driver = subprocess.Popen([*command, *where])
         for death in deaths:
-            seen = finished(store)
-            wait_for(lambda seen=seen: finished(store) > seen or driver.poll() is not None)
-            assert driver.poll() is None, "it came to its end before all were killed"
+            wait_for_a_result(store, driver)
             time.sleep(draw.random() / 10)
             if death == "driver":
                 driver.kill()
@@ -213,10 +220,8 @@ def test_kills_lose_nothing_and_count_nothing_twice(
                     os.kill(draw.choice(found), signal.SIGKILL)
         assert driver.wait(300) == 0
     rows = rows_of(store)
-    assert sorted(rows) == [
-        (f'{{"n": {n}}}', f'{{"half": {n / 2}}}')
-        for n in sorted(range(total), key=lambda n: f'{{"n": {n}}}')
-    ]
+    expected = [(f'{{"n": {n}}}', f'{{"half": {n / 2}}}') for n in range(total)]
+    assert sorted(rows) == sorted(expected)
 
 
 def rows_of(store: Path) -> list[tuple[str, str]]:
@@ -230,8 +235,9 @@ def finished(store: Path) -> int:
     return 0
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 120.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
+def wait_for_a_result(store: Path, driver: subprocess.Popen[bytes]) -> None:
+    seen, end = finished(store), time.monotonic() + 120
+    while finished(store) == seen:
+        assert driver.poll() is None, "it came to its end before all were killed"
         assert time.monotonic() < end, "nothing came"
         time.sleep(0.02)
