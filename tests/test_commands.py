@@ -1,4 +1,4 @@
-"""``python -m robustlib``: what its commands print, their exit status, one line for an error."""
+"""``python -m robustlib ...``: what its commands print, their exit status, one line for an error."""
 
 from __future__ import annotations
 
