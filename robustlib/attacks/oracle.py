@@ -140,7 +140,9 @@ class Oracle:
         f = outputs(self.model, z)
         gradient: Tensor | None = None
         if f.requires_grad:
-            (gradient,) = torch.autograd.grad(f, z, weights(f.detach()), allow_unused=True)
+            # of a number: with grad_outputs torch would load all of sympy to compare two shapes
+            weighted = (f * weights(f.detach())).sum()
+            (gradient,) = torch.autograd.grad(weighted, z, allow_unused=True)
         if gradient is None:
             raise ValueError(
                 "the model's outputs carry no gradient to its inputs (does it detach them, or run "
