@@ -53,7 +53,7 @@ class Network(nn.Module):
         A layer inside its ball keeps its bits. Afterwards no drift exceeds ``radius``, in float32
         too: entries are rounded towards W_0. Raises ``ValueError`` for a negative radius.
         """
-        check_real("radius", radius, minimum=0)
+        radius = check_real("radius", radius, minimum=0)
         with torch.no_grad():
             for w, w0 in zip(self.parameters(), self.start(), strict=True):
                 delta = w.double() - w0.double()

@@ -20,7 +20,7 @@ def generator(seed: int, *stream: int) -> torch.Generator:
     numbers whatever the device. Streams are independent: ``generator(seed, t)`` for step t needs
     no memory of the steps before it, which is what lets a killed run continue with the same bits.
     """
-    check_integer("seed", seed, minimum=0)
+    seed = check_integer("seed", seed, minimum=0)
     value = seed
     for number in stream:
         # splitmix64, so that neighbouring (seed, stream) pairs do not share their first numbers
@@ -62,6 +62,11 @@ def choose(rows: Tensor, chosen: Tensor, others: Tensor) -> Tensor:
     if not len(places):
         return others
     return others.index_copy(0, places, chosen.index_select(0, places))
+
+
+def wide(t: Tensor) -> Tensor:
+    """``t`` in float64, or in complex128 where it is complex; no gradient flows through."""
+    return t.detach().to(torch.complex128 if t.is_complex() else torch.float64)
 
 
 def row_norm(x: Tensor, p: float = 2.0) -> Tensor:
