@@ -140,17 +140,13 @@ class Oracle:
         f = outputs(self.model, z)
         gradient: Tensor | None = None
         if f.requires_grad:
-<<<<<<< HEAD
             try:
-                (gradient,) = torch.autograd.grad(f, z, weights(f.detach()), allow_unused=True)
+                # of a number: with grad_outputs torch would load all of sympy to compare two shapes
+                weighted = (f * weights(f.detach())).sum()
+                (gradient,) = torch.autograd.grad(weighted, z, allow_unused=True)
             except Exception as error:
                 explain(self.model, z, error)
                 raise
-=======
-            # of a number: with grad_outputs torch would load all of sympy to compare two shapes
-            weighted = (f * weights(f.detach())).sum()
-            (gradient,) = torch.autograd.grad(weighted, z, allow_unused=True)
->>>>>>> s3-lean
         if gradient is None:
             raise ValueError(
                 "the model's outputs carry no gradient to its inputs (does it detach them, or run "
