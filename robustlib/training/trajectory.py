@@ -152,13 +152,22 @@ def copy_of(net: nn.Module) -> nn.Module:
     """A deep copy of ``net`` whose weights and buffers can be written to, one entry at a time."""
     copied = copy.deepcopy(net)
     for module in copied.modules():
-        for held in (module._parameters, module._buffers):
-            for name, value in held.items():
-                if value is not None and value.layout == torch.strided and 0 in value.stride():
-                    whole = value.detach().clone(memory_format=torch.contiguous_format)
-                    fresh = nn.Parameter(whole, value.requires_grad)
-                    held[name] = fresh if isinstance(value, nn.Parameter) else whole
+        for name, weight in module._parameters.items():
+            if weight is not None and _expanded(weight):
+                module._parameters[name] = nn.Parameter(_whole(weight), weight.requires_grad)
+        for name, buffer in module._buffers.items():
+            if buffer is not None and _expanded(buffer):
+                module._buffers[name] = _whole(buffer)
     return copied
+
+
+def _expanded(tensor: Tensor) -> bool:
+    """Whether several entries are one number in memory."""
+    return tensor.layout == torch.strided and 0 in tensor.stride()
+
+
+def _whole(tensor: Tensor) -> Tensor:
+    return tensor.detach().clone(memory_format=torch.contiguous_format)
 
 
 def _kind(value: object) -> str:
