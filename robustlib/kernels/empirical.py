@@ -11,6 +11,7 @@ from torch.func import functional_call, grad, vmap
 
 from ..checks import check_alike, check_outputs
 from ..networks import DeepNet, LinearizedNet, TwoLayerNet
+from ..numerics import steady
 from .angles import lift
 from .infinite import check_points
 from .regression import condition_number
@@ -22,6 +23,7 @@ _JACOBIAN = 1 << 25  # numbers of a Jacobian at a time, for nets that are not ou
 
 
 @torch.no_grad()
+@steady()
 def empirical_ntk(net: nn.Module, x: Tensor, z: Tensor | None = None) -> Tensor:
     """The tangent kernel (n, m) of ``net`` at its weights, at ``x`` (n, ...) and ``z`` (m, ...).
 

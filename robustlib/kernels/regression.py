@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..checks import check_alike, check_floats, check_real, check_shape
 from ..losses import Loss, check_loss
-from ..numerics import power_above, significant
+from ..numerics import power_above, significant, steady
 
 _SYMMETRIC = {torch.float32: 2e-5, torch.float64: 1e-10}  # asymmetry that is rounding
 _TOLERANCE = 1e-10  # of the flow's integrator, relative
@@ -119,6 +119,7 @@ class KernelFlow:
         )
 
 
+@steady()
 def kernel_flow(
     K: Tensor, y: Tensor, *, loss: Loss | str, times: Tensor | Sequence[float]
 ) -> KernelFlow:

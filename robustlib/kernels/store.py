@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from ..checks import check_alike, check_flag, check_floats, check_integer, check_shape
 from ..files import check_path
+from ..numerics import steady
 from .stored import Matrix, Stored, points_digest
 
 Kernel = Callable[[Tensor, Tensor | None], Tensor]
@@ -40,6 +41,7 @@ class Gram:
         return f"A {n} x {m} kernel matrix in {kind}, {size:.3g} MB in the file {self.path.name}."
 
 
+@steady()
 def store_gram(
     path: str | os.PathLike[str],
     kernel: Kernel,

@@ -9,6 +9,7 @@ import torch
 from ..checks import check_integer, check_real
 from ..losses import Loss
 from ..networks import LinearizedNet
+from ..numerics import steady
 from ..samples import Labelled
 from ..training.trajectory import Trajectory
 from .replay import replay
@@ -36,6 +37,7 @@ class RegretCertificate:
         )
 
 
+@steady()
 def ball_lower_bound(
     trajectory: Trajectory,
     *,

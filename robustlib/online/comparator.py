@@ -14,6 +14,7 @@ from ..attacks.base import check_adversary
 from ..checks import check_real
 from ..losses import Loss
 from ..networks import LinearizedNet
+from ..numerics import steady
 from ..samples import Labelled, check_labelled
 from ..sets import Perturbation
 from ..solvers.interior_point import MinMaxProgram, solve
@@ -28,6 +29,7 @@ _DROP = 1e-6  # elements with less than this share of the largest of their examp
 _SMALL = 1e-3  # values below it are known with an absolute error
 
 
+@steady()
 def best_in_ball(
     model: LinearizedNet | Kernel,
     sample: Labelled,

@@ -16,6 +16,7 @@ from ..attacks.fitted import fitted
 from ..attacks.oracle import Model, Oracle, outputs
 from ..checks import check_choice
 from ..losses import Logistic
+from ..numerics import steady
 from ..samples import Labelled
 from ..sets import Perturbation
 from ..sets.hull import Hull, UnknownHull
@@ -69,6 +70,7 @@ class RobustAccuracy:
         )
 
 
+@steady()
 def robust_accuracy(
     model: Model,
     sample: Labelled,

@@ -15,6 +15,7 @@ from ..attacks.fitted import fitted
 from ..attacks.oracle import Model, outputs
 from ..checks import check_choice, check_integer
 from ..losses import Logistic, Loss
+from ..numerics import steady
 from ..samples import Labelled
 from ..sets import Perturbation
 from ..sets.hull import UnknownHull
@@ -77,6 +78,7 @@ class RobustLoss:
         )
 
 
+@steady()
 def robust_loss(
     model: Model,
     sample: Labelled,
