@@ -7,6 +7,7 @@ import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 import numpy as np
 import torch
@@ -102,6 +103,28 @@ def significant(value: float, error: float) -> str:
     """``value`` with as many digits, one to six, as a relative ``error`` leaves."""
     digits = 6 if error <= 0 else math.floor(-math.log10(error))
     return f"{value:.{min(max(digits, 1), 6)}g}"
+
+
+def down(value: float, digits: int) -> str:
+    """``value`` to so many significant digits, never above it: a lower end, as it may be printed.
+
+    A value that is the nearest double to a shorter number prints as that number.
+    """
+    return _towards(value, digits, ROUND_FLOOR)
+
+
+def up(value: float, digits: int) -> str:
+    """``value`` to so many significant digits, never below it: an upper end."""
+    return _towards(value, digits, ROUND_CEILING)
+
+
+def _towards(value: float, digits: int, rounding: str) -> str:
+    nearest = f"{value:.{digits}g}"
+    if not math.isfinite(value) or float(nearest) == value:
+        return nearest
+    exact = Decimal(value)
+    last = Decimal((0, (1,), exact.adjusted() - digits + 1))
+    return f"{float(exact.quantize(last, rounding=rounding)):.{digits}g}"
 
 
 def power_above(value: float) -> float:

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from ..activations import Activation
 from ..attacks import PGD, Attack
-from ..attacks.oracle import Model, Oracle
+from ..attacks.oracle import Oracle
 from ..checks import check_integer, keep
+from ..models import Model
 from .features import AtWeights
 
 _BLURS = 0.1, 0.4  # half widths of the ramps, in preactivations, which are about 1

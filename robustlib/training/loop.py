@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..attacks.base import Adversary, check_adversary, undisturbed
+from ..attacks.base import Adversary, check_adversary
 from ..attacks.fitted import fitted
 from ..checks import check_choice, check_integer, check_real
 from ..files import check_path
 from ..losses import Loss
+from ..models import undisturbed
 from ..numerics import generator, steady
 from ..samples import Labelled
 from ..sets import Perturbation
@@ -107,7 +108,7 @@ def adversarial_training(
     hidden = None if progress is None else not progress  # tqdm: None hides it off a terminal
     due = time.monotonic() + CHECKPOINT_SECONDS
     with (
-        undisturbed(run.net, sample.x.device),
+        undisturbed(run.net, sample.x.device, buffers=False),  # its own, and part of the run
         tqdm(total=steps, initial=run.t, disable=hidden, ascii=True, unit="step") as bar,
     ):
         while run.t < steps:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from ..models import copy_of
 from . import checkpoint as checkpoints
 from .comparison import Comparison
 from .setting import Setting
@@ -146,28 +146,6 @@ class Trajectory:
             fields["comparison"] = Comparison.from_payload(fields["comparison"])
         fields["drift_by_layer"] = {k: v.cpu() for k, v in fields["drift_by_layer"].items()}
         return cls(**fields)
-
-
-def copy_of(net: nn.Module) -> nn.Module:
-    """A deep copy of ``net`` whose weights and buffers can be written to, one entry at a time."""
-    copied = copy.deepcopy(net)
-    for module in copied.modules():
-        for name, weight in module._parameters.items():
-            if weight is not None and _expanded(weight):
-                module._parameters[name] = nn.Parameter(_whole(weight), weight.requires_grad)
-        for name, buffer in module._buffers.items():
-            if buffer is not None and _expanded(buffer):
-                module._buffers[name] = _whole(buffer)
-    return copied
-
-
-def _expanded(tensor: Tensor) -> bool:
-    """Whether several entries are one number in memory."""
-    return tensor.layout == torch.strided and 0 in tensor.stride()
-
-
-def _whole(tensor: Tensor) -> Tensor:
-    return tensor.detach().clone(memory_format=torch.contiguous_format)
 
 
 def _kind(value: object) -> str:
