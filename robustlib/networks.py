@@ -85,9 +85,6 @@ class Network(nn.Module):
         if not isinstance(given, Sequence):
             kind = type(given).__name__
             raise TypeError(f"{name} must be a tuple of {len(asked)} tensors, got {kind}")
-        kinds = [type(w).__name__ for w in given if not isinstance(w, Tensor)]
-        if kinds:
-            raise TypeError(f"{name} must be a tuple of {len(asked)} tensors, got {kinds[0]} in it")
         shapes = [[tuple(w.shape) for w in held] for held in (asked, given)]
         if shapes[0] != shapes[1]:
             raise ValueError(f"{name} must have the shapes {shapes[0]}, got {shapes[1]}")

@@ -39,7 +39,7 @@ class Drawing(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         draw()
-        f: Tensor = self.inner(x)
+        f: Tensor = self.inner(x).squeeze(1)
         return f
 
 
