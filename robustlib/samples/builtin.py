@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from scipy.special import betainc, betaincinv
 
-from .. import _openml
 from ..checks import check_integer, check_real
 from ..numerics import generator, row_norm, steady
+from . import download
 from .base import Sample, balanced
 
 # Streams of the seed, apart from those of the networks.
@@ -65,7 +65,7 @@ def openml(
     where the cached file has changed, and ``ValueError`` as ``digits`` does.
     """
     _check_choice_of(classes, n, seed)  # before anything is downloaded
-    data, target = _openml.load(name, cache)
+    data, target = download.load(name, cache)
     return _two_classes(name, data, target, classes, n, seed)
 
 
