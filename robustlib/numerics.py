@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -30,6 +34,22 @@ def generator(seed: int, *stream: int) -> torch.Generator:
         value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) % 2**64
         value ^= value >> 31
     return torch.Generator().manual_seed(value % 2**63)
+
+
+@contextmanager
+def steady() -> Iterator[None]:
+    """The global random states of torch, NumPy and Python are on leaving what they were before.
+
+    Nothing here draws from them; models, losses and kernels of a user may. Also a decorator.
+    """
+    begun: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    held = np.random.get_state(), random.getstate()  # noqa: NPY002 (users draw from it)
+    with torch.random.fork_rng(devices=list(range(torch.cuda.device_count() if begun else 0))):
+        try:
+            yield
+        finally:
+            np.random.set_state(held[0])  # noqa: NPY002
+            random.setstate(held[1])
 
 
 def default_device() -> torch.device:

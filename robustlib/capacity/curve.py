@@ -16,6 +16,7 @@ from ..attacks import Adversary
 from ..checks import check_choice, check_integer, check_real
 from ..losses import Loss
 from ..networks import TwoLayerNet
+from ..numerics import steady
 from ..samples import Sample
 from ..sets import Perturbation
 from ..sweeps import grid, sweep
@@ -116,6 +117,7 @@ def _spread(values: Sequence[float]) -> str:
     return f"{statistics.median(values):.3f} [{min(values):.3f}, {max(values):.3f}]"
 
 
+@steady()
 def width_curve(
     sample: Sample,
     *,

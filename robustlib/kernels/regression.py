@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..checks import check_alike, check_floats, check_integer, check_real, check_shape
 from ..losses import Loss, check_loss
-from ..numerics import power_above, significant
+from ..numerics import power_above, significant, steady
 from .flow import flow
 from .gram import check_gram, noise
 
@@ -112,6 +112,7 @@ class KernelFlow:
         )
 
 
+@steady()
 def kernel_flow(
     K: Tensor,
     y: Tensor,
