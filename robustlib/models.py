@@ -157,7 +157,7 @@ def explain(model: object, z: Tensor, error: Exception) -> None:
                     check_alike(f"the model's {name}", weight, "x", z)
                 except (TypeError, ValueError) as mismatch:
                     raise mismatch from error
-    if isinstance(error, torch.cuda.OutOfMemoryError) or not _of_torch(error):
+    if isinstance(error, torch.cuda.OutOfMemoryError | Warning) or not _of_torch(error):
         return
     raise ValueError(
         f"the model cannot be asked at inputs of shape {tuple(z.shape)}, {z.dtype}: "
@@ -235,30 +235,42 @@ def at_weights(net: nn.Module, weights: dict[str, Tensor]) -> Iterator[None]:
             named[name].data = data
 
 
-def copied(net: nn.Module, x: Tensor) -> nn.Module:
-    """A deep copy of ``net`` that computes with weights of its own, as is seen at ``x`` (n, ...).
+def twin_of(net: nn.Module) -> nn.Module:
+    """A deep copy of ``net`` that is trained as ``net`` would be: with the hooks on its weights,
+    which ``copy.deepcopy`` drops, and cut off from the original, as copies of scripts are not.
 
-    Raises ``TypeError`` where ``net`` cannot be copied, and where the copy's function still uses
-    the weights of the original, so that training the copy would train nothing.
+    Raises ``TypeError`` where ``net`` cannot be copied.
     """
-    own = "fixed_buffers" in vars(type(net)) and departure(net) is None
     try:
-        twin = copy.deepcopy(net)
-        if own:  # of the library: as its class says
-            return twin
-        probe = copy.deepcopy(net)
+        with torch.no_grad():
+            twin = copy.deepcopy(net)
     except Exception as error:
         raise TypeError(
             f"net must be a module that copy.deepcopy copies, got {type(net).__name__}: {error}"
         ) from error
+    for w, own in zip(net.parameters(), twin.parameters(), strict=True):
+        own.requires_grad_(w.requires_grad)
+        for hook in (w._backward_hooks or {}).values():
+            own.register_hook(hook)
+    return twin
+
+
+def check_own_weights(net: nn.Module, twin: nn.Module, x: Tensor) -> None:
+    """Raise ``TypeError`` where the copy ``twin`` still computes with weights of ``net``.
+
+    Training the copy would train nothing. That it does is seen at ``x`` (n, ...).
+    """
+    if "fixed_buffers" in vars(type(net)) and departure(net) is None:
+        return  # of the library: as its class says
     named = [(name, w) for name, w in net.named_parameters() if w.requires_grad]
+    probe = twin_of(twin)  # asking may leave traces
     with undisturbed(probe, x.device):
         try:
             f = probe(x.detach().clone())
         except Exception:
-            return twin  # found out, and said, where it is asked in earnest
+            return  # found out, and said, where it is asked in earnest
         if not isinstance(f, Tensor) or not f.requires_grad or not f.is_floating_point():
-            return twin
+            return
         found = torch.autograd.grad(f.sum(), [w for _, w in named], allow_unused=True)
     used = [name for (name, _), g in zip(named, found, strict=True) if g is not None]
     if used:
@@ -267,4 +279,3 @@ def copied(net: nn.Module, x: Tensor) -> nn.Module:
             f"copy computes with the {used[0]} of the original: a forward or a hook holds on to "
             "it; make it a method of a subclass"
         )
-    return twin

@@ -143,9 +143,9 @@ class Comparison:
                 there = loss(outputs(net, attacked), y).double().mean()
             inner = squared = 0.0
             for (name, w), gradient in zip(trained.items(), gradients, strict=True):
-                away = w.double() - self.weights[name].double()
-                inner += float((gradient.double() * away).sum())
-                squared += float(gradient.double().square().sum())
+                away = _numbers(w) - _numbers(self.weights[name])
+                inner += float(_numbers(gradient) @ away)
+                squared += float(_numbers(gradient).square().sum())
         self.loss[t], self.inner[t], self.gradient[t] = float(there), inner, math.sqrt(squared)
 
     def arrive(self, t: int, trained: Mapping[str, Tensor]) -> None:
@@ -169,5 +169,11 @@ class Comparison:
         return cls(**{k: v if k == "weights" else v.cpu() for k, v in payload.items()})
 
     def _from(self, trained: Mapping[str, Tensor]) -> float:
-        pairs = ((w.detach().double(), self.weights[k].double()) for k, w in trained.items())
+        pairs = ((_numbers(w), _numbers(self.weights[k])) for k, w in trained.items())
         return math.sqrt(sum(float((w - there).square().sum()) for w, there in pairs))
+
+
+def _numbers(w: Tensor) -> Tensor:
+    """All numbers of ``w`` in float64, complex ones as two."""
+    w = w.detach()
+    return (torch.view_as_real(w) if w.is_complex() else w).double().flatten()

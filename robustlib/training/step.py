@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..attacks.oracle import NonFiniteOutputError, outputs
 from ..checks import check_real
-from ..models import copied, explain
+from ..models import check_own_weights, explain, twin_of
 from ..networks import Network
 from . import checkpoint as checkpoints
 from .comparison import Comparison
@@ -34,8 +34,8 @@ class Run:
         record: Sequence[str],
         comparator: Sequence[Tensor] | None,
     ) -> None:
-        self.net = copied(net, setting.sample.x)
-        self.initial, self.best = copy.deepcopy(net), copy.deepcopy(net)
+        self.initial, self.net, self.best = (twin_of(net) for _ in range(3))
+        check_own_weights(net, self.net, setting.sample.x)
         self.trained = {k: w for k, w in self.net.named_parameters() if w.requires_grad}
         if not self.trained:
             raise ValueError("net must have parameters that require a gradient, got none")
@@ -196,14 +196,18 @@ def _ball(
             f"radius needs a Network such as TwoLayerNet, with project(radius), "
             f"got {type(net).__name__}"
         )
-    start = {k: w.detach().double() for k, w in initial.named_parameters()}
+    start = {k: _wide(w) for k, w in initial.named_parameters()}
     trained = {k: w for k, w in net.named_parameters() if w.requires_grad}
 
     def drift() -> dict[str, float]:
         with torch.no_grad():
-            return {k: float((w.double() - start[k]).norm()) for k, w in trained.items()}
+            return {k: float((_wide(w) - start[k]).norm()) for k, w in trained.items()}
 
     return drift, lambda: None
+
+
+def _wide(w: Tensor) -> Tensor:
+    return w.detach().to(torch.complex128 if w.is_complex() else torch.float64)
 
 
 def _diverged(t: int, alpha: float) -> ValueError:
