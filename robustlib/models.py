@@ -251,7 +251,7 @@ def twin_of(net: nn.Module) -> nn.Module:
     for w, own in zip(net.parameters(), twin.parameters(), strict=True):
         own.requires_grad_(w.requires_grad)
         for hook in (w._backward_hooks or {}).values():
-            own.register_hook(hook)
+            own.register_hook(hook)  # type: ignore[no-untyped-call]
     return twin
 
 

@@ -1,8 +1,8 @@
 """Whatever model is brought: the right number, or a sentence of ours; and it is left as found.
 
-Every kind of ``kinds.py`` meets every attack, robust_loss, output_bounds, empirical_ntk and training
-with a checkpoint. The right values are computed here by a slow way of its own: one example at a
-time, by plain calls, plain autograd and finite differences.
+Every kind of ``kinds.py`` meets every attack, ``robust_loss``, ``output_bounds``, kernels, and
+training with a checkpoint. The right values are computed here by a slow way of its own: one example
+at a time, by plain calls, plain autograd and finite differences.
 """
 
 from __future__ import annotations
@@ -54,6 +54,10 @@ Y = torch.tensor([1.0, -1.0, 1.0, -1.0], dtype=torch.float64)
 def points(name: str) -> Tensor:
     shape = KINDS[name].shape
     return torch.randn(N, *shape, generator=generator(3), dtype=torch.float64)
+
+
+# torch says so of every gradient in weights of a module with such a hook
+pytestmark = pytest.mark.filterwarnings("ignore:Full backward hook is firing")
 
 
 # --- the slow way ------------------------------------------------------------------------------
