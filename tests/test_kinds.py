@@ -7,6 +7,7 @@ at a time, by plain calls, plain autograd and finite differences.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,10 +55,6 @@ Y = torch.tensor([1.0, -1.0, 1.0, -1.0], dtype=torch.float64)
 def points(name: str) -> Tensor:
     shape = KINDS[name].shape
     return torch.randn(N, *shape, generator=generator(3), dtype=torch.float64)
-
-
-# torch says so of every gradient in weights of a module with such a hook
-pytestmark = pytest.mark.filterwarnings("ignore:Full backward hook is firing")
 
 
 # --- the slow way ------------------------------------------------------------------------------
@@ -173,9 +170,8 @@ def test_every_attack(name: str) -> None:
     ends = x - EPS * (Y[:, None] * slope).sign().reshape(x.shape)
     for attack in ATTACKS:
         with as_found(model, x, Y):
-            found = asked(
-                name, "attack", lambda a=attack: a(model, x, Y, perturbation=BALL, loss=LOSS)
-            )  # type: ignore[misc]
+            call = functools.partial(attack, model, x, Y, perturbation=BALL, loss=LOSS)
+            found = asked(name, "attack", call)
         if found is None:
             continue
         assert isinstance(found, Tensor)
