@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import types
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -190,7 +190,10 @@ def undisturbed(model: object, device: torch.device, *, buffers: bool = True) ->
     modules = list(model.modules()) if isinstance(model, nn.Module) else []
     modes = [module.training for module in modules]
     cuda = [device] if device.type == "cuda" else []
+    cells = bool(cuda) and any(isinstance(module, nn.RNNBase) for module in modules)
     with (
+        # cuDNN has no backward pass of recurrent cells in evaluation mode, torch itself has
+        torch.backends.cudnn.flags(enabled=False) if cells else nullcontext(),
         torch.random.fork_rng(devices=cuda),
         torch.inference_mode(False),
         torch.enable_grad(),
@@ -217,7 +220,7 @@ def _buffers_of(module: nn.Module) -> Iterator[tuple[nn.Module, str, Tensor, Ten
     if "fixed_buffers" in vars(type(module)):
         return
     for name, buffer in module._buffers.items():
-        if buffer is not None:
+        if buffer is not None and not nn.parameter.is_lazy(buffer):
             yield module, name, buffer, buffer.detach().clone()
 
 

@@ -1,0 +1,23 @@
+"""The tests of ``test_kinds.py`` on a compiled module, in a file of its own: compiling is slow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import test_kinds as tests
+
+# torch's compiler looks at .grad of every input, with the warning that belongs to it put aside
+pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+
+
+def test_attacks_and_bounds() -> None:
+    tests.test_every_attack("compiled")
+    tests.test_the_attacks_with_a_proof("compiled")
+    tests.test_output_bounds("compiled")
+    tests.test_robust_loss("compiled")
+
+
+def test_kernel_and_training(tmp_path: Path) -> None:
+    tests.test_kernel("compiled")
+    tests.test_training_with_a_checkpoint("compiled", tmp_path)
