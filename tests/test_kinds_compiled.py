@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 import test_kinds as tests
+from kinds import made
+
+from robustlib.models import departure
 
 # torch's compiler looks at .grad of every input, with the warning that belongs to it put aside
 pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
@@ -21,3 +24,9 @@ def test_attacks_and_bounds() -> None:
 def test_kernel_and_training(tmp_path: Path) -> None:
     tests.test_kernel("compiled")
     tests.test_training_with_a_checkpoint("compiled", tmp_path)
+
+
+def test_a_module_compiled_in_place_is_not_taken_at_its_word() -> None:
+    model = made("two-layer")
+    model.compile(backend="eager")
+    assert departure(model) == "TwoLayerNet with a compiled forward"
