@@ -6,6 +6,7 @@ import copy
 import types
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from torch.nn.modules import module as torch_module
 from .checks import check_alike
 
 Model = Callable[[Tensor], Tensor]
+_Net = TypeVar("_Net", bound=nn.Module)
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 _GLOBAL_HOOKS = tuple(f"_global{name}" for name in _HOOKS)
@@ -238,10 +240,11 @@ def at_weights(net: nn.Module, weights: dict[str, Tensor]) -> Iterator[None]:
             named[name].data = data
 
 
-def twin_of(net: nn.Module) -> nn.Module:
-    """A deep copy of ``net`` that is trained as ``net`` would be: with the hooks on its weights,
-    which ``copy.deepcopy`` drops, and cut off from the original, as copies of scripts are not.
+def copy_of(net: _Net) -> _Net:
+    """A deep copy of ``net`` that is trained as ``net`` would be.
 
+    Unlike ``copy.deepcopy``'s it has the hooks on the weights, is cut off from the original where
+    that is a script, and every entry of its weights and buffers can be written to by itself.
     Raises ``TypeError`` where ``net`` cannot be copied.
     """
     try:
@@ -251,6 +254,16 @@ def twin_of(net: nn.Module) -> nn.Module:
         raise TypeError(
             f"net must be a module that copy.deepcopy copies, got {type(net).__name__}: {error}"
         ) from error
+    fresh: dict[int, Tensor] = {}  # of tensors with entries that share memory: shared ones once
+    for module in twin.modules():
+        both: tuple[dict[str, Any], dict[str, Any]] = (module._parameters, module._buffers)
+        for held in both:
+            for name, value in held.items():
+                if value is not None and value.layout == torch.strided and 0 in value.stride():
+                    whole = value.detach().clone(memory_format=torch.contiguous_format)
+                    if isinstance(value, nn.Parameter):
+                        whole = nn.Parameter(whole, value.requires_grad)
+                    held[name] = fresh.setdefault(id(value), whole)
     for w, own in zip(net.parameters(), twin.parameters(), strict=True):
         own.requires_grad_(w.requires_grad)
         for hook in (w._backward_hooks or {}).values():
@@ -266,7 +279,7 @@ def check_own_weights(net: nn.Module, twin: nn.Module, x: Tensor) -> None:
     if "fixed_buffers" in vars(type(net)) and departure(net) is None:
         return  # of the library: as its class says
     named = [(name, w) for name, w in net.named_parameters() if w.requires_grad]
-    probe = twin_of(twin)  # asking may leave traces
+    probe = copy_of(twin)  # asking may leave traces
     with undisturbed(probe, x.device):
         try:
             f = probe(x.detach().clone())

@@ -293,7 +293,7 @@ class Captured(nn.Module):
 
 KINDS: dict[str, Kind] = {
     "plain": Kind(perceptron, bounded=True),
-    "one column": Kind(lambda: perceptron()[:-1], refused={"all": "one number an example"}),
+    "one column": Kind(lambda: perceptron()[:-1]),
     "two-layer": Kind(two_layer, bounded=True),
     "deep": Kind(deep, bounded=True),
     "linearised": Kind(lambda: linearize(two_layer())),

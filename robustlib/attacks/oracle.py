@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..checks import all_finite, check_alike
+from ..checks import all_finite, check_alike, check_outputs
 from ..losses import Loss
 from ..models import Model, ask, explain
 from ..numerics import choose
@@ -189,14 +189,7 @@ class Oracle:
 
 def outputs(model: Model, z: Tensor) -> Tensor:
     """The outputs (n,) of ``model`` at ``z`` (n, ...), or an error that says what it returned."""
-    f = ask(model, z)
-    if not isinstance(f, Tensor):
-        raise TypeError(f"the model must return a torch.Tensor, got {type(f).__name__}")
-    if f.shape != z.shape[:1]:
-        raise ValueError(
-            f"the model must return one number an example, shape {(len(z),)} for inputs "
-            f"{tuple(z.shape)}; got shape {tuple(f.shape)}"
-        )
+    f = check_outputs(ask(model, z), z.shape)
     check_alike("the model's output", f, "its input", z)
     if not all_finite(f):
         bad = int((~torch.isfinite(f)).sum())

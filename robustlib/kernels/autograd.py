@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, jacrev, vmap
 
-from ..checks import check_alike, check_floats
+from ..checks import check_alike, check_floats, check_outputs
 from ..models import ask, explain, undisturbed
 from .tiles import place, tiles
 
@@ -109,16 +109,15 @@ class _Rows:
     def _values(self, point: Tensor) -> Tensor:
         """The outputs (k,) at one example (1, ...)."""
         f = ask(self._net, point)
+        if not self._several:
+            f = check_outputs(f, point.shape)
         if not isinstance(f, Tensor):
             raise TypeError(f"net must return a torch.Tensor, got {type(f).__name__}")
         check_alike("the net's output", f, "x", point)
-        one = f.shape in ((1,), (1, 1))
-        if not one and not (self._several and f.dim() == 2 and len(f) == 1):
-            more = " or (1, k)" if self._several else ""
-            hint = "" if self._several or f.dim() != 2 else "; several_outputs=True takes it"
+        if f.shape != (1,) and not (f.dim() == 2 and len(f) == 1):
             raise ValueError(
-                f"net must have one output per example, shape (1,) or (1, 1){more} for one "
-                f"example, got shape {tuple(f.shape)}{hint}"
+                "net must have outputs of shape (1,) or (1, k) for one example, got shape "
+                f"{tuple(f.shape)}"
             )
         if not bool(torch.isfinite(f).all()):
             raise ValueError("net must have finite outputs, got NaN or infinity")

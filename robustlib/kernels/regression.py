@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
-from scipy import integrate
 from torch import Tensor
 
-from ..checks import check_alike, check_floats, check_real, check_shape
+from ..checks import check_alike, check_floats, check_integer, check_real, check_shape
 from ..losses import Loss, check_loss
 from ..numerics import power_above, significant
+from .flow import flow
 from .gram import check_gram, noise
 
-_TOLERANCE = 1e-10  # of the flow's integrator, relative
 _LEFT = 0.1  # the relative error at which no digit of a solution is left
 
 
@@ -59,7 +58,7 @@ def kernel_regression(K: Tensor, y: Tensor, *, ridge: float = 0.0) -> KernelRegr
     the entries of K changes the first digit.
     """
     _check_problem(K, y)
-    check_real("ridge", ridge, minimum=0)
+    ridge = check_real("ridge", ridge, minimum=0)
     wide = K.double()
     regular = wide.clone()
     regular.diagonal().add_(ridge)
@@ -114,19 +113,30 @@ class KernelFlow:
 
 
 def kernel_flow(
-    K: Tensor, y: Tensor, *, loss: Loss | str, times: Tensor | Sequence[float]
+    K: Tensor,
+    y: Tensor,
+    *,
+    loss: Loss | str,
+    times: Tensor | Sequence[float],
+    steps: int = 5_000,
 ) -> KernelFlow:
     """Solve f'(t) = -K ell'(f(t), y)/n, f(0) = 0: gradient flow on the mean loss, kernel frozen.
 
     ``K`` (n, n) is the Gram matrix of the tangent kernel, ``y`` (n,), ``times`` increasing and
     non-negative. With ``loss="squared"``, ell = (f - y)^2/2, the answer is exact in time, by the
-    eigenvectors of K; with one of the library's losses it is integrated in float64 to a relative
-    tolerance of 1e-10. K may be singular. Raises ``ValueError`` where K is not the matrix of a
-    kernel, symmetric and positive semidefinite to rounding.
+    eigenvectors of K. With ``Hinge()`` it is too: it is linear between the times at which a margin
+    reaches 1, where it stays or goes on, so that the function moves as slowly as it may. With other
+    losses it is integrated in float64 to a relative tolerance of 1e-10: by an explicit method, or,
+    where K is large or times are late, by an implicit one, which a second one has to confirm.
+
+    ``steps`` limits steps and pieces: more are a ``ValueError``, also for a loss of one's own that
+    has kinks, where small steps never end. K may be singular. Raises ``ValueError`` where K is not
+    the matrix of a kernel, symmetric and positive semidefinite to rounding.
     """
     _check_problem(K, y)
     if not isinstance(loss, str):
         check_loss(loss)
+    check_integer("steps", steps, minimum=1)
     try:
         when = torch.as_tensor(times, dtype=torch.float64, device=K.device)
     except (TypeError, ValueError):
@@ -136,7 +146,7 @@ def kernel_flow(
         raise ValueError(f"times must be non-negative and increasing, got {times}")
     wide, labels = K.double(), y.double()
     values, vectors = torch.linalg.eigh((wide + wide.T) / 2) if len(y) else (labels, wide)
-    condition = _extremes(values, K.dtype)[2]
+    _, greatest, condition = _extremes(values, K.dtype)
     if isinstance(loss, str):
         if loss != "squared":
             raise ValueError(
@@ -144,7 +154,7 @@ def kernel_flow(
             )
         coefficients = _squared_flow(values.clamp(min=0), vectors, labels, when)
     else:
-        coefficients = _any_flow(wide, labels, loss, when)
+        coefficients = flow(wide, labels, loss, when, max(greatest, 0.0), steps)
     outputs = coefficients @ wide
     each = (outputs - labels) ** 2 / 2 if isinstance(loss, str) else loss(outputs, labels)
     losses = each.mean(1) if len(y) else each.new_zeros(len(when))
@@ -160,32 +170,6 @@ def _squared_flow(values: Tensor, vectors: Tensor, y: Tensor, times: Tensor) -> 
     decay = values * s
     weight = torch.where(decay > 1e-300, -torch.expm1(-decay) / decay.clamp(min=1e-300), 1) * s
     return (weight * (y @ vectors)) @ vectors.T
-
-
-def _any_flow(K: Tensor, y: Tensor, loss: Loss, times: Tensor) -> Tensor:
-    if not len(times) or not len(y):
-        return y.new_zeros(len(times), len(y))
-    K, y = K.cpu(), y.cpu()
-
-    def velocity(_: float, c: object) -> object:
-        f = K @ torch.as_tensor(c)
-        return (-loss.derivative(f, y) / len(y)).numpy()
-
-    points = times.cpu().numpy()
-    found = integrate.solve_ivp(
-        velocity,
-        (0.0, max(float(points[-1]), 1e-300)),
-        torch.zeros_like(y).numpy(),
-        method="DOP853",
-        t_eval=points,
-        rtol=_TOLERANCE,
-        atol=_TOLERANCE * 1e-2,
-    )
-    if not found.success:
-        raise ValueError(
-            f"the flow could not be integrated to time {points[-1]:g}: {found.message}"
-        )
-    return torch.as_tensor(found.y.T).to(times.device)
 
 
 # --- what a solve is worth ---------------------------------------------------------------------

@@ -36,8 +36,8 @@ class Schedule:
 
     def bound(self, robust_loss: float, *, linearisation_error: float = 0.0) -> float:
         """The promised upper bound, given L_*(W_*) and L times the linearisation error."""
-        check_real("robust_loss", robust_loss)
-        check_real("linearisation_error", linearisation_error, minimum=0)
+        robust_loss = check_real("robust_loss", robust_loss)
+        linearisation_error = check_real("linearisation_error", linearisation_error, minimum=0)
         return self.factor * robust_loss + self.excess + linearisation_error
 
     def rows(self) -> tuple[Row, ...]:
@@ -79,8 +79,8 @@ def two_layer_schedule(net: TwoLayerNet, *, loss: Loss, radius: float, epsilon: 
             f"net must have an activation with bounded slope and curvature, got {s.name!r}; "
             f"{', '.join(fit[:-1])} and {fit[-1]} have them"
         )
-    check_real("radius", radius, above=0)
-    check_real("epsilon", epsilon, above=0)
+    radius = check_real("radius", radius, above=0)
+    epsilon = check_real("epsilon", epsilon, above=0)
     alpha = epsilon / (2 * lip**2 * s.slope**2)
     return Schedule(
         step_size=alpha,
@@ -157,7 +157,7 @@ def realisable_schedule(
     """
     check_loss(loss)
     distance, top, layers = _ball(net, radius, gradient)
-    check_integer("steps", steps, minimum=1)
+    steps = check_integer("steps", steps, minimum=1)
     if loss.smoothness is None:
         raise ValueError(f"loss must be smooth, such as PseudoHuber(), got {loss!r}")
     alpha = 1 / (2 * loss.smoothness * top**2)
@@ -185,7 +185,7 @@ def _ball(net: nn.Module, radius: float, gradient: float | None) -> tuple[float,
     if known_as(net, kinds) is None or not isinstance(base, TwoLayerNet | DeepNet):
         seen = departure(net, kinds) or type(net).__name__
         raise TypeError(f"net must be a TwoLayerNet, a DeepNet or their linearisation, got {seen}")
-    check_real("radius", radius, above=0)
+    radius = check_real("radius", radius, above=0)
     layers = base.depth if isinstance(base, DeepNet) else 1
     if gradient is None:
         if not isinstance(base, TwoLayerNet) or math.isinf(base.activation.slope):

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from ..attacks.oracle import NonFiniteOutputError, outputs
-from ..checks import check_real
-from ..models import check_own_weights, explain, twin_of
+from ..models import check_own_weights, copy_of, explain
 from ..networks import Network
+from ..numerics import wide
 from . import checkpoint as checkpoints
 from .comparison import Comparison
 from .setting import Setting
@@ -34,7 +34,7 @@ class Run:
         record: Sequence[str],
         comparator: Sequence[Tensor] | None,
     ) -> None:
-        self.initial, self.net, self.best = (twin_of(net) for _ in range(3))
+        self.initial, self.net, self.best = (copy_of(net) for _ in range(3))
         check_own_weights(net, self.net, setting.sample.x)
         self.trained = {k: w for k, w in self.net.named_parameters() if w.requires_grad}
         if not self.trained:
@@ -142,6 +142,11 @@ class Run:
             **options,
         }
 
+    def check_storable(self) -> None:
+        """Raise where a checkpoint could not hold the net, or what the attack remembers."""
+        checkpoints.check_storable("net", self.initial.state_dict())
+        checkpoints.check_storable("attack", self.attack.state())
+
     def payload(self, fingerprint: dict[str, str]) -> dict[str, Any]:
         """What a checkpoint holds."""
         return {
@@ -187,7 +192,6 @@ def _ball(
     if isinstance(net, Network):
         if radius is None:
             return net.drift, lambda: None
-        check_real("radius", radius, minimum=0)
         if max(net.drift().values()) > radius:
             raise ValueError(f"net starts outside the ball of radius {radius:g}: {net.drift()}")
         return net.drift, partial(net.project, radius)
@@ -196,18 +200,14 @@ def _ball(
             f"radius needs a Network such as TwoLayerNet, with project(radius), "
             f"got {type(net).__name__}"
         )
-    start = {k: _wide(w) for k, w in initial.named_parameters()}
+    start = {k: wide(w) for k, w in initial.named_parameters()}
     trained = {k: w for k, w in net.named_parameters() if w.requires_grad}
 
     def drift() -> dict[str, float]:
         with torch.no_grad():
-            return {k: float((_wide(w) - start[k]).norm()) for k, w in trained.items()}
+            return {k: float((wide(w) - start[k]).norm()) for k, w in trained.items()}
 
     return drift, lambda: None
-
-
-def _wide(w: Tensor) -> Tensor:
-    return w.detach().to(torch.complex128 if w.is_complex() else torch.float64)
 
 
 def _diverged(t: int, alpha: float) -> ValueError:
