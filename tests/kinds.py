@@ -293,12 +293,12 @@ class Captured(nn.Module):
 
 KINDS: dict[str, Kind] = {
     "plain": Kind(perceptron, bounded=True),
-    "one column": Kind(lambda: perceptron()[:-1]),
+    "one column": Kind(lambda: perceptron()[:-1], bounded=True),
     "two-layer": Kind(two_layer, bounded=True),
     "deep": Kind(deep, bounded=True),
     "linearised": Kind(lambda: linearize(two_layer())),
     "renamed": Kind(lambda: Renamed(6, 8, activation="tanh", symmetric=False), bounded=True),
-    "batch norm, dropout": Kind(normed),
+    "batch norm, dropout": Kind(normed, bounded=True),
     "hook": Kind(hooked),
     "hook before": Kind(hooked_before),
     "hook behind": Kind(hooked_behind, exact=False),
@@ -326,6 +326,7 @@ KINDS: dict[str, Kind] = {
             nn.Conv2d(1, 3, 3), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(3, 1)
         ).append(nn.Flatten(0)),
         IMAGE,
+        bounded=True,
     ),
     "max pooling": Kind(
         lambda: nn.Sequential(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import test_kinds as tests
+import test_kinds_trained as trained
 from kinds import made
 
 from robustlib.models import departure
@@ -18,12 +19,12 @@ def test_attacks_and_bounds() -> None:
     tests.test_every_attack("compiled")
     tests.test_the_attacks_with_a_proof("compiled")
     tests.test_output_bounds("compiled")
-    tests.test_robust_loss("compiled")
+    trained.test_robust_loss("compiled")
 
 
 def test_kernel_and_training(tmp_path: Path) -> None:
-    tests.test_kernel("compiled")
-    tests.test_training_with_a_checkpoint("compiled", tmp_path)
+    trained.test_kernel("compiled")
+    trained.test_training_with_a_checkpoint("compiled", tmp_path)
 
 
 def test_a_module_compiled_in_place_is_not_taken_at_its_word() -> None:
