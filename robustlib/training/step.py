@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..attacks.oracle import NonFiniteOutputError, outputs
-from ..models import copied, copy_of, explain
+from ..models import check_own_weights, copy_of, explain
 from ..networks import Network
 from ..numerics import wide
 from . import checkpoint as checkpoints
@@ -34,8 +34,8 @@ class Run:
         record: Sequence[str],
         comparator: Sequence[Tensor] | None,
     ) -> None:
-        self.net = copied(net, setting.sample.x)
-        self.initial, self.best = copy_of(net), copy_of(net)
+        self.initial, self.net, self.best = (copy_of(net) for _ in range(3))
+        check_own_weights(net, self.net, setting.sample.x)
         self.trained = {k: w for k, w in self.net.named_parameters() if w.requires_grad}
         if not self.trained:
             raise ValueError("net must have parameters that require a gradient, got none")
