@@ -60,7 +60,7 @@ def worst_margin(rows: Tensor, ratio: float) -> float:
 )
 def first_layer_max(size: str) -> Evidence:
     """Random rows below d, and the two nets that are right: d units, and d/2 below ratio 1/2."""
-    rounds = {"smoke": 3, "laptop": 20, "gpu": 100}[size]
+    rounds = {"smoke": 3, "laptop": 8, "gpu": 100}[size]
     reach, spectral = 0.0, 0.0
     for d in (4, 8, 12):
         for m in (1, d // 4, d // 2, d - 1):

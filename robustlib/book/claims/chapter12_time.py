@@ -68,7 +68,7 @@ def log_rate(size: str) -> Evidence:
         start = two_unit_start(seed)
         total = start[0] - start[1] + start[2] + start[3]  # c_1 + c_2
         spread = total - 2 * (start[2] + start[3])  # c_1 - c_2
-        units = train(
+        final = train(
             TwoUnits(start),
             sample,
             perturbation=L2Ball(0.0),
@@ -77,11 +77,11 @@ def log_rate(size: str) -> Evidence:
             step_size=step,
             steps=200,
         ).final
-        (w, b), (v, c) = units.units.tolist()
+        (w, b), (v, c) = final.get_parameter("units").tolist()
         p, q = w + b, c - v
         exact = (total + q - p) / (p + q + spread)
         with torch.no_grad():
-            off = max(off, abs(float(units(torch.tensor([[exact]], dtype=F64)))))
+            off = max(off, abs(float(final(torch.tensor([[exact]], dtype=F64)))))
         off = max(off, abs(exact - boundary(start, step, 200)[0]))
         place, loss = boundary(start, step, longest)
         shares.append(place * (2 * math.log(step * longest) + spread) / total)
