@@ -62,7 +62,7 @@ class Stream:
 )
 def no_constant_step(size: str) -> Evidence:
     """Both sides of the bound along runs, and the same steps without an adversary."""
-    d, epochs = {"smoke": (40, 10), "laptop": (200, 20), "gpu": (1000, 40)}[size]
+    d, epochs = {"smoke": (40, 10), "laptop": (200, 10), "gpu": (1000, 40)}[size]
     seeds, r = SEEDS[size], ATTACK
     linear, square = 2 * r * (GAUSS + r), 2 + 4 * r * GAUSS + 2 * r * r
     shares, ends, plain = [], [], []
