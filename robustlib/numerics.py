@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 import torch
 from torch import Tensor
@@ -20,7 +21,7 @@ def generator(seed: int, *stream: int) -> torch.Generator:
     numbers whatever the device. Streams are independent: ``generator(seed, t)`` for step t needs
     no memory of the steps before it, which is what lets a killed run continue with the same bits.
     """
-    check_integer("seed", seed, minimum=0)
+    seed = check_integer("seed", seed, minimum=0)
     value = seed
     for number in stream:
         # splitmix64, so that neighbouring (seed, stream) pairs do not share their first numbers
@@ -64,6 +65,11 @@ def choose(rows: Tensor, chosen: Tensor, others: Tensor) -> Tensor:
     return others.index_copy(0, places, chosen.index_select(0, places))
 
 
+def wide(t: Tensor) -> Tensor:
+    """``t`` in float64, or in complex128 where it is complex; no gradient flows through."""
+    return t.detach().to(torch.complex128 if t.is_complex() else torch.float64)
+
+
 def row_norm(x: Tensor, p: float = 2.0) -> Tensor:
     """The p-norm (n,) of every example of ``x`` (n, ...), over all its coordinates."""
     norms: Tensor = torch.linalg.vector_norm(x.flatten(1), ord=p, dim=1)
@@ -77,6 +83,28 @@ def significant(value: float, error: float) -> str:
     """``value`` with as many digits, one to six, as a relative ``error`` leaves."""
     digits = 6 if error <= 0 else math.floor(-math.log10(error))
     return f"{value:.{min(max(digits, 1), 6)}g}"
+
+
+def down(value: float, digits: int) -> str:
+    """``value`` to so many significant digits, never above it: a lower end, as it may be printed.
+
+    A value that is the nearest double to a shorter number prints as that number.
+    """
+    return _towards(value, digits, ROUND_FLOOR)
+
+
+def up(value: float, digits: int) -> str:
+    """``value`` to so many significant digits, never below it: an upper end."""
+    return _towards(value, digits, ROUND_CEILING)
+
+
+def _towards(value: float, digits: int, rounding: str) -> str:
+    nearest = f"{value:.{digits}g}"
+    if not math.isfinite(value) or float(nearest) == value:
+        return nearest
+    exact = Decimal(value)
+    last = Decimal((0, (1,), exact.adjusted() - digits + 1))
+    return f"{float(exact.quantize(last, rounding=rounding)):.{digits}g}"
 
 
 def power_above(value: float) -> float:

@@ -133,9 +133,9 @@ def width_curve(
     """
     if not isinstance(sample, Sample):
         raise TypeError(f"sample must be a Sample, got {type(sample).__name__}")
-    check_integer("seeds", seeds, minimum=1)
-    check_integer("steps", steps, minimum=1)
-    check_real("target", target, above=0)
+    seeds = check_integer("seeds", seeds, minimum=1)
+    steps = check_integer("steps", steps, minimum=1)
+    target = check_real("target", target, above=0)
     if not isinstance(widths, Iterable):
         raise TypeError(f"widths must be a list of widths, got {widths!r}")
     sizes = [check_integer("widths", width, minimum=1) for width in widths]

@@ -67,8 +67,8 @@ def check_shattering(
     """
     if not isinstance(gadget, Gadget):
         raise TypeError(f"gadget must be a Gadget, got {type(gadget).__name__}")
-    check_integer("random", random, minimum=1)
-    check_integer("seed", seed, minimum=0)
+    random = check_integer("random", random, minimum=1)
+    seed = check_integer("seed", seed, minimum=0)
     if model_class is not None and not callable(model_class):
         raise TypeError(f"model_class must be a function (x, y, radius), got {model_class!r}")
     exhaustive = 2 ** len(gadget.points) <= EXHAUSTIVE

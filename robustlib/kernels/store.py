@@ -64,7 +64,7 @@ def store_gram(
     if z is not None:
         check_floats("z", z)
         check_alike("z", z, "x", x)
-    check_integer("block", block, minimum=1)
+    block = check_integer("block", block, minimum=1)
     path = Path(path)
     if path.suffix != ".npy":
         raise ValueError(f"path must end in .npy, got {path.name!r}")

@@ -62,7 +62,7 @@ class Finite(Perturbation):
 
     def grid(self, x: Tensor, size: int) -> Tensor:
         """The candidates (n, k, ...), however many: ``size`` is checked and not used."""
-        check_integer("size", size, minimum=1)
+        size = check_integer("size", size, minimum=1)
         self._flat("x", x, x)
         return self.candidates.detach().clone()
 
