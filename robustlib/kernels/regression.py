@@ -120,17 +120,27 @@ class KernelFlow:
 
 
 def kernel_flow(
-    K: Tensor, y: Tensor, *, loss: Loss | str, times: Tensor | Sequence[float]
+    K: Tensor,
+    y: Tensor,
+    *,
+    loss: Loss | str,
+    times: Tensor | Sequence[float],
+    weights: Tensor | None = None,
 ) -> KernelFlow:
-    """Solve f'(t) = -K ell'(f(t), y)/n, f(0) = 0: gradient flow on the mean loss, kernel frozen.
+    """Solve f'(t) = -K D ell'(f(t), y)/n, f(0) = 0: gradient flow on the mean loss, kernel frozen.
+
+    D holds ``weights`` (n,) >= 0 on its diagonal, 1 where none are given: the gains by which an
+    attack raises every example's residual, in Fu and Wang's picture of adversarial training
+    (ICLR 2024). ``condition`` is then that of D^(1/2) K D^(1/2).
 
     ``K`` (n, n) is the Gram matrix of the tangent kernel, ``y`` (n,), ``times`` increasing and
     non-negative. With ``loss="squared"``, ell = (f - y)^2/2, the answer is exact in time, by the
     eigenvectors of K; with one of the library's losses it is integrated in float64 to a relative
     tolerance of 1e-10. K may be singular. Raises ``ValueError`` where K is not symmetric or has an
-    eigenvalue that is negative beyond rounding.
+    eigenvalue that is negative beyond rounding, and for a negative weight.
     """
     _check_gram(K, y)
+    gains = torch.ones_like(y) if weights is None else _check_weights(weights, y)
     if not isinstance(loss, str):
         check_loss(loss)
     try:
@@ -140,8 +150,10 @@ def kernel_flow(
     check_floats("times", when)
     if when.dim() != 1 or bool((when < 0).any()) or bool((when.diff() < 0).any()):
         raise ValueError(f"times must be non-negative and increasing, got {times}")
-    wide, labels = K.double(), y.double()
-    values, vectors = torch.linalg.eigh((wide + wide.T) / 2) if len(y) else (labels, wide)
+    wide, labels, gains = K.double(), y.double(), gains.double()
+    root = gains.sqrt()
+    scaled = root[:, None] * ((wide + wide.T) / 2) * root
+    values, vectors = torch.linalg.eigh(scaled) if len(y) else (labels, wide)
     least, greatest, condition = _extremes(values, K.dtype)
     if least < -_noise(len(y), greatest, K.dtype):
         raise ValueError(
@@ -152,9 +164,10 @@ def kernel_flow(
             raise ValueError(
                 f"loss must be 'squared' or a loss such as PseudoHuber(), got {loss!r}"
             )
-        coefficients = _squared_flow(values.clamp(min=0), vectors, labels, when)
+        # D^(-1/2) times the residual flows with the symmetric D^(1/2) K D^(1/2)
+        coefficients = root * _squared_flow(values.clamp(min=0), vectors, root * labels, when)
     else:
-        coefficients = _any_flow(wide, labels, loss, when)
+        coefficients = _any_flow(wide, labels, loss, when, gains)
     outputs = coefficients @ wide
     each = (outputs - labels) ** 2 / 2 if isinstance(loss, str) else loss(outputs, labels)
     losses = each.mean(1) if len(y) else each.new_zeros(len(when))
@@ -172,14 +185,14 @@ def _squared_flow(values: Tensor, vectors: Tensor, y: Tensor, times: Tensor) -> 
     return (weight * (y @ vectors)) @ vectors.T
 
 
-def _any_flow(K: Tensor, y: Tensor, loss: Loss, times: Tensor) -> Tensor:
+def _any_flow(K: Tensor, y: Tensor, loss: Loss, times: Tensor, gains: Tensor) -> Tensor:
     if not len(times) or not len(y):
         return y.new_zeros(len(times), len(y))
-    K, y = K.cpu(), y.cpu()
+    K, y, gains = K.cpu(), y.cpu(), gains.cpu()
 
     def velocity(_: float, c: object) -> object:
         f = K @ torch.as_tensor(c)
-        return (-loss.derivative(f, y) / len(y)).numpy()
+        return (-gains * loss.derivative(f, y) / len(y)).numpy()
 
     points = times.cpu().numpy()
     found = integrate.solve_ivp(
@@ -262,6 +275,15 @@ def _predict(K: Tensor, coefficients: Tensor) -> Tensor:
     if K.dim() != 2 or K.shape[1] != n:
         raise ValueError(f"K must have shape (m, {n}), got {tuple(K.shape)}")
     return coefficients @ K.T
+
+
+def _check_weights(weights: Tensor, y: Tensor) -> Tensor:
+    check_floats("weights", weights)
+    check_alike("weights", weights, "y", y)
+    check_shape("weights", weights, y.shape)
+    if bool((weights < 0).any()):
+        raise ValueError(f"weights must be non-negative, got {float(weights.min()):.3g}")
+    return weights
 
 
 def _check_gram(K: Tensor, y: Tensor) -> None:

@@ -30,6 +30,9 @@ from . import chapter10_line as chapter10_line
 from . import chapter10_search as chapter10_search
 from . import chapter10_width as chapter10_width
 from . import chapter11 as chapter11
+from . import chapter13 as chapter13
+from . import chapter13_kernel as chapter13_kernel
+from . import chapter13_width as chapter13_width
 from .ledger import ledger_page
 from .registry import Claim, Control, Evidence, Verdict, check, claim, claims
 from .tables import assumptions, constants
