@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -35,7 +36,7 @@ class AdvNTK:
 
     def __call__(self, x: Tensor) -> Tensor:
         """g (m,) at ``x`` (m, d)."""
-        return self.kernel(x, self.points) @ self.coefficients
+        return _evaluate(self.kernel, self.points, self.coefficients, x)
 
     def __repr__(self) -> str:
         return (
@@ -86,7 +87,7 @@ def adv_ntk(
         pull = _coefficients(gram, y, leaf)
         held = pull.detach()
         found = attack(
-            lambda z, c=held: kernel(z, x) @ c,
+            partial(_evaluate, kernel, x, held),
             validation.x,
             validation.y,
             perturbation=perturbation,
@@ -101,6 +102,10 @@ def adv_ntk(
             if length > 0:
                 weights = (weights - step_size / length * slope).clamp(min=0)
     return AdvNTK(kernel, x, held, weights, torch.stack(losses))
+
+
+def _evaluate(kernel: Kernel, points: Tensor, coefficients: Tensor, x: Tensor) -> Tensor:
+    return kernel(x, points) @ coefficients
 
 
 def _coefficients(gram: Tensor, y: Tensor, weights: Tensor) -> Tensor:

@@ -32,6 +32,8 @@ from . import chapter10_width as chapter10_width
 from . import chapter11 as chapter11
 from . import chapter13 as chapter13
 from . import chapter13_kernel as chapter13_kernel
+from . import chapter13_online as chapter13_online
+from . import chapter13_sparse as chapter13_sparse
 from . import chapter13_width as chapter13_width
 from .ledger import ledger_page
 from .registry import Claim, Control, Evidence, Verdict, check, claim, claims

@@ -155,7 +155,9 @@ def _one_push(scale: float) -> tuple[float, float]:
         value = Hinge()(outputs, torch.ones_like(outputs))
         (slope,) = torch.autograd.grad(value.mean(), net.weight)
         net.weight.data -= 1e-3 / scale**2 * slope
-        shares.append((net.drift()["weight"], float((empirical_ntk(net, circle(1)) - before).abs())))
+        shares.append(
+            (net.drift()["weight"], float((empirical_ntk(net, circle(1)) - before).abs()))
+        )
     length = 1e-3 * Hinge().lipschitz
     drift_bound = length * RIPPLE.slope / scale
     kernel_bound = 2 * RIPPLE.slope * RIPPLE.curvature * drift_bound / math.sqrt(64)

@@ -1,4 +1,4 @@
-"""The statements of chapter 13 on powers of one coordinate as nets, and on gaps in any dimension."""
+"""The statements of chapter 13 on powers of one coordinate as nets, and on gaps whatever d."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def hermite(k: int, a: Tensor) -> Tensor:
 def step_coefficient(k: int) -> float:
     """The mean of the Hermite polynomial of odd degree ``k`` over positive Gaussian numbers."""
     j = (k - 1) // 2
-    return (-1) ** j * math.sqrt(math.comb(2 * j, j) / 4**j / (2 * math.pi * k))
+    sign = -1.0 if j % 2 else 1.0
+    return sign * math.sqrt(math.comb(2 * j, j) / 4**j / (2 * math.pi * k))
 
 
 def power_net(
