@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ...attacks import PGD
+from ...kernels import ntk
+from ...losses import PseudoHuber
 from ...networks import TwoLayerNet
 from ...samples import Sample, sphere
+from ...sets import SphereCap
 from ...solvers.shortest_vector import shortest
 from .gaps import gap_norm, side_angles
 from .registry import Control, Evidence, claim
@@ -184,3 +189,31 @@ def lying_in(sample: Sample, d: int) -> Sample:
     """``sample`` among the first coordinates of ``d`` dimensions."""
     x = torch.nn.functional.pad(sample.x, (0, d - sample.d))
     return Sample(x, sample.y, sample.name)
+
+
+def centre_net(sample: Sample, width: int, seed: int) -> TwoLayerNet:
+    """Theorem C's net of the least norm that has y g = 1 at the points themselves."""
+    net = TwoLayerNet(sample.d, width, seed=seed).to(F64)
+    beta = torch.linalg.solve(ntk(sample.x), sample.y)
+    x = net.lift(sample.x)
+    step = (net.activation.derivative(net.initial @ x.T) * beta) @ x
+    net.weight.data = net.initial + net.readout[:, None] * step / math.sqrt(width)
+    return net
+
+
+def width_needed(
+    build: Callable[[int, int], TwoLayerNet], sample: Sample, cap: SphereCap, seeds: int = 5
+) -> int:
+    """The least power of two at which PGD turns no point of any of ``seeds`` nets; at most 2^15."""
+    attack, loss = PGD(steps=10), PseudoHuber()
+    width = 16
+    while width < 2**15:
+        for seed in range(seeds):
+            net = build(width, seed)
+            points = attack(net, sample.x, sample.y, perturbation=cap, loss=loss)
+            if bool((net(points) * sample.y <= 0).any()):
+                break
+        else:
+            return width
+        width *= 2
+    return width
