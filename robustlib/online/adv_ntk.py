@@ -13,7 +13,7 @@ from ..attacks.base import check_adversary
 from ..checks import check_integer, check_real
 from ..losses import Loss, check_loss
 from ..numerics import generator
-from ..samples import Labelled
+from ..samples import Labelled, check_labelled
 from ..sets import Perturbation, check_perturbation
 from .features import Kernel, KernelFeatures
 
@@ -70,6 +70,8 @@ def adv_ntk(
     draws its random numbers from a stream of ``seed`` that is its own. Raises ``ValueError`` or
     ``TypeError`` for bad arguments.
     """
+    check_labelled(sample)
+    check_labelled(validation)
     check_perturbation(perturbation)
     check_adversary("attack", attack)
     check_loss(loss)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from ...losses import Hinge, PseudoHuber
 from ...networks import TwoLayerNet
 from ...samples import Sample, digits
 from ...sets import SphereCap
+from ...training.trajectory import Trajectory
 from .registry import Control, Evidence, claim
 from .sharp import RIPPLE, STEEPEST, at_one_spot, divided
 from .tools import F64, train
@@ -61,15 +63,30 @@ class TangentRidge:
 
 def run(sample: Sample, width: int, scale: float, steps: int, attacked: bool, seed: int) -> Scaled:
     """Training of a GELU net at output scale ``scale``, step size 5/scale^2."""
+    final = _trajectory(sample, width, scale, steps, attacked, seed).final
+    assert isinstance(final, Scaled)
+    return final
+
+
+def _trajectory(
+    sample: Sample,
+    width: int,
+    scale: float,
+    steps: int,
+    attacked: bool,
+    seed: int,
+    record: tuple[str, ...] = (),
+) -> Trajectory:
     net = TwoLayerNet(sample.d, width, activation="gelu", seed=seed).to(F64)
-    return train(  # type: ignore[return-value]
+    return train(
         Scaled(net, scale),
         sample,
         perturbation=CAP,
         attack=FGSM() if attacked else NoAttack(),
         step_size=STEP / scale**2,
         steps=steps,
-    ).final
+        record=record,
+    )
 
 
 def accuracy(model: nn.Module | TangentRidge, sample: Sample) -> float:
@@ -92,6 +109,21 @@ def kernel_accuracy(
     """Robust accuracy, on new examples, of plain regression with the kernel after training."""
     few, fresh = task(seed, n)
     return accuracy(TangentRidge(run(few, width, scale, steps, attacked, seed).net, few), fresh)
+
+
+def kernel_path(
+    seed: int, n: int, width: int, scale: float, moments: Sequence[int], attacked: bool
+) -> list[float]:
+    """The same at several ``moments`` of one run, which ends at the last of them."""
+    few, fresh = task(seed, n)
+    run = _trajectory(few, width, scale, moments[-1], attacked, seed, ("weights",))
+    assert run.weights is not None
+    (weights,) = run.weights.values()
+    net, found = TwoLayerNet(few.d, width, activation="gelu", seed=seed).to(F64), []
+    for t in moments:
+        net.weight.data = weights[t].clone()
+        found.append(accuracy(TangentRidge(net, few), fresh))
+    return found
 
 
 @claim(

@@ -18,7 +18,7 @@ from .sharp import divided
 from .tools import F64
 
 ACTIVE = 3  # coordinates that are not zero, an odd number
-SCALE, START, RATE = 4.0, 0.4, 0.02  # of outputs, of first weights, of Adam
+SCALE, START, RATE = 4.0, 0.2, 0.05  # of outputs, of first weights, of Adam
 POINTS = {"smoke": 2000, "laptop": 20_000, "gpu": 100_000}
 
 
