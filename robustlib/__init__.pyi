@@ -62,6 +62,8 @@ from .networks import LinearizedNet as LinearizedNet
 from .networks import TwoLayerNet as TwoLayerNet
 from .networks import linearize as linearize
 from .numerics import budget as budget
+from .online.adv_ntk import AdvNTK as AdvNTK
+from .online.adv_ntk import adv_ntk as adv_ntk
 from .online.certificate import RegretCertificate as RegretCertificate
 from .online.certificate import ball_lower_bound as ball_lower_bound
 from .online.comparator import best_in_ball as best_in_ball
