@@ -10,6 +10,7 @@ import torch
 
 from ..activations import Activation
 from ..checks import check_integer, check_real
+from ..kernels.gram import check_gram
 from ..samples import Sample
 from ..sets import Perturbation, compatible
 from ..solvers.shortest_vector import Infeasible, shortest
@@ -95,6 +96,7 @@ def _cut(
     first = len(rows)
     allowed = 0.0 if sets.finite else _MISSED[sets.grid is None]
     multipliers = np.zeros(0)
+    check_gram(f"the matrix of {kernel}", kernel(points))
     for _ in range(_CUTS):
         y = sets.y[rows]
         gram = (kernel(points) * y[:, None] * y).cpu().numpy()

@@ -10,25 +10,24 @@ from torch.nn import functional
 
 from ..activations import Activation
 from ..checks import all_finite
+from ..models import departure, known_as
 from ..networks import DeepNet, TwoLayerNet
 from .affine import Layer, Layers
 from .sequential import UnknownLayers, read_sequential
+
+_KINDS = (TwoLayerNet, DeepNet, nn.Linear, nn.Sequential)  # whose layers are read
 
 
 def read_layers(model: object, x: Tensor | None = None) -> Layers:
     """The layers of a model whose structure is known here, for examples like ``x`` (n, ...).
 
     Known: ``TwoLayerNet``, ``DeepNet``, ``nn.Linear`` with one output, and ``nn.Sequential`` of
-    what ``sequential.py`` knows, in evaluation mode. A subclass or a module with hooks may compute
-    something else, and is not known: ``UnknownLayers``, a ``TypeError``, says why. Raises
-    ``ValueError`` for weights that are not finite, and where ``x`` does not fit.
+    what ``sequential.py`` knows, in evaluation mode. One that may compute something else than its
+    class says is not known (``robustlib.models`` decides): ``UnknownLayers``, a ``TypeError``, says
+    why. Raises ``ValueError`` for weights that are not finite, and where ``x`` does not fit.
     """
-    if isinstance(model, nn.Module) and any(
-        m._forward_hooks or m._forward_pre_hooks for m in model.modules()
-    ):
-        raise UnknownLayers(f"{type(model).__name__} with hooks")
-    if type(model) not in (TwoLayerNet, DeepNet, nn.Linear, nn.Sequential):
-        raise UnknownLayers(type(model).__name__)
+    if known_as(model, _KINDS) is None:
+        raise UnknownLayers(departure(model, _KINDS) or type(model).__name__)
     assert isinstance(model, nn.Module)
     _check_weights(model, x)
     if not isinstance(model, TwoLayerNet | DeepNet):

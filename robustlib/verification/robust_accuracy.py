@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 
 from ..attacks import PGD, Adversary, Attack, GridMax
-from ..attacks.base import check_adversary, check_arguments, undisturbed
-from ..attacks.oracle import Model, Oracle, outputs
+from ..attacks.base import check_adversary, check_arguments
+from ..attacks.fitted import fitted
+from ..attacks.oracle import Oracle, outputs
 from ..checks import check_choice
 from ..losses import Logistic
-from ..numerics import down, up
-from ..samples import Labelled, check_labelled
+from ..models import Model, undisturbed
+from ..numerics import down, steady, up
+from ..samples import Labelled
 from ..sets import Perturbation
 from ..sets.hull import Hull, UnknownHull
 from .affine import Layers
@@ -72,6 +74,7 @@ class RobustAccuracy:
         )
 
 
+@steady()
 def robust_accuracy(
     model: Model,
     sample: Labelled,
@@ -101,7 +104,7 @@ def robust_accuracy(
     if attack is None:
         attack = PGD(restarts=limits.restarts)
     check_adversary("attack", attack)
-    check_labelled(sample)
+    sample = fitted(sample, model)
     x, y = sample.x.detach(), sample.y.detach()
     check_arguments(model, x, y, perturbation, Logistic())
     verdict = _Verdict(model, x, y, perturbation)

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from ..attacks import APGD, PGD, Attack
-from ..attacks.base import undisturbed
 from ..attacks.best import Best
-from ..attacks.oracle import Model, outputs
+from ..attacks.fitted import fitted
+from ..attacks.oracle import outputs
 from ..checks import all_finite, check_choice, check_integer
 from ..losses import Logistic, Loss
-from ..numerics import down, up
-from ..samples import Labelled, check_labelled
+from ..models import Model, undisturbed
+from ..numerics import down, steady, up
+from ..samples import Labelled
 from ..sets import Perturbation
 from ..sets.hull import UnknownHull
 from .branch_and_bound import search_known
@@ -78,6 +79,7 @@ class RobustLoss:
         )
 
 
+@steady()
 def robust_loss(
     model: Model,
     sample: Labelled,
@@ -103,8 +105,8 @@ def robust_loss(
     Raises ``TypeError`` and ``ValueError`` as attacks do, and for an empty sample.
     """
     restarts, nodes, seconds = EFFORTS[check_choice("effort", effort, EFFORTS)]
-    check_integer("seed", seed, minimum=0)
-    check_labelled(sample)
+    seed = check_integer("seed", seed, minimum=0)
+    sample = fitted(sample, model)
     x, y = sample.x, sample.y
     attacks: tuple[Attack, ...] = (
         PGD(restarts=restarts, seed=seed),
