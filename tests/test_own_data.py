@@ -1,6 +1,6 @@
 """Data and nets of one's own: arrays become samples, dtypes fit, one column is one output.
 
-All of it failed at commit 62c29f0, but for the refusals of ``from_arrays``, which is younger.
+All failed at commit 62c29f0, but that kernels and bounds took one column of outputs there, too.
 """
 
 from __future__ import annotations
