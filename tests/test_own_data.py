@@ -217,6 +217,16 @@ def test_a_certificate_of_a_float32_run_takes_the_sample_as_it_was() -> None:
     assert bound.lower_bound <= best.value
 
 
+@pytest.mark.parametrize("wrong", [math.nan, 0.0, 1e300])
+def test_a_certificate_takes_no_other_labels(wrong: float) -> None:
+    """They gave a proof that no loss is below nan, 0.0807 instead of 0.4118, and below 1e+300."""
+    net = linearize(TwoLayerNet(2, 16))
+    run = adversarial_training(net, hexagon(), record=("attacked", "weights"), **TRAIN)
+    y = torch.full_like(hexagon().y, wrong)
+    with pytest.raises(ValueError, match=r"y must be finite|sample must be that of the run"):
+        ball_lower_bound(run, radius=1.0, sample=SimpleNamespace(x=hexagon().x, y=y))
+
+
 class Converting(nn.Module):
     """Weights of one dtype, answers in that of its input."""
 
