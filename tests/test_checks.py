@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
+from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,6 +21,70 @@ def test_checks_hand_back_good_values() -> None:
     assert checks.check_floats("x", x) is x
     checks.check_alike("x", x, "y", x)
     checks.check_shape("x", x, (0, 3))
+
+
+class Index:
+    """What counts as an integer for Python."""
+
+    def __index__(self) -> int:
+        return 3
+
+
+INTEGERS = [3, np.int8(3), np.uint64(3), np.array(3), torch.tensor(3), torch.tensor(3).byte()]
+REALS = [0.5, np.float16(0.5), np.float32(0.5), np.longdouble(0.5), np.array(0.5)]
+REALS += [torch.tensor(0.5), torch.tensor(0.5).bfloat16(), torch.tensor(0.5, requires_grad=True)]
+REALS += [Fraction(1, 2), Decimal("0.5")]
+
+
+@pytest.mark.parametrize("value", [*INTEGERS, Index()], ids=repr)
+def test_every_integer_is_an_integer(value: object) -> None:
+    """At commit 62c29f0 so was torch.tensor(True), and a message on 10**5000 could not be made."""
+    found = checks.check_integer("k", value, minimum=3)
+    assert (type(found), found) == (int, 3)
+
+
+@pytest.mark.parametrize("value", [*REALS, *INTEGERS], ids=repr)
+def test_every_real_number_is_a_real_number(value: object) -> None:
+    """At commit 62c29f0 only Python's were, and np.float64, which is one of them."""
+    found = checks.check_real("r", value)
+    assert type(found) is float
+    assert found == (3.0 if any(value is number for number in INTEGERS) else 0.5)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        True,
+        np.True_,
+        np.array(True),
+        torch.tensor(True),
+        torch.ones(1),
+        np.ones(1),
+        torch.tensor(3, device="meta"),
+        1j,
+        np.complex64(1),
+        torch.tensor(1j),
+        "1",
+        None,
+    ],
+    ids=repr,
+)
+def test_what_is_no_number(value: object) -> None:
+    with pytest.raises(TypeError, match="k must be an integer"):
+        checks.check_integer("k", value, minimum=0)
+    with pytest.raises(TypeError, match="r must be a real number"):
+        checks.check_real("r", value)
+
+
+def test_numbers_beyond_floats_are_named() -> None:
+    for value in (10**400, -(10**400), Fraction(10**400), Decimal("sNaN")):
+        with pytest.raises(ValueError, match=r"r must be finite as a float, got "):
+            checks.check_real("r", value)
+    for long in (10**400, 10**5000):
+        with pytest.raises(ValueError, match=r"k must be at least 0, got .*(letters|too long)"):
+            checks.check_integer("k", -long, minimum=0)
+        with pytest.raises(ValueError, match=r"r must be finite as a float, got .*(letters|long)"):
+            checks.check_real("r", long)
 
 
 T = torch.ones(2, 3)

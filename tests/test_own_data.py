@@ -1,6 +1,6 @@
 """Data and nets of one's own: arrays become samples, dtypes fit, one column is one output.
 
-All of it failed at commit 62c29f0, but for the refusals of ``from_arrays``, which is younger.
+All failed at commit 62c29f0, but that kernels and bounds took one column of outputs there, too.
 """
 
 from __future__ import annotations
@@ -215,6 +215,16 @@ def test_a_certificate_of_a_float32_run_takes_the_sample_as_it_was() -> None:
     again = best_in_ball(net.double(), hexagon(), radius=1.0, tolerance=0.1, **GIVEN)
     assert (best.value, best.lower_bound) == (again.value, again.lower_bound)
     assert bound.lower_bound <= best.value
+
+
+@pytest.mark.parametrize("wrong", [math.nan, 0.0, 1e300])
+def test_a_certificate_takes_no_other_labels(wrong: float) -> None:
+    """They gave a proof that no loss is below nan, 0.0807 instead of 0.4118, and below 1e+300."""
+    net = linearize(TwoLayerNet(2, 16))
+    run = adversarial_training(net, hexagon(), record=("attacked", "weights"), **TRAIN)
+    y = torch.full_like(hexagon().y, wrong)
+    with pytest.raises(ValueError, match=r"y must be finite|sample must be that of the run"):
+        ball_lower_bound(run, radius=1.0, sample=SimpleNamespace(x=hexagon().x, y=y))
 
 
 class Converting(nn.Module):

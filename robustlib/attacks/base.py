@@ -47,6 +47,10 @@ class Adversary(ABC):
         ``model`` maps (n, ...) to outputs (n,); ``y`` (n,) holds labels -1 and +1. A model that is
         a torch module runs in evaluation mode, so that every output depends on its own input only.
 
+        Random points are drawn for the batch as a whole, so that with a rule that uses some an
+        answer may depend on the place in the batch; without, it is the same in every batch, to
+        rounding.
+
         Guaranteed: every x' lies in its set, to rounding; with radius 0 or n = 0 the answer is
         ``x`` itself, bit by bit; without ``generator`` the call is deterministic. Every submodule's
         mode, its buffers, every ``param.grad``, grad mode, autocast and the global random state are

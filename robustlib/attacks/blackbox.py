@@ -27,7 +27,10 @@ class Square(Attack):
     They shrink from four fifths of all coordinates, and steps with them: in L-infinity a block goes
     to the limits of the set, elsewhere a step is as long as its share of the diameter.
 
-    The loss it finds does not fall when ``queries`` grow. Raises ``ValueError`` for queries < 1.
+    All random numbers of a call come from one stream, drawn for the batch as a whole: what an
+    example gets depends on its place in the batch and on how many there are, though the same call
+    gives the same answer. The loss it finds does not fall when ``queries`` grow. Raises
+    ``ValueError`` for queries < 1.
     Source: Andriushchenko, Croce, Flammarion and Hein, ECCV 2020, with their schedule of blocks;
     the step for sets other than L-infinity is ours.
     """

@@ -23,7 +23,10 @@ class NoAttack(Attack):
 class RandomNoise(Attack):
     """The best of ``samples`` points drawn uniformly from the set, and of x itself.
 
-    The loss it finds does not fall when ``samples`` grows. Raises ``ValueError`` for samples < 1.
+    The points are drawn for the batch as a whole: which of them an example gets depends on its
+    place in the batch and, with several ``samples``, on how many there are, though the same call
+    gives the same answer. The loss it finds does not fall when ``samples`` grows. Raises
+    ``ValueError`` for samples < 1.
     """
 
     samples: int = 1
