@@ -213,8 +213,8 @@ def undisturbed(model: object, device: torch.device, *, buffers: bool = True) ->
                 for module, name, buffer, before in held:
                     if getattr(module, name) is not buffer:
                         setattr(module, name, buffer)
-                    if not torch.equal(buffer, before):
-                        buffer.copy_(before)
+                    if buffer.layout != torch.strided or not torch.equal(buffer, before):
+                        buffer.copy_(before)  # sparse ones cannot be compared
 
 
 def _buffers_of(module: nn.Module) -> Iterator[tuple[nn.Module, str, Tensor, Tensor]]:

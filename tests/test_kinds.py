@@ -2,7 +2,7 @@
 
 Every kind of ``kinds.py`` meets every attack and bounds of outputs here, and ``robust_loss``,
 kernels and training with a checkpoint in ``test_kinds_trained.py``. The right values are those of
-``slowly.py``. At commit 603e787, 44 of these cases fail.
+``slowly.py``. At commit 603e787 more than 40 of these cases fail.
 """
 
 from __future__ import annotations

@@ -112,8 +112,8 @@ class _Rows:
         if not self._several:
             if isinstance(f, Tensor) and f.dim() == 2 and f.shape[0] == 1 < f.shape[1]:
                 raise ValueError(
-                    f"net must have one output per example, got {f.shape[1]}; "
-                    "several_outputs=True gives the kernel between all of them"
+                    f"net must have one output per example, got shape {tuple(f.shape)}; "
+                    "several_outputs=True gives the kernel between all outputs"
                 )
             f = check_outputs(f, point.shape)
         if not isinstance(f, Tensor):
