@@ -87,6 +87,9 @@ from .sets.l1 import L1Ball as L1Ball
 from .sets.l2 import L2Ball as L2Ball
 from .sets.linf import LinfBall as LinfBall
 from .sets.sphere import SphereCap as SphereCap
+from .sweeps.settings import grid as grid
+from .sweeps.store import Sweep as Sweep
+from .sweeps.sweep import sweep as sweep
 from .training.comparison import Comparator as Comparator
 from .training.loop import adversarial_training as adversarial_training
 from .training.trajectory import Trajectory as Trajectory

@@ -9,12 +9,13 @@ from torch import Tensor
 
 from . import numerics
 from .attacks import PGD, NoAttack, RandomNoise
-from .attacks.base import undisturbed
-from .attacks.oracle import Model, Oracle, outputs
+from .attacks.fitted import fitted
+from .attacks.oracle import Oracle, outputs
 from .checks import check_integer
 from .losses import Loss
-from .numerics import row_norm
-from .samples import Labelled, check_labelled
+from .models import Model, undisturbed
+from .numerics import row_norm, steady
+from .samples import Labelled
 from .sets import Perturbation
 
 _POINTS = 16  # random points of every set at which the outputs are compared
@@ -53,6 +54,7 @@ class Diagnosis:
         return "\n".join(["Signs of gradient masking:", *(f"* {f!r}" for f in self.findings)])
 
 
+@steady()
 def diagnose(
     model: Model, sample: Labelled, *, perturbation: Perturbation, loss: Loss, seed: int = 0
 ) -> Diagnosis:
@@ -68,8 +70,8 @@ def diagnose(
     (n,). The model is left as found. No symptom is no certificate; ``robust_loss`` gives one.
     Raises what the attacks raise, and ``ValueError`` for an empty sample.
     """
-    check_integer("seed", seed, minimum=0)
-    check_labelled(sample)
+    seed = check_integer("seed", seed, minimum=0)
+    sample = fitted(sample, model)
     x, y = sample.x, sample.y
     NoAttack()(model, x, y, perturbation=perturbation, loss=loss)  # checks all that attacks check
     attack = PGD(seed=seed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
 
@@ -12,6 +11,7 @@ from torch.nn import functional
 
 from .activations import Activation, activation_of
 from .checks import check_flag, check_integer, check_real
+from .models import copy_of, departure
 from .numerics import generator
 
 # Streams of the seed, apart from those of the samples: a net and a sample made with the same
@@ -53,7 +53,7 @@ class Network(nn.Module):
         A layer inside its ball keeps its bits. Afterwards no drift exceeds ``radius``, in float32
         too: entries are rounded towards W_0. Raises ``ValueError`` for a negative radius.
         """
-        check_real("radius", radius, minimum=0)
+        radius = check_real("radius", radius, minimum=0)
         with torch.no_grad():
             for w, w0 in zip(self.parameters(), self.start(), strict=True):
                 delta = w.double() - w0.double()
@@ -107,6 +107,7 @@ class TwoLayerNet(Network):
     unknown name and for facts that an activation's function contradicts.
     """
 
+    fixed_buffers = True
     readout: Tensor
     initial: Tensor  # W_0
 
@@ -188,6 +189,7 @@ class DeepNet(Network):
     ``activation``.
     """
 
+    fixed_buffers = True
     readout: Tensor
     first: Tensor
     initial: Tensor  # W_0, the layers stacked along axis 0
@@ -260,14 +262,17 @@ class LinearizedNet(Network):
         super().__init__()
         if not isinstance(net, Network) or isinstance(net, LinearizedNet):
             raise TypeError(f"net must be a TwoLayerNet or DeepNet, got {type(net).__name__}")
-        base_net = copy.deepcopy(net)
+        # ``expand`` is a formula, right for the function of the class that it was written in
+        source = next(cls for cls in type(net).__mro__ if "expand" in vars(cls))
+        if (other := departure(net, (source,))) is not None:
+            raise TypeError(f"net must be expanded by its own expand(step, x), got {other}")
+        base_net = copy_of(net)
         # The trained weights move here, under their own names; what stays is fixed.
         for name in list(base_net._parameters):
             self.register_parameter(name, base_net._parameters.pop(name))
         for name in list(base_net._modules):
             self.add_module(name, base_net._modules.pop(name))
-        self.base_net = base_net
-        self.d, self.bias = net.d, net.bias
+        self.base_net, self.d, self.bias = base_net, net.d, net.bias
 
     def start(self) -> tuple[Tensor, ...]:
         """W_0, one tensor per trained layer."""
@@ -288,6 +293,7 @@ def linearize(net: Network) -> LinearizedNet:
     """The first-order expansion of ``net`` in its weights around its initialisation W_0.
 
     The result carries its own copy of the weights, starting from where ``net`` is now; ``net`` is
-    not touched. Raises ``TypeError`` where ``net`` is not one of this module's trainable nets.
+    not touched. Raises ``TypeError`` where ``net`` is no such net, or where a hook, say, or a
+    forward of its own may make its function another than its class says.
     """
     return LinearizedNet(net)

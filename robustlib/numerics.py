@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,7 +25,7 @@ def generator(seed: int, *stream: int) -> torch.Generator:
     numbers whatever the device. Streams are independent: ``generator(seed, t)`` for step t needs
     no memory of the steps before it, which is what lets a killed run continue with the same bits.
     """
-    check_integer("seed", seed, minimum=0)
+    seed = check_integer("seed", seed, minimum=0)
     value = seed
     for number in stream:
         # splitmix64, so that neighbouring (seed, stream) pairs do not share their first numbers
@@ -31,6 +36,22 @@ def generator(seed: int, *stream: int) -> torch.Generator:
     return torch.Generator().manual_seed(value % 2**63)
 
 
+@contextmanager
+def steady() -> Iterator[None]:
+    """The global random states of torch, NumPy and Python are on leaving what they were before.
+
+    Nothing here draws from them; models, losses and kernels of a user may. Also a decorator.
+    """
+    begun: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    held = np.random.get_state(), random.getstate()  # noqa: NPY002 (users draw from it)
+    with torch.random.fork_rng(devices=list(range(torch.cuda.device_count() if begun else 0))):
+        try:
+            yield
+        finally:
+            np.random.set_state(held[0])  # noqa: NPY002
+            random.setstate(held[1])
+
+
 def default_device() -> torch.device:
     """CUDA where there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -39,13 +60,11 @@ def default_device() -> torch.device:
 def budget() -> str:
     """How much work a notebook or claim may do: ``"smoke"``, ``"laptop"`` or ``"gpu"``.
 
-    Reads the environment variable ``ROBUSTLIB_BUDGET``; without it, "gpu" where CUDA is available
-    and "laptop" elsewhere. Raises ``ValueError`` for any other value of the variable.
+    Reads the environment variable ``ROBUSTLIB_BUDGET``; without it "laptop", on every machine, so
+    that the numbers of the book are those of the reader. Raises ``ValueError`` for any other value
+    of the variable.
     """
-    value = os.environ.get("ROBUSTLIB_BUDGET")
-    if value is None:
-        return "gpu" if torch.cuda.is_available() else "laptop"
-    return check_choice("ROBUSTLIB_BUDGET", value, BUDGETS)
+    return check_choice("ROBUSTLIB_BUDGET", os.environ.get("ROBUSTLIB_BUDGET", "laptop"), BUDGETS)
 
 
 def per_row(values: Tensor, like: Tensor) -> Tensor:
@@ -64,6 +83,11 @@ def choose(rows: Tensor, chosen: Tensor, others: Tensor) -> Tensor:
     return others.index_copy(0, places, chosen.index_select(0, places))
 
 
+def wide(t: Tensor) -> Tensor:
+    """``t`` in float64, or in complex128 where it is complex; no gradient flows through."""
+    return t.detach().to(torch.complex128 if t.is_complex() else torch.float64)
+
+
 def row_norm(x: Tensor, p: float = 2.0) -> Tensor:
     """The p-norm (n,) of every example of ``x`` (n, ...), over all its coordinates."""
     norms: Tensor = torch.linalg.vector_norm(x.flatten(1), ord=p, dim=1)
@@ -77,6 +101,28 @@ def significant(value: float, error: float) -> str:
     """``value`` with as many digits, one to six, as a relative ``error`` leaves."""
     digits = 6 if error <= 0 else math.floor(-math.log10(error))
     return f"{value:.{min(max(digits, 1), 6)}g}"
+
+
+def down(value: float, digits: int) -> str:
+    """``value`` to so many significant digits, never above it: a lower end, as it may be printed.
+
+    A value that is the nearest double to a shorter number prints as that number.
+    """
+    return _towards(value, digits, ROUND_FLOOR)
+
+
+def up(value: float, digits: int) -> str:
+    """``value`` to so many significant digits, never below it: an upper end."""
+    return _towards(value, digits, ROUND_CEILING)
+
+
+def _towards(value: float, digits: int, rounding: str) -> str:
+    nearest = f"{value:.{digits}g}"
+    if not math.isfinite(value) or float(nearest) == value:
+        return nearest
+    exact = Decimal(value)
+    last = Decimal((0, (1,), exact.adjusted() - digits + 1))
+    return f"{float(exact.quantize(last, rounding=rounding)):.{digits}g}"
 
 
 def power_above(value: float) -> float:

@@ -187,7 +187,12 @@ KERNELS: list[Row] = [
         ValueError,
         ("max_degree", "-1"),
     ),
-    ("not square", lambda: kernel_regression(X, Y), ValueError, ("K must be square", "(6, 2)")),
+    (
+        "not square",
+        lambda: kernel_regression(X, Y),
+        ValueError,
+        ("K must be a kernel matrix: square", "(6, 2)"),
+    ),
     ("short labels", lambda: kernel_regression(ntk(X), Y[:5]), ValueError, ("y", "(6,)", "(5,)")),
     ("ridge", lambda: kernel_regression(ntk(X), Y, ridge=-1), ValueError, ("ridge", "-1")),
     ("y float32", lambda: kernel_regression(ntk(X), Y.float()), TypeError, ("y is", "K is")),
@@ -661,7 +666,9 @@ def test_nothing_is_written_for_a_bad_openml_name(tmp_path: Path) -> None:
 
 
 def test_openml_asks_nobody_for_what_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("robustlib._openml.load", lambda *_: pytest.fail("looked for the data"))
+    monkeypatch.setattr(
+        "robustlib.samples.download.load", lambda *_: pytest.fail("looked for the data")
+    )
     for bad in ({"classes": (1,)}, {"classes": (1, 2), "n": -1}, {"classes": (1, 2), "seed": -1}):
         with pytest.raises(ValueError, match=r"classes|n must|seed"):
             openml(**bad)  # type: ignore[arg-type]

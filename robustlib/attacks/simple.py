@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..checks import check_integer
+from ..checks import check_integer, keep
 from .base import Attack
 from .oracle import Oracle
 
@@ -16,7 +16,7 @@ class NoAttack(Attack):
     """x' = x: training against it is ordinary training, its surrogate loss the clean loss."""
 
     def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
-        pass
+        oracle.values(oracle.x)  # so that a model that cannot be attacked is still found out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +30,8 @@ class RandomNoise(Attack):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_integer("samples", self.samples, minimum=1)
-        check_integer("seed", self.seed, minimum=0)
+        keep(self, samples=check_integer("samples", self.samples, minimum=1))
+        keep(self, seed=check_integer("seed", self.seed, minimum=0))
 
     def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
         for _ in range(self.samples):

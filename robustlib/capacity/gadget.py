@@ -144,9 +144,9 @@ def simplex_gadget(
 
 
 def _check(n: int, d: int, delta: float, rho: float) -> None:
-    check_integer("n", n, minimum=1)
-    check_integer("d", d, minimum=1)
-    check_real("delta", delta, above=0)
+    n = check_integer("n", n, minimum=1)
+    d = check_integer("d", d, minimum=1)
+    delta = check_real("delta", delta, above=0)
     check_rho(rho)
 
 

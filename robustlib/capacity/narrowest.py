@@ -81,8 +81,8 @@ def narrowest_net(
     """
     check_labelled(sample)
     check_points(sample.x, sample.y)
-    check_integer("max_width", max_width, minimum=0)
-    check_integer("linear_programs", linear_programs, minimum=0)
+    max_width = check_integer("max_width", max_width, minimum=0)
+    linear_programs = check_integer("linear_programs", linear_programs, minimum=0)
     x, y = sample.x.double(), sample.y.double()
     same = (torch.cdist(x, x) == 0) & (y[:, None] != y)
     if bool(same.any()):

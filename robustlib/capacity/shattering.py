@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_floats, check_integer, check_shape
-from ..numerics import generator
+from ..numerics import generator, steady
 from .gadget import NORMS, Gadget
 
 EXHAUSTIVE = 2**12  # the most labellings that are all tried
@@ -50,6 +50,7 @@ class Shattering:
         return f"Not shattered, {many} tried: {self.why}; {numbers}."
 
 
+@steady()
 def check_shattering(
     gadget: Gadget,
     model_class: ModelClass | None = None,
@@ -67,8 +68,8 @@ def check_shattering(
     """
     if not isinstance(gadget, Gadget):
         raise TypeError(f"gadget must be a Gadget, got {type(gadget).__name__}")
-    check_integer("random", random, minimum=1)
-    check_integer("seed", seed, minimum=0)
+    random = check_integer("random", random, minimum=1)
+    seed = check_integer("seed", seed, minimum=0)
     if model_class is not None and not callable(model_class):
         raise TypeError(f"model_class must be a function (x, y, radius), got {model_class!r}")
     exhaustive = 2 ** len(gadget.points) <= EXHAUSTIVE

@@ -8,7 +8,9 @@ import torch
 
 from ..checks import check_integer, check_real
 from ..losses import Loss
+from ..models import departure, known_as
 from ..networks import LinearizedNet
+from ..numerics import down, steady
 from ..samples import Labelled
 from ..training.trajectory import Trajectory
 from .replay import replay
@@ -32,10 +34,11 @@ class RegretCertificate:
     def __repr__(self) -> str:
         return (
             f"{self.steps} steps prove that no weights within {self.radius:g} of the start have a "
-            f"robust loss below {self.lower_bound:.9g}."
+            f"robust loss below {down(self.lower_bound, 9)}."
         )
 
 
+@steady()
 def ball_lower_bound(
     trajectory: Trajectory,
     *,
@@ -62,16 +65,17 @@ def ball_lower_bound(
     """
     if not isinstance(trajectory, Trajectory):
         raise TypeError(f"trajectory must be a Trajectory, got {type(trajectory).__name__}")
-    check_real("radius", radius, minimum=0)
-    check_integer("after", after, minimum=0)
+    radius = check_real("radius", radius, minimum=0)
+    after = check_integer("after", after, minimum=0)
     if linearisation_error is None:
-        if not isinstance(trajectory.initial, LinearizedNet):
-            kind = type(trajectory.initial).__name__
+        if known_as(trajectory.initial, (LinearizedNet,)) is None:
+            kind = departure(trajectory.initial, (LinearizedNet,))
             raise ValueError(
-                f"linearisation_error is needed for a {kind}: only a LinearizedNet has none"
+                f"linearisation_error is needed for a {kind or type(trajectory.initial).__name__}: "
+                "only a LinearizedNet has none"
             )
         linearisation_error = 0.0
-    check_real("linearisation_error", linearisation_error, minimum=0)
+    linearisation_error = check_real("linearisation_error", linearisation_error, minimum=0)
     if after >= trajectory.steps:
         raise ValueError(
             f"after must be less than the {trajectory.steps} steps of the run, got {after}"

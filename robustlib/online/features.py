@@ -8,7 +8,9 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from ..checks import check_alike, check_floats
 from ..kernels import ntk_by_layer
+from ..kernels.gram import check_gram
 from ..networks import LinearizedNet
 
 Kernel = Callable[[Tensor, Tensor], Tensor]
@@ -74,11 +76,16 @@ class KernelFeatures:
 
     def grams(self, x: Tensor, z: Tensor | None = None) -> list[Tensor]:
         """The kernel matrix."""
-        gram = self.kernel(x, x if z is None else z)
+        gram = self.kernel(x.clone(), (x if z is None else z).clone())
         shape = (len(x), len(x if z is None else z))
         if not isinstance(gram, Tensor) or tuple(gram.shape) != shape:
             seen = tuple(gram.shape) if isinstance(gram, Tensor) else type(gram).__name__
             raise ValueError(f"model must be a kernel with values {shape} here, got {seen}")
+        check_alike("model(x, z)", gram, "x", x)
+        if z is None:
+            check_gram("model(x, x)", gram)
+        else:
+            check_floats("model(x, z)", gram)
         return [gram]
 
     def weights(self, points: Tensor, coefficients: Tensor) -> None:

@@ -10,6 +10,7 @@ from torch import nn
 from ..activations import ACTIVATIONS
 from ..checks import check_integer, check_real
 from ..losses import Loss, check_loss
+from ..models import departure, known_as
 from ..networks import DeepNet, LinearizedNet, TwoLayerNet
 
 Row = tuple[str, str, float]
@@ -35,8 +36,8 @@ class Schedule:
 
     def bound(self, robust_loss: float, *, linearisation_error: float = 0.0) -> float:
         """The promised upper bound, given L_*(W_*) and L times the linearisation error."""
-        check_real("robust_loss", robust_loss)
-        check_real("linearisation_error", linearisation_error, minimum=0)
+        robust_loss = check_real("robust_loss", robust_loss)
+        linearisation_error = check_real("linearisation_error", linearisation_error, minimum=0)
         return self.factor * robust_loss + self.excess + linearisation_error
 
     def rows(self) -> tuple[Row, ...]:
@@ -67,8 +68,9 @@ def two_layer_schedule(net: TwoLayerNet, *, loss: Loss, radius: float, epsilon: 
     |W_* - W_0|_F <= R = ``radius``; and until then |W_t - W_*|_F falls at every step. The constants
     are ours. Raises ``ValueError`` for activations whose slope or curvature has no bound.
     """
-    if not isinstance(net, TwoLayerNet):
-        raise TypeError(f"net must be a TwoLayerNet, got {type(net).__name__}")
+    if known_as(net, (TwoLayerNet,)) is None:
+        seen = departure(net, (TwoLayerNet,)) or type(net).__name__
+        raise TypeError(f"net must be a TwoLayerNet, got {seen}")
     check_loss(loss)
     s, lip = net.activation, loss.lipschitz
     if math.isinf(s.slope) or not s.smooth:
@@ -77,8 +79,8 @@ def two_layer_schedule(net: TwoLayerNet, *, loss: Loss, radius: float, epsilon: 
             f"net must have an activation with bounded slope and curvature, got {s.name!r}; "
             f"{', '.join(fit[:-1])} and {fit[-1]} have them"
         )
-    check_real("radius", radius, above=0)
-    check_real("epsilon", epsilon, above=0)
+    radius = check_real("radius", radius, above=0)
+    epsilon = check_real("epsilon", epsilon, above=0)
     alpha = epsilon / (2 * lip**2 * s.slope**2)
     return Schedule(
         step_size=alpha,
@@ -155,7 +157,7 @@ def realisable_schedule(
     """
     check_loss(loss)
     distance, top, layers = _ball(net, radius, gradient)
-    check_integer("steps", steps, minimum=1)
+    steps = check_integer("steps", steps, minimum=1)
     if loss.smoothness is None:
         raise ValueError(f"loss must be smooth, such as PseudoHuber(), got {loss!r}")
     alpha = 1 / (2 * loss.smoothness * top**2)
@@ -179,11 +181,11 @@ def realisable_schedule(
 def _ball(net: nn.Module, radius: float, gradient: float | None) -> tuple[float, float, int]:
     """D, G and the number of layers."""
     base = net.base_net if isinstance(net, LinearizedNet) else net
-    if not isinstance(base, TwoLayerNet | DeepNet):
-        raise TypeError(
-            f"net must be a TwoLayerNet, a DeepNet or their linearisation, got {type(net).__name__}"
-        )
-    check_real("radius", radius, above=0)
+    kinds = (TwoLayerNet, DeepNet, LinearizedNet)
+    if known_as(net, kinds) is None or not isinstance(base, TwoLayerNet | DeepNet):
+        seen = departure(net, kinds) or type(net).__name__
+        raise TypeError(f"net must be a TwoLayerNet, a DeepNet or their linearisation, got {seen}")
+    radius = check_real("radius", radius, above=0)
     layers = base.depth if isinstance(base, DeepNet) else 1
     if gradient is None:
         if not isinstance(base, TwoLayerNet) or math.isinf(base.activation.slope):

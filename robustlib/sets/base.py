@@ -97,7 +97,7 @@ class Perturbation(ABC):
         size of the numbers involved. A box is held exactly, whatever ``tol``.
         """
         if tol is not None:
-            check_real("tol", tol, minimum=0)
+            tol = check_real("tol", tol, minimum=0)
         flat_z, flat_x = self._flat("z", z, x)
         ulps = INSIDE_ULPS * torch.finfo(x.dtype).eps
         slack = self._size(flat_x) * ulps if tol is None else torch.full_like(flat_x[:, 0], tol)
@@ -121,7 +121,7 @@ class Perturbation(ABC):
 
         For examples of one, two or three coordinates; ``ValueError`` for others.
         """
-        check_integer("size", size, minimum=1)
+        size = check_integer("size", size, minimum=1)
         _, flat = self._flat("x", x, x)
         if flat.shape[1] > 3:
             raise ValueError(

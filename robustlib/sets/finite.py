@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -50,7 +51,7 @@ class Finite(Perturbation):
     def __hash__(self) -> int:
         return hash((type(self), self.candidates.dtype, tuple(self.candidates.shape)))
 
-    @property
+    @functools.cached_property
     def radius(self) -> float:
         """The largest Euclidean distance between two candidates of one example."""
         flat = self.candidates.detach().flatten(2).double()
@@ -62,7 +63,7 @@ class Finite(Perturbation):
 
     def grid(self, x: Tensor, size: int) -> Tensor:
         """The candidates (n, k, ...), however many: ``size`` is checked and not used."""
-        check_integer("size", size, minimum=1)
+        size = check_integer("size", size, minimum=1)
         self._flat("x", x, x)
         return self.candidates.detach().clone()
 

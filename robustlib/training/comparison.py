@@ -9,10 +9,14 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
+from ..attacks.oracle import outputs
 from ..losses import Loss
+from ..models import at_weights
+from ..numerics import down, up, wide
 from .setting import Setting
+
+_SMALL = 1e-3  # a loss below which a relative gap says nothing
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -56,14 +60,16 @@ class Comparator:
             what = "this function" if self.weights is None else "these weights"
             return (
                 f"Within {self.radius:g} of the start no robust loss is below "
-                f"{self.lower_bound:.6g}, which is proved; at {what}, at distance "
+                f"{down(self.lower_bound, 6)}, which is proved; at {what}, at distance "
                 f"{self.distance:.6g}, {self.value:.6g} is the largest found by {self.judge}: "
                 "from above nothing is proved."
             )
-        relative = f"{self.gap / self.value:.1e}" if self.value > 0 else "undefined"
+        # small values are known with an absolute error
+        small = self.value < _SMALL
+        gap = f"gap {self.gap:.1e}" if small else f"relative gap {self.gap / self.value:.1e}"
         return (
             f"Within {self.radius:g} of the start the least robust loss is between "
-            f"{self.lower_bound:.9g} and {self.value:.9g} (relative gap {relative}); reached at "
+            f"{down(self.lower_bound, 9)} and {up(self.value, 9)} ({gap}); reached at "
             f"distance {self.distance:.6g}, judged by {self.judge}."
         )
 
@@ -138,12 +144,13 @@ class Comparison:
     ) -> None:
         """Note step t, before its weights move."""
         with torch.no_grad():
-            there = loss(functional_call(net, self.weights, (attacked,)), y).double().mean()
+            with at_weights(net, self.weights):
+                there = loss(outputs(net, attacked), y).double().mean()
             inner = squared = 0.0
             for (name, w), gradient in zip(trained.items(), gradients, strict=True):
-                away = w.double() - self.weights[name].double()
-                inner += float((gradient.double() * away).sum())
-                squared += float(gradient.double().square().sum())
+                away, slope = wide(w) - wide(self.weights[name]), wide(gradient)
+                inner += float((slope.conj() * away).sum().real)
+                squared += float(slope.abs().square().sum())
         self.loss[t], self.inner[t], self.gradient[t] = float(there), inner, math.sqrt(squared)
 
     def arrive(self, t: int, trained: Mapping[str, Tensor]) -> None:
@@ -167,5 +174,5 @@ class Comparison:
         return cls(**{k: v if k == "weights" else v.cpu() for k, v in payload.items()})
 
     def _from(self, trained: Mapping[str, Tensor]) -> float:
-        pairs = ((w.detach().double(), self.weights[k].double()) for k, w in trained.items())
-        return math.sqrt(sum(float((w - there).square().sum()) for w, there in pairs))
+        pairs = ((wide(w), wide(self.weights[k])) for k, w in trained.items())
+        return math.sqrt(sum(float((w - there).abs().square().sum()) for w, there in pairs))

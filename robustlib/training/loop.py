@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..attacks.base import Adversary, check_adversary, undisturbed
+from ..attacks.base import Adversary, check_adversary
+from ..attacks.fitted import fitted
 from ..checks import check_choice, check_integer, check_real
+from ..files import check_path
 from ..losses import Loss
-from ..numerics import generator
+from ..models import undisturbed
+from ..numerics import generator, steady
 from ..samples import Labelled
 from ..sets import Perturbation
 from . import checkpoint as checkpoints
@@ -27,6 +29,7 @@ CHECKPOINT_SECONDS = 1.0  # at most one checkpoint in so many seconds ...
 CHECKPOINT_SHARE = 0.05  # ... and at most this share of the time spent on writing them
 
 
+@steady()
 def adversarial_training(
     net: nn.Module,
     sample: Labelled,
@@ -52,7 +55,8 @@ def adversarial_training(
     ``step_size`` that is a function is called with t and must depend on nothing else.
 
     ``net`` and ``attack`` are copied, never changed. The copy runs in evaluation mode throughout:
-    each output depends on its own input only. Only parameters that require a gradient are trained.
+    each output, (n,) or (n, 1), depends on its own input only, and the sample is brought to the
+    dtype of its weights. Only parameters that require a gradient are trained.
     Step t draws its random numbers from a stream of ``seed`` that is its own.
 
     ``record`` may name "attacked" (the points found at every step) and "weights" (the trained
@@ -65,7 +69,9 @@ def adversarial_training(
     ``checkpoint`` is a file written about once a second and at the end, whole or not at all. If it
     exists, the run goes on from it and ends with the same bits as a run never stopped (on the same
     machine and torch); ``steps`` may be larger than before. A file that is cut, foreign, or of a
-    run with other arguments raises ``ValueError`` saying what differs, and is left untouched.
+    run with other arguments raises ``ValueError`` saying what differs, and is left untouched, also
+    where another process puts it there while this run goes on. The net may hold tensors of any
+    dtype and layout, but for quantised ones, which raise ``TypeError`` before the first step.
 
     Raises ``ValueError`` or ``TypeError`` for bad arguments, and ``ValueError`` naming the step
     and its step size where the run diverges.
@@ -74,12 +80,14 @@ def adversarial_training(
         raise TypeError(f"net must be a torch module, got {type(net).__name__}")
     check_adversary("attack", attack)
     if not callable(step_size):
-        check_real("step_size", step_size, above=0)
+        step_size = check_real("step_size", step_size, above=0)
     if isinstance(record, str) or not isinstance(record, Iterable):
         raise TypeError(f"record must be a collection such as ('weights',), got {record!r}")
     kept = sorted(check_choice("record", name, RECORDS) for name in set(record))
-    check_integer("steps", steps, minimum=0)
-    check_integer("seed", seed, minimum=0)
+    steps = check_integer("steps", steps, minimum=0)
+    seed = check_integer("seed", seed, minimum=0)
+    radius = None if radius is None else check_real("radius", radius, minimum=0)
+    sample = fitted(sample, net)
     setting = Setting.of(sample, perturbation, loss, attack)
     if isinstance(comparator, Comparator):
         comparator = comparator.weights_for(setting)
@@ -89,21 +97,18 @@ def adversarial_training(
         value = step_size(t) if callable(step_size) else step_size
         return check_real(f"step_size at step {t}", value, above=0)
 
-    path = None if checkpoint is None else Path(checkpoint)
+    path = None if checkpoint is None else check_path("checkpoint", checkpoint)
     fingerprint: dict[str, str] = {}
     if path is not None:
+        run.check_storable()
         fingerprint = run.fingerprint(radius=repr(radius), record=repr(kept), seed=repr(seed))
         checkpoints.check_lasting(fingerprint)
-        if not path.parent.is_dir():
-            raise ValueError(
-                f"checkpoint must be in a directory that exists, got {str(checkpoint)!r}"
-            )
         if path.exists():
             run.resume(checkpoints.resumed(path, sample.x.device, fingerprint), path, alpha)
     hidden = None if progress is None else not progress  # tqdm: None hides it off a terminal
     due = time.monotonic() + CHECKPOINT_SECONDS
     with (
-        undisturbed(run.net, sample.x.device),
+        undisturbed(run.net, sample.x.device, buffers=False),  # its own, and part of the run
         tqdm(total=steps, initial=run.t, disable=hidden, ascii=True, unit="step") as bar,
     ):
         while run.t < steps:
@@ -111,9 +116,9 @@ def adversarial_training(
             bar.update()
             if path is not None and time.monotonic() >= due:
                 begun = time.monotonic()
-                checkpoints.write(path, run.payload(fingerprint))
+                checkpoints.write(path, run.payload(fingerprint), fingerprint)
                 cost = time.monotonic() - begun
                 due = begun + cost + max(CHECKPOINT_SECONDS, cost / CHECKPOINT_SHARE)
     if path is not None:
-        checkpoints.write(path, run.payload(fingerprint))
+        checkpoints.write(path, run.payload(fingerprint), fingerprint)
     return run.trajectory()

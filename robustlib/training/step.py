@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from ..attacks.oracle import NonFiniteOutputError, outputs
-from ..checks import check_real
+from ..models import check_own_weights, copy_of, explain
 from ..networks import Network
+from ..numerics import wide
 from . import checkpoint as checkpoints
 from .comparison import Comparison
 from .setting import Setting
@@ -33,10 +34,14 @@ class Run:
         record: Sequence[str],
         comparator: Sequence[Tensor] | None,
     ) -> None:
-        self.initial, self.net, self.best = (copy.deepcopy(net) for _ in range(3))
+        self.initial, self.net, self.best = (copy_of(net) for _ in range(3))
+        check_own_weights(net, self.net, setting.sample.x)
         self.trained = {k: w for k, w in self.net.named_parameters() if w.requires_grad}
         if not self.trained:
             raise ValueError("net must have parameters that require a gradient, got none")
+        # the tensors of both, side by side: load_state_dict costs more than a step of a small net
+        states = (module.state_dict().values() for module in (self.best, self.net))
+        self.states = list(zip(*states, strict=True))
         self.setting, self.attack = setting, copy.deepcopy(setting.attack)
         self.distances, self.project = _ball(self.net, self.initial, radius)
         self.t = self.best_step = 0
@@ -70,11 +75,12 @@ class Run:
             if t == 0:
                 raise
             raise _diverged(t - 1, float(self.step_sizes[t - 1])) from error
-        gradients = torch.autograd.grad(mean, weights, allow_unused=True, materialize_grads=True)
+        gradients = self.gradients(mean, attacked)
         value = float(mean.detach())
         if t == 0 or value < float(self.surrogate_loss[self.best_step]):
             self.best_step = t
-            self.best.load_state_dict(self.net.state_dict())
+            for kept, now in self.states:
+                kept.copy_(now)
         if self.comparison is not None:
             self.comparison.take(t, self.net, self.trained, gradients, attacked, y, loss)
         with torch.no_grad():
@@ -93,6 +99,20 @@ class Run:
         if self.comparison is not None:
             self.comparison.arrive(t + 1, self.trained)
         self.t = t + 1
+
+    def gradients(self, mean: Tensor, attacked: Tensor) -> tuple[Tensor, ...]:
+        """The gradients of the mean loss, one for every trained parameter; 0 for those unused."""
+        if not mean.requires_grad:
+            raise ValueError(
+                "net must have outputs with a gradient to its trainable parameters, got outputs "
+                "that are cut off from them (does it detach them, or run under torch.no_grad?)"
+            )
+        weights = list(self.trained.values())
+        try:
+            return torch.autograd.grad(mean, weights, allow_unused=True, materialize_grads=True)
+        except Exception as error:
+            explain(self.net, attacked, error)
+            raise
 
     def trajectory(self) -> Trajectory:
         """The steps taken so far."""
@@ -125,6 +145,11 @@ class Run:
             "device": self.setting.sample.x.device.type,
             **options,
         }
+
+    def check_storable(self) -> None:
+        """Raise where a checkpoint could not hold the net, or what the attack remembers."""
+        checkpoints.check_storable("net", self.initial.state_dict())
+        checkpoints.check_storable("attack", self.attack.state())
 
     def payload(self, fingerprint: dict[str, str]) -> dict[str, Any]:
         """What a checkpoint holds."""
@@ -171,7 +196,6 @@ def _ball(
     if isinstance(net, Network):
         if radius is None:
             return net.drift, lambda: None
-        check_real("radius", radius, minimum=0)
         if max(net.drift().values()) > radius:
             raise ValueError(f"net starts outside the ball of radius {radius:g}: {net.drift()}")
         return net.drift, partial(net.project, radius)
@@ -180,12 +204,12 @@ def _ball(
             f"radius needs a Network such as TwoLayerNet, with project(radius), "
             f"got {type(net).__name__}"
         )
-    start = {k: w.detach().double() for k, w in initial.named_parameters()}
+    start = {k: wide(w) for k, w in initial.named_parameters()}
     trained = {k: w for k, w in net.named_parameters() if w.requires_grad}
 
     def drift() -> dict[str, float]:
         with torch.no_grad():
-            return {k: float((w.double() - start[k]).norm()) for k, w in trained.items()}
+            return {k: float((wide(w) - start[k]).norm()) for k, w in trained.items()}
 
     return drift, lambda: None
 
