@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import difflib
 import math
+import numbers
 import operator
 from collections.abc import Iterable, Sequence
-from typing import Any
+from decimal import Decimal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 FLOATS = (torch.float32, torch.float64)
+_LETTERS = 80  # of a value in a message: a number may have thousands of digits
 
 
 def all_finite(t: Tensor) -> bool:
@@ -19,39 +22,73 @@ def all_finite(t: Tensor) -> bool:
     return math.isfinite(float(t.detach().sum())) or bool(torch.isfinite(t).all())
 
 
-def check_integer(name: str, value: Any, *, minimum: int) -> int:
-    """``value`` as an int; raises where it is not an integer of at least ``minimum``."""
+def check_integer(name: str, value: object, *, minimum: int) -> int:
+    """``value`` as an int; raises where it is not an integer of at least ``minimum``.
+
+    Integers of NumPy and torch are integers, also as arrays and tensors with no axes.
+    """
+    number = _single(value)
     try:
-        if isinstance(value, bool):
+        if isinstance(number, bool | Tensor | np.ndarray):
             raise TypeError
-        number = operator.index(value)
+        number = operator.index(number)  # type: ignore[arg-type]
     except TypeError:
-        kind = type(value).__name__
-        raise TypeError(f"{name} must be an integer, got {value!r} ({kind})") from None
+        raise TypeError(f"{name} must be an integer, got {seen(value)}") from None
     if number < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {number}")
+        raise ValueError(f"{name} must be at least {minimum}, got {shown(number)}")
     return number
 
 
 def check_real(
     name: str, value: object, *, minimum: float = -math.inf, above: float = -math.inf
 ) -> float:
-    """``value`` as a finite float with ``value >= minimum`` and ``value > above``."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} must be a real number, got {value!r} ({type(value).__name__})")
-    if not math.isfinite(value):
-        raise ValueError(f"{name} must be finite, got {value}")
-    if value < minimum:
-        raise ValueError(f"{name} must be at least {minimum:g}, got {value:g}")
-    if value <= above:
-        raise ValueError(f"{name} must be greater than {above:g}, got {value:g}")
-    return float(value)
+    """``value`` as a finite float with ``value >= minimum`` and ``value > above``.
+
+    Real numbers of NumPy and torch, fractions and decimals are real numbers; True is none.
+    """
+    number = _single(value)
+    if isinstance(number, bool) or not isinstance(number, numbers.Real | Decimal):
+        raise TypeError(f"{name} must be a real number, got {seen(value)}")
+    try:
+        real = float(number)
+    except (OverflowError, ValueError):  # 10**400, and a decimal's signalling NaN
+        raise ValueError(f"{name} must be finite as a float, got {shown(value)}") from None
+    if not math.isfinite(real):
+        raise ValueError(f"{name} must be finite, got {real}")
+    if real < minimum:
+        raise ValueError(f"{name} must be at least {minimum:g}, got {real:g}")
+    if real <= above:
+        raise ValueError(f"{name} must be greater than {above:g}, got {real:g}")
+    return real
+
+
+def _single(value: object) -> object:
+    """The number in a tensor, an array or a NumPy scalar without axes; anything else as it is."""
+    if isinstance(value, Tensor) and value.dim() == 0 and value.device.type != "meta":
+        return value.item()
+    if isinstance(value, np.generic | np.ndarray) and value.ndim == 0:
+        return value.item()
+    return value
+
+
+def shown(value: object) -> str:
+    """``repr(value)``, cut where it is long: for messages."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integer of more than 4300 digits
+        return f"an {type(value).__name__} too long to write"
+    return text if len(text) <= _LETTERS else f"{text[: _LETTERS // 2]}... ({len(text)} letters)"
+
+
+def seen(value: object) -> str:
+    """``value`` and its type, for messages."""
+    return f"{shown(value)} ({type(value).__name__})"
 
 
 def check_flag(name: str, value: object) -> bool:
     """``value`` where it is True or False: a text such as "no" would count as True."""
     if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False, got {value!r} ({type(value).__name__})")
+        raise TypeError(f"{name} must be True or False, got {seen(value)}")
     return value
 
 
@@ -67,7 +104,7 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
         choice = f"one of {', '.join(map(repr, known))}"
     else:
         choice = f"one of {len(known)} names, from {known[0]!r} to {known[-1]!r}"
-    raise ValueError(f"{name} must be {choice}, got {value!r}{hint}")
+    raise ValueError(f"{name} must be {choice}, got {shown(value)}{hint}")
 
 
 def check_floats(name: str, value: object, *, min_dim: int = 1) -> Tensor:
@@ -76,6 +113,10 @@ def check_floats(name: str, value: object, *, min_dim: int = 1) -> Tensor:
         raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
     if value.dtype not in FLOATS:
         raise TypeError(f"{name} must be float32 or float64, got {value.dtype}")
+    if value.layout != torch.strided or value.is_nested:
+        raise TypeError(f"{name} must be a dense tensor, got one that is not; use .to_dense()")
+    if value.device.type == "meta":
+        raise ValueError(f"{name} must have entries, got a tensor on the device meta")
     if value.dim() < min_dim:
         raise ValueError(f"{name} needs at least {min_dim} axes, got shape {tuple(value.shape)}")
     if not all_finite(value):
@@ -98,3 +139,29 @@ def check_shape(name: str, value: Tensor, shape: Sequence[int]) -> None:
     """Raise where ``value`` has another shape than ``shape``."""
     if tuple(value.shape) != tuple(shape):
         raise ValueError(f"{name} must have shape {tuple(shape)}, got {tuple(value.shape)}")
+
+
+def check_outputs(f: object, inputs: Sequence[int]) -> Tensor:
+    """What a model answered to inputs of shape ``inputs``, (n, ...), as outputs (n,).
+
+    (n,) and (n, 1) are one output per example; all else raises, and says what to change.
+    """
+    if not isinstance(f, Tensor):
+        raise TypeError(f"the model must return a torch.Tensor, got {type(f).__name__}")
+    n, shape = inputs[0], tuple(f.shape)
+    if shape == (n,):
+        return f
+    if shape == (n, 1):
+        return f.squeeze(1)
+    if f.numel() == n:
+        remedy = "add nn.Flatten(0) at its end"
+    elif shape == (n, 2):
+        remedy = "of two classes return f[:, 1] - f[:, 0], whose sign is the decision"
+    elif f.dim() == 2 and shape[0] == n:
+        remedy = "return one column, or the difference of two"
+    else:
+        remedy = "do not sum over the examples, and flatten the rest before the last layer"
+    raise ValueError(
+        f"the model must return one output per example, shape ({n},) or ({n}, 1) for inputs "
+        f"{tuple(inputs)}; got shape {shape}: {remedy}"
+    )

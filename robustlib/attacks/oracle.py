@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ..checks import all_finite, check_alike
+from ..checks import all_finite, check_alike, check_outputs
 from ..losses import Loss
 from ..numerics import choose
 from ..sets import Perturbation
@@ -190,13 +190,7 @@ def outputs(model: Model, z: Tensor) -> Tensor:
     except Exception as error:
         _explain_mismatch(model, z, error)
         raise
-    if not isinstance(f, Tensor):
-        raise TypeError(f"the model must return a torch.Tensor, got {type(f).__name__}")
-    if f.shape != z.shape[:1]:
-        raise ValueError(
-            f"the model must return one number an example, shape {(len(z),)} for inputs "
-            f"{tuple(z.shape)}; got shape {tuple(f.shape)}"
-        )
+    f = check_outputs(f, z.shape)
     check_alike("the model's output", f, "its input", z)
     if not all_finite(f):
         bad = int((~torch.isfinite(f)).sum())

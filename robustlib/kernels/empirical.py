@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
-from ..checks import check_alike
+from ..checks import check_alike, check_outputs
 from ..networks import DeepNet, LinearizedNet, TwoLayerNet
 from .angles import lift
 from .infinite import check_points
@@ -150,10 +150,7 @@ def _any_module(net: nn.Module, x: Tensor, z: Tensor | None) -> Tensor:
 
     def scalar(weights: dict[str, Tensor], point: Tensor) -> Tensor:
         out = functional_call(net, {**fixed, **weights}, (point[None],))
-        if out.numel() != 1:
-            raise ValueError(f"net must have one output per example, got shape {tuple(out.shape)}")
-        value: Tensor = out.reshape(())
-        return value
+        return check_outputs(out, (1, *point.shape))[0]
 
     def jacobian(points: Tensor) -> Tensor:
         rows = vmap(grad(scalar), in_dims=(None, 0), randomness="error")(trained, points)

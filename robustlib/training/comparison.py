@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from ..checks import check_outputs
 from ..losses import Loss
 from .setting import Setting
 
@@ -138,7 +139,8 @@ class Comparison:
     ) -> None:
         """Note step t, before its weights move."""
         with torch.no_grad():
-            there = loss(functional_call(net, self.weights, (attacked,)), y).double().mean()
+            f = check_outputs(functional_call(net, self.weights, (attacked,)), attacked.shape)
+            there = loss(f, y).double().mean()
             inner = squared = 0.0
             for (name, w), gradient in zip(trained.items(), gradients, strict=True):
                 away = w.double() - self.weights[name].double()
