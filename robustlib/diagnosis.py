@@ -68,7 +68,7 @@ def diagnose(
     (n,). The model is left as found. No symptom is no certificate; ``robust_loss`` gives one.
     Raises what the attacks raise, and ``ValueError`` for an empty sample.
     """
-    check_integer("seed", seed, minimum=0)
+    seed = check_integer("seed", seed, minimum=0)
     check_labelled(sample)
     x, y = sample.x, sample.y
     NoAttack()(model, x, y, perturbation=perturbation, loss=loss)  # checks all that attacks check

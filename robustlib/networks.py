@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .activations import Activation, activation_of
-from .checks import check_flag, check_integer, check_real
+from .checks import check_flag, check_integer, check_kind, check_real, check_room
 from .numerics import generator
 
 # Streams of the seed, apart from those of the samples: a net and a sample made with the same
@@ -53,7 +53,7 @@ class Network(nn.Module):
         A layer inside its ball keeps its bits. Afterwards no drift exceeds ``radius``, in float32
         too: entries are rounded towards W_0. Raises ``ValueError`` for a negative radius.
         """
-        check_real("radius", radius, minimum=0)
+        radius = check_real("radius", radius, minimum=0)
         with torch.no_grad():
             for w, w0 in zip(self.parameters(), self.start(), strict=True):
                 delta = w.double() - w0.double()
@@ -69,13 +69,9 @@ class Network(nn.Module):
 
         Norm 1 stays norm 1. Raises ``TypeError`` or ``ValueError`` for other shapes and dtypes.
         """
-        if not isinstance(x, Tensor):
-            raise TypeError(f"x must be a torch.Tensor, got {type(x).__name__}")
+        check_kind("x", x, "the net", self.start()[0], "; use net.to(x)")
         if x.dim() != 2 or x.shape[1] != self.d:
             raise ValueError(f"x must have shape (n, {self.d}), got {tuple(x.shape)}")
-        dtype = self.start()[0].dtype
-        if x.dtype != dtype:
-            raise TypeError(f"x is {x.dtype} but the net is {dtype}; use net.to(x)")
         return functional.pad(x, (0, 1), value=1.0) * math.sqrt(0.5) if self.bias else x
 
     def _layers(self, name: str, given: object) -> tuple[Tensor, ...]:
@@ -84,12 +80,11 @@ class Network(nn.Module):
         if not isinstance(given, Sequence):
             kind = type(given).__name__
             raise TypeError(f"{name} must be a tuple of {len(asked)} tensors, got {kind}")
+        for w in given:
+            check_kind(name, w, "the net", asked[0])
         shapes = [[tuple(w.shape) for w in held] for held in (asked, given)]
         if shapes[0] != shapes[1]:
             raise ValueError(f"{name} must have the shapes {shapes[0]}, got {shapes[1]}")
-        wrong = [w.dtype for w in given if w.dtype != asked[0].dtype]
-        if wrong:
-            raise TypeError(f"{name} must be {asked[0].dtype} like the net, got {wrong[0]}")
         return tuple(given)
 
     def __repr__(self) -> str:
@@ -123,12 +118,16 @@ class TwoLayerNet(Network):
         super().__init__()
         self.d = check_integer("d", d, minimum=1)
         self.width = check_integer("width", width, minimum=1)
-        if check_flag("symmetric", symmetric) and width % 2:
+        if check_flag("symmetric", symmetric) and self.width % 2:
             raise ValueError(f"width must be even with symmetric=True, got {width}")
         self.activation = activation_of(activation)
-        self.bias, self.symmetric, self.seed = check_flag("bias", bias), symmetric, seed
-        rows = width // 2 if symmetric else width
-        w = torch.randn(rows, d + bias, dtype=torch.float64, generator=generator(seed, _WEIGHTS))
+        self.bias, self.symmetric = check_flag("bias", bias), symmetric
+        self.seed = seed = check_integer("seed", seed, minimum=0)
+        check_room(self.width * (self.d + 1), d=self.d, width=self.width)
+        rows = self.width // 2 if symmetric else self.width
+        w = torch.randn(
+            rows, self.d + bias, dtype=torch.float64, generator=generator(seed, _WEIGHTS)
+        )
         a = 2.0 * torch.randint(2, (rows,), generator=generator(seed, _READOUT)) - 1
         if symmetric:
             w, a = torch.cat([w, w]), torch.cat([a, -a])
@@ -207,7 +206,10 @@ class DeepNet(Network):
         self.width = check_integer("width", width, minimum=1)
         self.depth = check_integer("depth", depth, minimum=1)
         self.activation = activation_of(activation)
-        self.bias, self.seed = check_flag("bias", bias), seed
+        self.bias = check_flag("bias", bias)
+        self.seed = seed = check_integer("seed", seed, minimum=0)
+        d, width, depth = self.d, self.width, self.depth
+        check_room(2 * width * (width * depth + d + 1), d=d, width=width, depth=depth)
         scale = math.sqrt(self.activation.gain)
         dtype = torch.get_default_dtype()
 
@@ -277,6 +279,10 @@ class LinearizedNet(Network):
         """The affine function at other weights than the net's own: one tensor per layer."""
         pairs = zip(self._layers("weights", weights), self.start(), strict=True)
         step = [w - w0 for w, w0 in pairs]
+        return self.base_net.expand(step, x)
+
+    def expand(self, step: Sequence[Tensor], x: Tensor) -> Tensor:
+        """That of the net that was linearised: it is its own expansion."""
         return self.base_net.expand(step, x)
 
     def extra_repr(self) -> str:

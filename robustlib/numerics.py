@@ -20,7 +20,7 @@ def generator(seed: int, *stream: int) -> torch.Generator:
     numbers whatever the device. Streams are independent: ``generator(seed, t)`` for step t needs
     no memory of the steps before it, which is what lets a killed run continue with the same bits.
     """
-    check_integer("seed", seed, minimum=0)
+    seed = check_integer("seed", seed, minimum=0)
     value = seed
     for number in stream:
         # splitmix64, so that neighbouring (seed, stream) pairs do not share their first numbers

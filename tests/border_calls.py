@@ -292,6 +292,16 @@ HERE: dict[str, dict[str, tuple[str, Maker]]] = {
     "RKHSFunction.to_network": {"width": ("integer", lambda: 4)},
 }
 
+for _loss in ("PseudoHuber", "LogCosh", "Logistic", "Hinge"):
+    for _method in ("__call__", "derivative"):
+        HERE[f"{_loss}.{_method}"] = {
+            "f": ("floats", lambda: direction()[:, 0]),
+            "y": ("labels", y),
+        }
+for _net in ("TwoLayerNet", "DeepNet", "LinearizedNet"):
+    for _method in ("forward", "lift", "evaluate", "expand"):
+        HERE[f"{_net}.{_method}"] = {"x": ("floats", x)}
+
 # Options that a valid call gives besides those without a default.
 GIVEN: dict[str, tuple[str, ...]] = {
     "projected_schedule": ("steps",),
@@ -334,9 +344,7 @@ OBJECTS: dict[str, Maker] = {
     "TwoLayerNet": net,
     "DeepNet": lambda: rl.DeepNet(2, 4, 2).double(),
     "LinearizedNet": lazy,
-    "Schedule": lambda: rl.projected_schedule(
-        lazy(), loss=rl.PseudoHuber(), radius=1.0, steps=4
-    ),
+    "Schedule": lambda: rl.projected_schedule(lazy(), loss=rl.PseudoHuber(), radius=1.0, steps=4),
     "Sample": sample,
     "Finite": finite,
     "L1Ball": lambda: rl.L1Ball(0.2),
@@ -354,7 +362,7 @@ HERE["LinearMax.answer"] = HERE["LinearMax.move"] = {
 for _set in ("Finite", "L1Ball", "L2Ball", "LinfBall", "SphereCap"):
     HERE[f"{_set}.contains"] = HERE[f"{_set}.project"] = {}
 for _name in ("evaluate", "expand"):
-    HERE[f"DeepNet.{_name}"] = {
+    HERE[f"DeepNet.{_name}"] |= {
         "weights": ("tensors", lambda: OBJECTS["DeepNet"]().start()),
         "step": ("tensors", lambda: OBJECTS["DeepNet"]().start()),
     }

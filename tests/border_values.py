@@ -26,15 +26,40 @@ import robustlib as rl
 from robustlib.activations import ACTIVATIONS
 
 Maker = Callable[[], Any]
+FLOATS = (torch.float32, torch.float64)
 
 # --- a matter of taste: (callable or *, argument or *): why ------------------------------------
 
 _METHODS = [f".{m}" for m in ("__call__", "answer", "move", "restore", "derivative")]
 _METHODS += [f".{m}" for m in ("argmax_linear", "at", "contains", "grid", "hull", "nearest_pair")]
 _METHODS += [f".{m}" for m in ("project", "random", "with_radius")]
-_RESULTS = """VCBound WidthCurve WidthRun Gadget Interpolator Narrowest Shattering Diagnosis Expressiveness
-ExplicitNetwork RKHSFunction RobustGram KernelFlow KernelRegression Spectrum Gram RegretCertificate
-Regret Schedule Compatibility Comparator Trajectory OutputBounds RobustAccuracy RobustLoss""".split()
+_RESULTS = [
+    "VCBound",
+    "WidthCurve",
+    "WidthRun",
+    "Gadget",
+    "Interpolator",
+    "Narrowest",
+    "Shattering",
+    "Diagnosis",
+    "Expressiveness",
+    "ExplicitNetwork",
+    "RKHSFunction",
+    "RobustGram",
+    "KernelFlow",
+    "KernelRegression",
+    "Spectrum",
+    "Gram",
+    "RegretCertificate",
+    "Regret",
+    "Schedule",
+    "Compatibility",
+    "Comparator",
+    "Trajectory",
+    "OutputBounds",
+    "RobustAccuracy",
+    "RobustLoss",
+]
 TASTE: dict[tuple[str, str], str] = {
     **{(name, "*"): "a result: the library makes it, users only read it" for name in _RESULTS},
     **{
@@ -48,7 +73,11 @@ TASTE: dict[tuple[str, str], str] = {
 }
 
 # Values that are taken although they do not fit: (callable, argument, value), * for any: why.
-TAKEN: dict[tuple[str, str, str], str] = {}
+_NAN = "a function of its argument: NaN for NaN, as torch has it"
+TAKEN: dict[tuple[str, str, str], str] = {
+    **{(m, "*", "nan"): _NAN for m in ("forward", "lift", "evaluate", "expand", "derivative")},
+    **{(f"{loss}.__call__", "*", "nan"): _NAN for loss in "PseudoHuber LogCosh Logistic Hinge".split()},
+}
 
 
 def offline() -> None:
@@ -98,11 +127,29 @@ def anything() -> dict[str, Maker]:
     singles: list[Any] = [None, True, False, 0, 1, -1, 2, 3, 7, 2**31, 2**63, -(2**63), 10**30]
     singles += [10**400, -(10**400), 0.0, -0.0, 0.5, -0.5, 1.5, 2.0, 1e-300, 1e300, -1e300, 5e-324]
     singles += [math.nan, math.inf, -math.inf, 1j, 0.5 + 0j, fractions.Fraction(1, 2)]
-    singles += [decimal.Decimal("0.5"), decimal.Decimal("NaN"), "", "relu", "nan", "1", "low", "cpu"]
+    singles += [
+        decimal.Decimal("0.5"),
+        decimal.Decimal("NaN"),
+        "",
+        "relu",
+        "nan",
+        "1",
+        "low",
+        "cpu",
+    ]
     singles += ["L2", "x" * 300, "\0", "\ud800", "é", b"bytes", bytearray(b"1"), Text("relu")]
     singles += [np.float64(0.5), np.float32(0.5), np.float16(0.5), np.int64(2), np.uint8(2)]
     singles += [np.int8(-1), np.bool_(True), np.float64("nan"), np.datetime64("2020-01-01")]
-    singles += [np.complex128(1j), [], [1.0], [None], [[1.0, 2.0], [3.0]], (), (0.0, 1.0), (1, 2, 3)]
+    singles += [
+        np.complex128(1j),
+        [],
+        [1.0],
+        [None],
+        [[1.0, 2.0], [3.0]],
+        (),
+        (0.0, 1.0),
+        (1, 2, 3),
+    ]
     singles += [("attacked", 3), {}, {"x": 1}, set(), {1, 2}, frozenset(), range(3), slice(2)]
     singles += [Ellipsis, NotImplemented, int, str, Nothing, rl.PGD, rl.L2Ball, rl.PseudoHuber]
     singles += [print, len, math.sin, torch.sin, torch.relu, math, torch, raising, torch.float64]
@@ -280,7 +327,7 @@ def _inference(t: Tensor) -> Tensor:
 
 NUMBERS: dict[str, Change] = {
     "=numpy": lambda v: np.float64(v) if isinstance(v, float) else np.int64(v),
-    "=small": lambda v: np.float32(v) if float(np.float32(v)) == v else np.int16(v),
+    "=small": lambda v: np.int16(v) if isinstance(v, int) else np.float64(v),
     "=0-d": lambda v: torch.tensor(v),
     "=array": lambda v: np.array(v),
     "negative": lambda v: -v,
@@ -454,8 +501,8 @@ def own(kind: str, value: Any) -> dict[str, Maker]:
         fresh: dict[str, Maker] = {}
         for part in ("x", "y"):
             for w, c in TENSORS.items():
-                fresh[f"{part} {w}".replace(f"{part} =", f"={part} ")] = (
-                    lambda part=part, c=c: _labelled(value, part, c)
+                fresh[f"{part} {w}".replace(f"{part} =", f"={part} ")] = lambda part=part, c=c: (
+                    _labelled(value, part, c)
                 )
         return fresh
     if kind == "path":
@@ -491,7 +538,7 @@ def _number(value: Any, whole: bool) -> bool:
 
 
 def _points(value: Any) -> bool:
-    fine = isinstance(value, Tensor) and value.dtype in (torch.float32, torch.float64)
+    fine = isinstance(value, Tensor) and value.dtype in FLOATS
     if not fine or value.layout != torch.strided or value.device.type != "cpu":
         return False
     return bool(torch.isfinite(value).all())
@@ -507,7 +554,11 @@ FITS: dict[str, Callable[[Any], bool]] = {
     "real": lambda v: _number(v, False),
     "rate": lambda v: _number(v, False) or callable(v),
     "points": _points,
-    "indices": lambda v: isinstance(v, Tensor) and v.dtype == torch.int64 and v.device.type == "cpu",
+    "floats": lambda v: isinstance(v, Tensor) and v.dtype in FLOATS and v.layout == torch.strided,
+    "labels": lambda v: FITS["floats"](v) or _number(v, False),
+    "indices": lambda v: (
+        isinstance(v, Tensor) and v.dtype == torch.int64 and v.device.type == "cpu"
+    ),
     "flag": lambda v: isinstance(v, bool | np.bool_),
     "choice": lambda v: isinstance(v, str),
     "text": lambda v: isinstance(v, str),
@@ -526,7 +577,7 @@ FITS: dict[str, Callable[[Any], bool]] = {
     "path": lambda v: isinstance(v, str | os.PathLike),
     "pair": lambda v: isinstance(v, Sequence) and len(v) == 2,
     "list": lambda v: isinstance(v, Iterable),
-    "tensors": lambda v: isinstance(v, Sequence | nn.ParameterList) and all(map(_points, v)),
+    "tensors": lambda v: isinstance(v, Sequence | nn.ParameterList) and all(map(FITS["floats"], v)),
     "dtype": lambda v: v in (torch.float32, torch.float64),
     "device": lambda v: isinstance(v, str | torch.device) or _number(v, True),
     "gadget": lambda v: isinstance(v, rl.Gadget),

@@ -8,6 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from ..checks import calling
 from .base import Activation
 
 _LOOSE = 1e-3  # of difference quotients and integrals
@@ -55,7 +56,8 @@ def check_facts(s: Activation) -> None:
 
 
 def _values(s: Activation, which: str, z: Tensor) -> Tensor:
-    found = getattr(s, which)(z)
+    with calling(f"the {which} of activation {s.name!r}"):
+        found = getattr(s, which)(z)
     if not isinstance(found, Tensor) or found.shape != z.shape or found.dtype != z.dtype:
         raise ValueError(
             f"activation {s.name!r} must have a {which} that maps tensors entry by entry in their "

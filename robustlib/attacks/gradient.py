@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .. import numerics
-from ..checks import check_choice, check_integer, check_real
+from ..checks import check_choice, check_integer, check_real, settle
 from .base import Attack
 from .oracle import Oracle
 
@@ -70,13 +70,13 @@ class PGD(Attack):
     start: str = "natural"
 
     def __post_init__(self) -> None:
-        check_integer("steps", self.steps, minimum=1)
-        check_integer("restarts", self.restarts, minimum=1)
-        check_integer("seed", self.seed, minimum=0)
+        settle(self, steps=check_integer("steps", self.steps, minimum=1))
+        settle(self, restarts=check_integer("restarts", self.restarts, minimum=1))
+        settle(self, seed=check_integer("seed", self.seed, minimum=0))
         check_choice("schedule", self.schedule, SCHEDULES)
         check_choice("start", self.start, STARTS)
         if self.step_size is not None:
-            check_real("step_size", self.step_size, above=0)
+            settle(self, step_size=check_real("step_size", self.step_size, above=0))
         elif self.schedule == "fixed":
             raise ValueError("step_size must be given where schedule is 'fixed', got None")
 

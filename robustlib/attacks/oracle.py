@@ -189,6 +189,7 @@ def outputs(model: Model, z: Tensor) -> Tensor:
         f = model(z)
     except Exception as error:
         _explain_mismatch(model, z, error)
+        error.add_note(f"raised by the model at inputs of shape {tuple(z.shape)}")
         raise
     f = check_outputs(f, z.shape)
     check_alike("the model's output", f, "its input", z)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ..checks import check_integer
+from ..checks import check_integer, settle
 from ..numerics import per_row
-from .base import Attack
+from .base import Attack, check_state
 from .oracle import Oracle
 
 
@@ -35,7 +35,7 @@ class Reused(Attack):
     def __post_init__(self) -> None:
         if not isinstance(self.attack, Attack):
             raise TypeError(f"attack must be an attack such as PGD(), got {self.attack!r}")
-        check_integer("every", self.every, minimum=1)
+        settle(self, every=check_integer("every", self.every, minimum=1))
 
     def __deepcopy__(self, memo: dict[int, object]) -> Reused:
         return Reused(copy.deepcopy(self.attack, memo), every=self.every)
@@ -65,9 +65,15 @@ class Reused(Attack):
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from a ``state`` that an equal attack returned; {} is a new attack's state."""
+        check_state(state)
         mine = {name: value for name, value in state.items() if not name.startswith("attack.")}
         if set(mine) not in (set(), {"x", "points", "age"}):
             raise ValueError(f"state must hold x, points and age, got {sorted(mine)}")
+        if mine and mine["x"].shape != mine["points"].shape:
+            shapes = tuple(mine["x"].shape), tuple(mine["points"].shape)
+            raise ValueError(f"state must hold x and points of one shape, got {shapes}")
+        if mine:
+            check_integer("age of the state", mine["age"], minimum=1)
         inner = {name[7:]: value for name, value in state.items() if name.startswith("attack.")}
         self.attack.restore(inner)
         self._memory.clear()

@@ -45,8 +45,8 @@ def robust_vc_bound(n: int, d: int, *, rho: float = 1.0, norm: str = "l2") -> VC
     :func:`points_per_pair`, and at least n: for Euclidean balls k = d + 1 from rho =
     sqrt(1 - 1/d) on, in the plane from 2/3. Raises as :func:`hypercube_gadget` does.
     """
-    check_integer("n", n, minimum=1)
-    check_integer("d", d, minimum=1)
+    n = check_integer("n", n, minimum=1)
+    d = check_integer("d", d, minimum=1)
     check_rho(rho)
     check_choice("norm", norm, NORMS)
     k = points_per_pair(d, rho, norm)
@@ -64,7 +64,7 @@ def two_layer_vc_bound(d: int, width: int) -> int:
     such N: O(width d log(width + 1)). Exact for one unit, whose signs are those of half spaces:
     d + 1; and for none: 1. Raises ``ValueError`` for d < 1 and a negative width.
     """
-    check_integer("d", d, minimum=1)
+    d = check_integer("d", d, minimum=1)
     if check_integer("width", width, minimum=0) <= 1:
         return d + 1 if width else 1
     parameters = width * (d + 1) + 1
@@ -88,7 +88,7 @@ def width_needed(capacity: int, d: int) -> int:
     constants. ``capacity`` is a VC dimension, such as the value of :func:`robust_vc_bound`. Raises
     ``ValueError`` for a capacity or d below 1.
     """
-    check_integer("capacity", capacity, minimum=1)
+    capacity = check_integer("capacity", capacity, minimum=1)
     low, high = -1, 1
     while two_layer_vc_bound(d, high) < capacity:
         low, high = high, 2 * high

@@ -9,7 +9,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..checks import check_choice, check_floats, check_integer, check_real, check_shape
+from ..checks import (
+    check_alike,
+    check_choice,
+    check_floats,
+    check_integer,
+    check_real,
+    check_room,
+    check_shape,
+)
 from .simplex import best_size, corners, least_ratio, two_centres
 
 NORMS = {"l2": 2.0, "linf": math.inf}
@@ -66,6 +74,7 @@ class Gadget:
         """Centres (n, d) and labels (n,) that force ``labelling`` (N,), entries -1 and +1."""
         check_floats("labelling", labelling)
         check_shape("labelling", labelling, self.points.shape[:1])
+        check_alike("labelling", labelling, "the points of the gadget", self.points)
         if bool((labelling.abs() != 1).any()):
             raise ValueError(f"labelling must have entries -1 and +1 only, got {labelling}")
         kinds = {"cube": _hypercube_pair, "simplex": _simplex_pair, "splits": _threshold_pair}
@@ -112,7 +121,7 @@ def hypercube_gadget(
     Raises ``ValueError`` for n < 1, d < 1, delta <= 0, and rho outside (0, 1], where balls of
     different labels may overlap.
     """
-    _check(n, d, delta, rho)
+    n, d, delta, rho = _checked(n, d, delta, rho)
     check_choice("norm", norm, NORMS)
     most = d if norm == "l2" else 1 + (d + 1).bit_length() - 1
     k = _cube_points(d, rho) if norm == "l2" else points_per_pair(d, rho, norm)
@@ -136,24 +145,25 @@ def simplex_gadget(
     ``per_pair`` asks for another number k of points per pair, up to d + 1: where k is too large
     the gadget is built all the same and fails its check. Raises as :func:`hypercube_gadget` does.
     """
-    _check(n, d, delta, rho)
+    n, d, delta, rho = _checked(n, d, delta, rho)
     k = _asked(per_pair, points_per_pair(d, rho, "l2"), d + 1, f"R^{d} for a simplex")
     gadget = Gadget(n, d, float(delta), float(rho), "l2", "simplex", k, torch.empty(0, d))
     size = best_size(k)[0] * _inner_radius(gadget)
     return _built(gadget, torch.nn.functional.pad(size * corners(k), (0, d - k + 1)))
 
 
-def _check(n: int, d: int, delta: float, rho: float) -> None:
-    check_integer("n", n, minimum=1)
-    check_integer("d", d, minimum=1)
-    check_real("delta", delta, above=0)
-    check_rho(rho)
+def _checked(n: int, d: int, delta: float, rho: float) -> tuple[int, int, float, float]:
+    n = check_integer("n", n, minimum=1)
+    d = check_integer("d", d, minimum=1)
+    check_room(n * d, n=n, d=d)
+    return n, d, check_real("delta", delta, above=0), check_rho(rho)
 
 
 def _asked(per_pair: int | None, k: int, most: int, where: str) -> int:
     if per_pair is None:
         return k
-    if check_integer("per_pair", per_pair, minimum=1) > most:
+    per_pair = check_integer("per_pair", per_pair, minimum=1)
+    if per_pair > most:
         raise ValueError(f"per_pair must be at most {most} in {where}, got {per_pair}")
     return per_pair
 
@@ -171,12 +181,13 @@ def _built(gadget: Gadget, group: Tensor) -> Gadget:
 
 def check_rho(rho: float) -> float:
     """``rho`` where it is in (0, 1]."""
-    if check_real("rho", rho, above=0) > 1:
+    rho = check_real("rho", rho, above=0)
+    if rho > 1:
         raise ValueError(
             f"rho must be at most 1, got {rho:g}: larger balls round points of different labels "
             "may overlap, and then no function is right on both"
         )
-    return float(rho)
+    return rho
 
 
 def _half_separation(gadget: Gadget) -> float:

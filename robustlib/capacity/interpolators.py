@@ -82,7 +82,7 @@ def nearest_centre(x: Tensor, y: Tensor, radius: float) -> Interpolator:
     weights and about log2 n layers. Raises ``ValueError`` where only one label occurs.
     """
     check_points(x, y)
-    check_real("radius", radius, minimum=0)
+    radius = check_real("radius", radius, minimum=0)
     plus, minus = int((y > 0).sum()), int((y < 0).sum())
     if not plus or not minus:
         raise ValueError(f"y must hold both labels, got only {float(y[0]):+g}: a constant fits it")
@@ -106,7 +106,7 @@ def cap_net(sample: Sample, rho: float) -> Interpolator:
     """
     if not isinstance(sample, Sample):
         raise TypeError(f"sample must be a Sample, got {type(sample).__name__}")
-    check_real("rho", rho, minimum=0)
+    rho = check_real("rho", rho, minimum=0)
     x, y = sample.x.double(), sample.y.double()
     rare = 1.0 if float((y > 0).sum()) <= float((y < 0).sum()) else -1.0
     ours, others = x[y == rare], x[y != rare]
@@ -142,7 +142,7 @@ def line_net(
     raises ``ValueError`` where they are not.
     """
     check_points(x, y)
-    check_real("radius", radius, minimum=0)
+    radius = check_real("radius", radius, minimum=0)
     first = torch.eye(1, x.shape[1], dtype=x.dtype, device=x.device)[0]
     axis = first if direction is None else direction
     check_floats("direction", axis)

@@ -14,7 +14,7 @@ from ..attacks import PGD
 from ..losses import Logistic
 from ..numerics import row_norm
 from ..samples import Sample
-from ..sets import Perturbation
+from ..sets import Perturbation, check_perturbation
 
 Function = Callable[[Tensor], Tensor]
 
@@ -47,6 +47,7 @@ class SphereSets:
     def __init__(self, sample: Sample, perturbation: Perturbation) -> None:
         if not isinstance(sample, Sample):
             raise TypeError(f"sample must be a Sample, got {type(sample).__name__}")
+        check_perturbation(perturbation)
         if not (perturbation.finite or perturbation.on_sphere):
             raise TypeError(
                 "perturbation must keep points on the unit sphere, SphereCap or Finite, "

@@ -38,7 +38,7 @@ def check_kind(
     """The kernel with these options; raises where no net belongs to them or no kernel is known."""
     found = activation_of(activation)
     check_choice("trained", trained, TRAINED)
-    check_integer("depth", depth, minimum=1)
+    depth = check_integer("depth", depth, minimum=1)
     check_flag("bias", bias)
     if trained == "first" and depth != 1:
         raise ValueError(

@@ -58,7 +58,7 @@ def kernel_regression(K: Tensor, y: Tensor, *, ridge: float = 0.0) -> KernelRegr
     condition number so large that rounding in the entries of K changes the first digit.
     """
     _check_gram(K, y)
-    check_real("ridge", ridge, minimum=0)
+    ridge = check_real("ridge", ridge, minimum=0)
     wide = K.double()
     regular = wide.clone()
     regular.diagonal().add_(ridge)

@@ -76,8 +76,8 @@ def kernel_spectrum(
     parity out, any other part none. On S^0 (d = 1) there are the degrees 0 and 1 only. Raises
     ``ValueError`` for bad arguments.
     """
-    check_integer("d", d, minimum=1)
-    check_integer("max_degree", max_degree, minimum=0)
+    d = check_integer("d", d, minimum=1)
+    max_degree = check_integer("max_degree", max_degree, minimum=0)
     kind = check_kind(activation, depth, trained, bias)
     options: dict[str, object] = {"activation": activation, "bias": bias}
     options |= {"trained": trained, "depth": depth}

@@ -14,7 +14,15 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..checks import check_alike, check_floats, check_integer, check_shape
+from ..checks import (
+    calling,
+    check_alike,
+    check_floats,
+    check_function,
+    check_integer,
+    check_progress,
+    check_shape,
+)
 
 Kernel = Callable[[Tensor, Tensor | None], Tensor]
 
@@ -58,13 +66,13 @@ def store_gram(
     matrix of other points or of another kernel. A bar is shown on a terminal, or wherever
     ``progress`` says so.
     """
-    if not callable(kernel):
-        raise TypeError(f"kernel must be a function kernel(x, z), got {kernel!r}")
+    check_function("kernel", kernel, "x, z", "be a function kernel(x, z)")
     check_floats("x", x)
     if z is not None:
         check_floats("z", z)
         check_alike("z", z, "x", x)
-    check_integer("block", block, minimum=1)
+    hidden = check_progress(progress)
+    block = check_integer("block", block, minimum=1)
     path = Path(path)
     if path.suffix != ".npy":
         raise ValueError(f"path must end in .npy, got {path.name!r}")
@@ -79,7 +87,6 @@ def store_gram(
     mode = "r+" if done else "w+"
     matrix = np.lib.format.open_memmap(path, mode=mode, dtype=dtype, shape=shape)
     starts = range(0, len(x), block)
-    hidden = None if progress is None else not progress  # tqdm: None hides it off a terminal
     bar = tqdm(total=len(starts), initial=done, disable=hidden, ascii=True, unit="rows of blocks")
     for number, top in enumerate(starts):
         if number < done:
@@ -88,7 +95,8 @@ def store_gram(
         for left in range(0 if z is not None else top, len(other), block):
             columns = slice(left, left + block)
             same = z is None and left == top
-            values = kernel(x[rows], None if same else other[columns])
+            with calling("kernel"):
+                values = kernel(x[rows], None if same else other[columns])
             check_shape("kernel(x, z)", values, (len(x[rows]), len(other[columns])))
             part = values.cpu().numpy()
             matrix[rows, columns] = part

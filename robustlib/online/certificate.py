@@ -62,8 +62,8 @@ def ball_lower_bound(
     """
     if not isinstance(trajectory, Trajectory):
         raise TypeError(f"trajectory must be a Trajectory, got {type(trajectory).__name__}")
-    check_real("radius", radius, minimum=0)
-    check_integer("after", after, minimum=0)
+    radius = check_real("radius", radius, minimum=0)
+    after = check_integer("after", after, minimum=0)
     if linearisation_error is None:
         if not isinstance(trajectory.initial, LinearizedNet):
             kind = type(trajectory.initial).__name__
@@ -71,7 +71,7 @@ def ball_lower_bound(
                 f"linearisation_error is needed for a {kind}: only a LinearizedNet has none"
             )
         linearisation_error = 0.0
-    check_real("linearisation_error", linearisation_error, minimum=0)
+    linearisation_error = check_real("linearisation_error", linearisation_error, minimum=0)
     if after >= trajectory.steps:
         raise ValueError(
             f"after must be less than the {trajectory.steps} steps of the run, got {after}"

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..attacks import Adversary, Attack, GridMax
 from ..attacks.base import check_adversary
-from ..checks import check_real
+from ..checks import check_function, check_real
 from ..losses import Loss
 from ..networks import LinearizedNet
 from ..samples import Labelled, check_labelled
@@ -58,8 +58,8 @@ def best_in_ball(
     """
     features = _features(model)
     x, y = _checked(sample)
-    check_real("radius", radius, minimum=0)
-    check_real("tolerance", tolerance, above=0)
+    radius = check_real("radius", radius, minimum=0)
+    tolerance = check_real("tolerance", tolerance, above=0)
     setting = Setting.of(sample, perturbation, loss)
     final: Adversary | None = None
     if judge is None:
@@ -110,8 +110,7 @@ def _features(model: LinearizedNet | Kernel) -> Features:
             f"{type(model).__name__}; the robust loss of a net is not convex in its weights, that "
             "of linearize(net) is"
         )
-    if not callable(model):
-        raise TypeError(f"model must be a LinearizedNet or a kernel(x, z), got {model!r}")
+    check_function("model", model, "x, z", "be a LinearizedNet or a kernel(x, z)")
     return KernelFeatures(model)
 
 

@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from ..checks import calling, check_alike, check_floats, check_shape
 from ..kernels import ntk_by_layer
 from ..networks import LinearizedNet
 
@@ -74,12 +75,15 @@ class KernelFeatures:
 
     def grams(self, x: Tensor, z: Tensor | None = None) -> list[Tensor]:
         """The kernel matrix."""
-        gram = self.kernel(x, x if z is None else z)
-        shape = (len(x), len(x if z is None else z))
-        if not isinstance(gram, Tensor) or tuple(gram.shape) != shape:
-            seen = tuple(gram.shape) if isinstance(gram, Tensor) else type(gram).__name__
-            raise ValueError(f"model must be a kernel with values {shape} here, got {seen}")
-        return [gram]
+        return [self._asked(x, x if z is None else z)]
+
+    def _asked(self, x: Tensor, z: Tensor) -> Tensor:
+        name = "the kernel given as model"
+        with calling(name):
+            found = self.kernel(x, z)
+        check_shape(name, check_floats(name, found), (len(x), len(z)))
+        check_alike(name, found, "x", x)
+        return found
 
     def weights(self, points: Tensor, coefficients: Tensor) -> None:
         """None: these functions have no finite weights."""
@@ -87,7 +91,7 @@ class KernelFeatures:
     def function(self, points: Tensor, coefficients: Tensor) -> Callable[[Tensor], Tensor]:
         """sum_j coefficients[j] K(., points[j])."""
         beta = coefficients[0]
-        return lambda x: self.kernel(x, points) @ beta
+        return lambda x: self._asked(x, points) @ beta
 
 
 class AtWeights(nn.Module):

@@ -35,8 +35,8 @@ class Schedule:
 
     def bound(self, robust_loss: float, *, linearisation_error: float = 0.0) -> float:
         """The promised upper bound, given L_*(W_*) and L times the linearisation error."""
-        check_real("robust_loss", robust_loss)
-        check_real("linearisation_error", linearisation_error, minimum=0)
+        robust_loss = check_real("robust_loss", robust_loss)
+        linearisation_error = check_real("linearisation_error", linearisation_error, minimum=0)
         return self.factor * robust_loss + self.excess + linearisation_error
 
     def rows(self) -> tuple[Row, ...]:
@@ -77,13 +77,14 @@ def two_layer_schedule(net: TwoLayerNet, *, loss: Loss, radius: float, epsilon: 
             f"net must have an activation with bounded slope and curvature, got {s.name!r}; "
             f"{', '.join(fit[:-1])} and {fit[-1]} have them"
         )
-    check_real("radius", radius, above=0)
-    check_real("epsilon", epsilon, above=0)
+    radius = check_real("radius", radius, above=0)
+    epsilon = check_real("epsilon", epsilon, above=0)
+    _whole("epsilon", epsilon, math.sqrt(2) * lip * s.slope * radius)
     alpha = epsilon / (2 * lip**2 * s.slope**2)
     return Schedule(
         step_size=alpha,
         steps=math.ceil(radius**2 / (alpha * epsilon)),
-        width=max(1, math.ceil((2 * lip * s.curvature * radius**2 / epsilon) ** 2)),
+        width=_whole("epsilon", epsilon, 2 * lip * s.curvature * radius**2),
         excess=float(epsilon),
         factor=1.0,
         promise="min over t < T of L_A(W_t) is below L_*(W_*) + epsilon",
@@ -124,7 +125,7 @@ def projected_schedule(
         )
     product = distance * lip * top
     if epsilon is not None:
-        steps = math.ceil((product / check_real("epsilon", epsilon, above=0)) ** 2)
+        steps = _whole("epsilon", check_real("epsilon", epsilon, above=0), product)
     horizon = check_integer("steps", steps, minimum=1)
     return Schedule(
         step_size=distance / (lip * top * math.sqrt(horizon)),
@@ -155,7 +156,7 @@ def realisable_schedule(
     """
     check_loss(loss)
     distance, top, layers = _ball(net, radius, gradient)
-    check_integer("steps", steps, minimum=1)
+    steps = check_integer("steps", steps, minimum=1)
     if loss.smoothness is None:
         raise ValueError(f"loss must be smooth, such as PseudoHuber(), got {loss!r}")
     alpha = 1 / (2 * loss.smoothness * top**2)
@@ -176,6 +177,14 @@ def realisable_schedule(
     )
 
 
+def _whole(name: str, value: float, size: float) -> int:
+    """ceil((size/value)^2), a number of steps or units; raises where no machine counts so far."""
+    ratio = size / value
+    if not ratio < 2**31:
+        raise ValueError(f"{name} must be larger, got {value:g}: it asks for over 2^62 steps")
+    return max(1, math.ceil(ratio * ratio))
+
+
 def _ball(net: nn.Module, radius: float, gradient: float | None) -> tuple[float, float, int]:
     """D, G and the number of layers."""
     base = net.base_net if isinstance(net, LinearizedNet) else net
@@ -183,7 +192,7 @@ def _ball(net: nn.Module, radius: float, gradient: float | None) -> tuple[float,
         raise TypeError(
             f"net must be a TwoLayerNet, a DeepNet or their linearisation, got {type(net).__name__}"
         )
-    check_real("radius", radius, above=0)
+    radius = check_real("radius", radius, above=0)
     layers = base.depth if isinstance(base, DeepNet) else 1
     if gradient is None:
         if not isinstance(base, TwoLayerNet) or math.isinf(base.activation.slope):

@@ -18,9 +18,9 @@ the unit sphere and says ``on_sphere = True``. A set that knows better answers b
 
 from __future__ import annotations
 
-import functools
 import math
 from abc import ABC, abstractmethod
+from functools import cached_property, partial
 from typing import ClassVar, Self
 
 import torch
@@ -97,7 +97,7 @@ class Perturbation(ABC):
         size of the numbers involved. A box is held exactly, whatever ``tol``.
         """
         if tol is not None:
-            check_real("tol", tol, minimum=0)
+            tol = check_real("tol", tol, minimum=0)
         flat_z, flat_x = self._flat("z", z, x)
         ulps = INSIDE_ULPS * torch.finfo(x.dtype).eps
         slack = self._size(flat_x) * ulps if tol is None else torch.full_like(flat_x[:, 0], tol)
@@ -121,7 +121,7 @@ class Perturbation(ABC):
 
         For examples of one, two or three coordinates; ``ValueError`` for others.
         """
-        check_integer("size", size, minimum=1)
+        size = check_integer("size", size, minimum=1)
         _, flat = self._flat("x", x, x)
         if flat.shape[1] > 3:
             raise ValueError(
@@ -160,7 +160,7 @@ class Perturbation(ABC):
         """
         _, flat = self._flat("x", x, x)
         side = max(1, math.isqrt(_BLOCK // self._compared(flat)))
-        gap, pair = derived.nearest_pair(functools.partial(self._gaps, flat), rows, cols, side)
+        gap, pair = derived.nearest_pair(partial(self._gaps, flat), rows, cols, side, len(flat))
         rounding = INSIDE_ULPS * torch.finfo(x.dtype).eps * float(self._size(flat).max())
         return (0.0 if gap <= rounding else gap), pair
 
@@ -168,7 +168,7 @@ class Perturbation(ABC):
         """Both as checked float64 matrices (n, d)."""
         check_floats("x", x, min_dim=2)
         check_floats(name, z)
-        check_shape(name, z, x.shape)
+        check_shape(name, z, x.shape, fits="x")
         check_alike(name, z, "x", x)
         flat = x.detach().flatten(1).double()
         if not flat.shape[1]:
@@ -253,7 +253,7 @@ class StepSets:
         sets._flat("x", x, x)
         self.sets, self.x = sets, x.detach()
 
-    @functools.cached_property
+    @cached_property
     def radius(self) -> float:
         """The radius of the sets."""
         return self.sets.radius

@@ -13,6 +13,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
+from ..checks import check_indices
 from ..numerics import row_norm
 from .hull import UNIT, Hull, box_support, gamma
 from .uniform import ball_offset
@@ -96,9 +97,11 @@ def gaps(
 
 
 def nearest_pair(
-    gaps: Callable[[Tensor, Tensor], Tensor], rows: Tensor, cols: Tensor, side: int
+    gaps: Callable[[Tensor, Tensor], Tensor], rows: Tensor, cols: Tensor, side: int, n: int
 ) -> tuple[float, tuple[int, int]]:
-    """The least of ``gaps(rows, cols)``, looked at ``side`` by ``side``, and whose it is."""
+    """The least of ``gaps(rows, cols)`` of ``n`` sets, ``side`` by ``side``, and whose it is."""
+    check_indices("rows", rows, n)
+    check_indices("cols", cols, n)
     gap, pair = math.inf, (0, 0)
     for some_rows, some_cols in product(torch.split(rows, side), torch.split(cols, side)):
         block = gaps(some_rows, some_cols)

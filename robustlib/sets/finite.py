@@ -62,13 +62,13 @@ class Finite(Perturbation):
 
     def grid(self, x: Tensor, size: int) -> Tensor:
         """The candidates (n, k, ...), however many: ``size`` is checked and not used."""
-        check_integer("size", size, minimum=1)
+        size = check_integer("size", size, minimum=1)
         self._flat("x", x, x)
         return self.candidates.detach().clone()
 
     def _check_centre(self, x: Tensor, flat: Tensor) -> None:
         shape = (self.candidates.shape[0], *self.candidates.shape[2:])
-        check_shape("x", x, shape)
+        check_shape("x", x, shape, fits="candidates")
         check_alike("x", x, "candidates", self.candidates)
         missing = ~(self.candidates == x.unsqueeze(1)).flatten(2).all(2).any(1)
         if bool(missing.any()):

@@ -74,6 +74,8 @@ class Comparator:
         Raises ``ValueError`` where the comparator is for another sample, set or loss, and where it
         is a function of a kernel, which has no weights.
         """
+        if not isinstance(setting, Setting):
+            raise TypeError(f"setting must be the Setting of a run, got {type(setting).__name__}")
         if self.weights is None:
             raise ValueError(
                 "comparator has no weights: it is a function of a kernel; take best_in_ball of "

@@ -171,7 +171,7 @@ def _ball(
     if isinstance(net, Network):
         if radius is None:
             return net.drift, lambda: None
-        check_real("radius", radius, minimum=0)
+        radius = check_real("radius", radius, minimum=0)
         if max(net.drift().values()) > radius:
             raise ValueError(f"net starts outside the ball of radius {radius:g}: {net.drift()}")
         return net.drift, partial(net.project, radius)

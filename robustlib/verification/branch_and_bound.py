@@ -13,7 +13,7 @@ from ..attacks.base import Attack, undisturbed
 from ..attacks.exact import GridMax
 from ..attacks.gradient import PGD
 from ..attacks.oracle import Model, Oracle, outputs
-from ..checks import check_integer, check_real
+from ..checks import check_integer, check_real, settle
 from ..losses import Loss
 from ..sets import Perturbation
 from ..sets.hull import Hull
@@ -50,11 +50,11 @@ class BranchAndBound(Attack):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_integer("nodes", self.nodes, minimum=0)
-        check_integer("seed", self.seed, minimum=0)
-        check_real("tolerance", self.tolerance, above=0)
+        settle(self, nodes=check_integer("nodes", self.nodes, minimum=0))
+        settle(self, seed=check_integer("seed", self.seed, minimum=0))
+        settle(self, tolerance=check_real("tolerance", self.tolerance, above=0))
         if self.seconds is not None:
-            check_real("seconds", self.seconds, minimum=0)
+            settle(self, seconds=check_real("seconds", self.seconds, minimum=0))
 
     def search(
         self, model: Model, x: Tensor, y: Tensor, *, perturbation: Perturbation, loss: Loss

@@ -101,7 +101,7 @@ def robust_loss(
     Raises ``TypeError`` and ``ValueError`` as attacks do, and for an empty sample.
     """
     restarts, nodes, seconds = EFFORTS[check_choice("effort", effort, EFFORTS)]
-    check_integer("seed", seed, minimum=0)
+    seed = check_integer("seed", seed, minimum=0)
     check_labelled(sample)
     x, y = sample.x, sample.y
     attacks: tuple[Attack, ...] = (
