@@ -164,7 +164,7 @@ def infinite(peer: Peer | None, device: str, folder: Path) -> None:
         path, saved = folder / f"x{d}.npy", folder / "peer.npy"
         np.save(path, x.cpu().numpy())
         for depth in DEPTHS:
-            options = {"layers": "all", "depth": depth, "bias": False}
+            options = {"trained": "all", "depth": depth, "bias": False}
             sides = {
                 "ours": timed(lambda x=x, o=options: ntk(x, **o), device),
                 "gemm": timed(lambda x=x: x @ x.T, device),

@@ -153,8 +153,8 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
     raise ValueError(f"{name} must be {choice}, got {shown(value)}{hint}")
 
 
-def settle(record: object, **fields: object) -> None:
-    """Put checked values into fields of a frozen ``record``; called by its ``__post_init__``."""
+def keep(record: object, **fields: object) -> None:
+    """Put checked values into the fields of a frozen dataclass: equal numbers are then one."""
     for name, value in fields.items():
         object.__setattr__(record, name, value)
 
@@ -193,6 +193,24 @@ def calling(name: str) -> Iterator[None]:
     except Exception as error:
         error.add_note(f"raised by {name}, which the library called as it was given")
         raise
+
+
+def check_device(name: str, value: object) -> torch.device:
+    """``value``, a device, its name or the number of a GPU, as a device that need not be there."""
+    if isinstance(value, torch.device):
+        return value
+    number = _single(value)
+    try:
+        if isinstance(number, str):
+            return torch.device(number)
+        if isinstance(number, int) and not isinstance(number, bool):
+            found = torch.accelerator.current_accelerator()
+            return torch.device("cuda" if found is None else found.type, number)
+    except RuntimeError:
+        pass
+    else:
+        raise TypeError(f"{name} must be a device such as 'cpu' or 'cuda', got {seen(value)}")
+    raise ValueError(f"{name} must be a device such as 'cpu' or 'cuda', got {seen(value)}")
 
 
 def check_floats(name: str, value: object, *, min_dim: int = 1) -> Tensor:

@@ -10,11 +10,12 @@ from torch import Tensor
 from . import numerics
 from .attacks import PGD, NoAttack, RandomNoise
 from .attacks.base import undisturbed
+from .attacks.fitted import fitted
 from .attacks.oracle import Model, Oracle, outputs
 from .checks import check_integer
 from .losses import Loss
 from .numerics import row_norm
-from .samples import Labelled, check_labelled
+from .samples import Labelled
 from .sets import Perturbation
 
 _POINTS = 16  # random points of every set at which the outputs are compared
@@ -69,7 +70,7 @@ def diagnose(
     Raises what the attacks raise, and ``ValueError`` for an empty sample.
     """
     seed = check_integer("seed", seed, minimum=0)
-    check_labelled(sample)
+    sample = fitted(sample, model)
     x, y = sample.x, sample.y
     NoAttack()(model, x, y, perturbation=perturbation, loss=loss)  # checks all that attacks check
     attack = PGD(seed=seed)

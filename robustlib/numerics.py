@@ -64,6 +64,11 @@ def choose(rows: Tensor, chosen: Tensor, others: Tensor) -> Tensor:
     return others.index_copy(0, places, chosen.index_select(0, places))
 
 
+def wide(t: Tensor) -> Tensor:
+    """``t`` in float64, or in complex128 where it is complex; no gradient flows through."""
+    return t.detach().to(torch.complex128 if t.is_complex() else torch.float64)
+
+
 def row_norm(x: Tensor, p: float = 2.0) -> Tensor:
     """The p-norm (n,) of every example of ``x`` (n, ...), over all its coordinates."""
     norms: Tensor = torch.linalg.vector_norm(x.flatten(1), ord=p, dim=1)

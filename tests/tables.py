@@ -100,6 +100,9 @@ OWN: dict[str, Activation] = {
     )
 }
 
+# One of ours would hide one that is built in.
+assert not ACTIVATIONS.keys() & OWN.keys()
+
 # Nets of 5 inputs by activation; an activation that is added gets its own.
 NETS: dict[str, Callable[[int], nn.Module]] = {
     **{

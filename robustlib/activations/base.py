@@ -18,7 +18,7 @@ from ..checks import (
     check_integer,
     check_real,
     check_text,
-    settle,
+    keep,
     shown,
 )
 
@@ -46,7 +46,7 @@ class Parity:
     def __post_init__(self) -> None:
         check_choice("kind", self.kind, ("even", "odd"))
         if self.power is not None:
-            settle(self, power=check_integer("power", self.power, minimum=0))
+            keep(self, power=check_integer("power", self.power, minimum=0))
 
     def lacks(self, degree: int) -> bool:
         """Whether kernels of nets without bias lack the harmonics of this degree: those of the
@@ -110,11 +110,11 @@ class Activation:
             if name == "strip" and held is None:
                 continue
             if not (isinstance(held, float) and held == math.inf):
-                settle(self, **{name: check_real(name, held, minimum=0)})
+                keep(self, **{name: check_real(name, held, minimum=0)})
         if self.sharpest is not None:
-            settle(self, sharpest=check_real("sharpest", self.sharpest))
+            keep(self, sharpest=check_real("sharpest", self.sharpest))
         if self.degree is not None:
-            settle(self, degree=check_integer("degree", self.degree, minimum=0))
+            keep(self, degree=check_integer("degree", self.degree, minimum=0))
         if not isinstance(self.parity, Parity | None):
             raise TypeError(f"parity must be a Parity or None, got {shown(self.parity)}")
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .. import numerics
-from ..checks import check_integer, settle
+from ..checks import check_integer, keep
 from ..numerics import choose
 from .base import Attack
 from .gradient import Ends, Jumps
@@ -42,9 +42,9 @@ class APGD(Attack):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        settle(self, steps=check_integer("steps", self.steps, minimum=1))
-        settle(self, restarts=check_integer("restarts", self.restarts, minimum=1))
-        settle(self, seed=check_integer("seed", self.seed, minimum=0))
+        keep(self, steps=check_integer("steps", self.steps, minimum=1))
+        keep(self, restarts=check_integer("restarts", self.restarts, minimum=1))
+        keep(self, seed=check_integer("seed", self.seed, minimum=0))
 
     def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
         seed = int(torch.randint(2**62, (), generator=generator))

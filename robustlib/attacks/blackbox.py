@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..checks import check_integer, settle
+from ..checks import check_integer, keep
 from ..numerics import choose
 from .base import Attack
 from .oracle import Oracle
@@ -36,8 +36,8 @@ class Square(Attack):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        settle(self, queries=check_integer("queries", self.queries, minimum=1))
-        settle(self, seed=check_integer("seed", self.seed, minimum=0))
+        keep(self, queries=check_integer("queries", self.queries, minimum=1))
+        keep(self, seed=check_integer("seed", self.seed, minimum=0))
 
     def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
         region, x = oracle.region, oracle.x

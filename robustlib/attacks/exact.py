@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..checks import check_integer, settle
+from ..checks import check_integer, keep
 from ..numerics import per_row
 from .base import Attack
 from .oracle import Oracle
@@ -27,7 +27,7 @@ class GridMax(Attack):
     size: int = 1000
 
     def __post_init__(self) -> None:
-        settle(self, size=check_integer("size", self.size, minimum=1))
+        keep(self, size=check_integer("size", self.size, minimum=1))
 
     def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
         grid = oracle.perturbation.grid(oracle.x, self.size)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .. import numerics
-from ..checks import check_choice, check_integer, check_real, settle
+from ..checks import check_choice, check_integer, check_real, keep
 from .base import Attack
 from .oracle import Oracle
 
@@ -70,13 +70,13 @@ class PGD(Attack):
     start: str = "natural"
 
     def __post_init__(self) -> None:
-        settle(self, steps=check_integer("steps", self.steps, minimum=1))
-        settle(self, restarts=check_integer("restarts", self.restarts, minimum=1))
-        settle(self, seed=check_integer("seed", self.seed, minimum=0))
+        keep(self, steps=check_integer("steps", self.steps, minimum=1))
+        keep(self, restarts=check_integer("restarts", self.restarts, minimum=1))
+        keep(self, seed=check_integer("seed", self.seed, minimum=0))
         check_choice("schedule", self.schedule, SCHEDULES)
         check_choice("start", self.start, STARTS)
         if self.step_size is not None:
-            settle(self, step_size=check_real("step_size", self.step_size, above=0))
+            keep(self, step_size=check_real("step_size", self.step_size, above=0))
         elif self.schedule == "fixed":
             raise ValueError("step_size must be given where schedule is 'fixed', got None")
 

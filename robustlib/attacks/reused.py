@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ..checks import check_integer, settle
+from ..checks import check_integer, keep
 from ..numerics import per_row
 from .base import Attack, check_state
 from .oracle import Oracle
@@ -35,7 +35,7 @@ class Reused(Attack):
     def __post_init__(self) -> None:
         if not isinstance(self.attack, Attack):
             raise TypeError(f"attack must be an attack such as PGD(), got {self.attack!r}")
-        settle(self, every=check_integer("every", self.every, minimum=1))
+        keep(self, every=check_integer("every", self.every, minimum=1))
 
     def __deepcopy__(self, memo: dict[int, object]) -> Reused:
         return Reused(copy.deepcopy(self.attack, memo), every=self.every)

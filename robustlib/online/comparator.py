@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 
@@ -51,7 +52,8 @@ def best_in_ball(
     and restarts. There ``value`` is what they found at the answer and proves nothing from above.
     A judge that misses the worst points makes ``value`` too small, but never makes
     ``lower_bound`` wrong: points left out can only lower the minimum. Where rounding or the judge
-    stops the search early, the gap says so.
+    stops the search early, the gap says so. All is float64, and a net of another dtype is taken in
+    float64.
 
     Raises ``ValueError``/``TypeError`` for bad input: an empty sample, other dtypes than float64,
     radii that are negative or not finite (the minimum over a whole space need not be attained).
@@ -103,7 +105,8 @@ def best_in_ball(
 
 def _features(model: LinearizedNet | Kernel) -> Features:
     if isinstance(model, LinearizedNet):
-        return NetFeatures(model)
+        double = all(w.dtype == torch.float64 for w in model.start())
+        return NetFeatures(model if double else copy.deepcopy(model).double())
     if isinstance(model, nn.Module):
         raise TypeError(
             "model must be a LinearizedNet or a kernel, got "

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..activations import Activation
 from ..attacks import PGD, Attack
 from ..attacks.oracle import Model, Oracle
-from ..checks import check_integer, settle
+from ..checks import check_integer, keep
 from .features import AtWeights
 
 _BLURS = 0.1, 0.4  # half widths of the ramps, in preactivations, which are about 1
@@ -37,9 +37,9 @@ class BlurredPGD(Attack):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        settle(self, steps=check_integer("steps", self.steps, minimum=1))
-        settle(self, restarts=check_integer("restarts", self.restarts, minimum=1))
-        settle(self, seed=check_integer("seed", self.seed, minimum=0))
+        keep(self, steps=check_integer("steps", self.steps, minimum=1))
+        keep(self, restarts=check_integer("restarts", self.restarts, minimum=1))
+        keep(self, seed=check_integer("seed", self.seed, minimum=0))
 
     def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
         seed = int(torch.randint(2**31, (), generator=generator))

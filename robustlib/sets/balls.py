@@ -14,7 +14,7 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from ..checks import check_floats, check_real, settle
+from ..checks import check_floats, check_real, keep
 from ..numerics import row_norm
 from .ball_hull import BallHull
 from .base import Perturbation
@@ -85,7 +85,7 @@ class Ball(Perturbation):
         """The linear maximiser in one orthant, see projections.py."""
 
     def __post_init__(self) -> None:
-        settle(self, eps=check_real("eps", self.eps, minimum=0))
+        keep(self, eps=check_real("eps", self.eps, minimum=0))
         if self.box is None:
             return
         if not isinstance(self.box, tuple | list) or len(self.box) != 2:

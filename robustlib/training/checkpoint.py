@@ -1,70 +1,92 @@
-"""Files that are either whole or refused: atomic writing, digests, fingerprints of a run."""
+"""Checkpoints: files of numbers that are either whole or refused, and fingerprints of a run."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import io
-import os
-from collections.abc import Iterable
-from pathlib import Path
+import pickle
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-_HEADER = b"robustlib file 2\n"
-_DIGEST = hashlib.sha256().digest_size
+from ..files import check_path, existing, raw, replace
+
+_HEADER = b"robustlib file 3\n"
+_SIZE = hashlib.sha256().digest_size
+_NO_RUN = bytes(_SIZE)  # the label of a file that is no checkpoint
 
 
-def write(path: str | os.PathLike[str], payload: dict[str, Any]) -> None:
+def write(path: object, payload: dict[str, Any], fingerprint: dict[str, str] | None = None) -> None:
     """Put ``payload`` (tensors, numbers, strings, dicts and lists of them) into one file.
 
-    A process killed at any moment leaves the old file or the new one, never a part: the bytes go
-    to ``path`` + ".tmp" in the same directory, to the disk, and only then to their name.
+    A process killed at any moment leaves the old file or the new one, never a part, and several
+    may write at a time. Raises ``ValueError`` where the file is that of a run with another
+    ``fingerprint``, one that began after this one had looked.
     """
-    target = Path(path)
+    target = check_path("path", path)
+    label = _NO_RUN if fingerprint is None else _label(fingerprint)
+    if fingerprint is not None and target.exists():
+        with open(target, "rb") as file:
+            start = file.read(len(_HEADER) + 2 * _SIZE)
+        if start[-_SIZE:] != label:
+            raise ValueError(f"{path} was written by another run meanwhile; it is left as is")
     buffer = io.BytesIO()
     torch.save(payload, buffer)
-    data = buffer.getvalue()
-    temporary = target.with_name(target.name + ".tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(_HEADER + hashlib.sha256(data).digest() + data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":  # the new name is on the disk only once its directory is
-        directory = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+    data = buffer.getbuffer()
+    total = hashlib.sha256(label)
+    total.update(data)
+    replace(target, (_HEADER, total.digest(), label, data))
 
 
-def read(path: str | os.PathLike[str], device: torch.device) -> dict[str, Any]:
+def read(path: object, device: torch.device) -> dict[str, Any]:
     """The payload of a file made by ``write``, its tensors on ``device``; runs no code from it.
 
-    Raises ``ValueError`` for a file of another kind and for one that is cut or altered.
+    Raises ``ValueError`` for a file of another kind and for one that is cut or altered, and
+    ``FileNotFoundError`` where there is none.
     """
-    content = Path(path).read_bytes()
+    content = existing("path", path).read_bytes()
     if not content.startswith(_HEADER):
         raise ValueError(f"{path} was not written by this version of robustlib; it is left as is")
-    start = len(_HEADER) + _DIGEST
+    start = len(_HEADER) + _SIZE
     if hashlib.sha256(content[start:]).digest() != content[len(_HEADER) : start]:
         raise ValueError(f"{path} is cut or altered: its digest does not match; it is left as is")
-    payload: dict[str, Any] = torch.load(
-        io.BytesIO(content[start:]), map_location=device, weights_only=True
-    )
-    return payload
+    try:
+        payload = torch.load(
+            io.BytesIO(content[start + _SIZE :]), map_location=device, weights_only=True
+        )
+    except pickle.UnpicklingError as error:
+        raise ValueError(f"{path} holds more than numbers; it is left as is: {error}") from error
+    return payload if isinstance(payload, dict) else {}
 
 
-def resumed(
-    path: str | os.PathLike[str], device: torch.device, fingerprint: dict[str, str]
-) -> dict[str, Any]:
+def check_storable(name: str, state: Mapping[str, object]) -> None:
+    """Raise where a state holds what no file of ours does: before a run, not at its end."""
+    for key, value in state.items():
+        try:
+            _check_plain(value)
+        except TypeError as error:
+            raise TypeError(f"{name} cannot be stored in a checkpoint: {key!r}: {error}") from None
+
+
+def _check_plain(value: object) -> None:
+    if isinstance(value, Tensor):
+        for _ in raw(value[:0] if value.layout == torch.strided and value.dim() else value):
+            pass
+    elif isinstance(value, Mapping):
+        for part in (*value.keys(), *value.values()):
+            _check_plain(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            _check_plain(part)
+    elif type(value) not in (type(None), bool, int, float, complex, str):
+        raise TypeError(f"tensors, numbers and text can be, got {type(value).__name__}")
+
+
+def resumed(path: object, device: torch.device, fingerprint: dict[str, str]) -> dict[str, Any]:
     """The payload of the checkpoint at ``path``, if it is of the run with this ``fingerprint``."""
     saved = read(path, device)
     if "fingerprint" not in saved:
@@ -75,12 +97,15 @@ def resumed(
     return saved
 
 
-def digest(tensors: Iterable[Tensor], text: str = "") -> str:
+def digest(tensors: Iterable[object], text: str = "") -> str:
     """Twelve hexadecimal digits that stand for the bits, shapes and dtypes of ``tensors``."""
     total = hashlib.sha256(text.encode())
     for tensor in tensors:
-        total.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
-        total.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        if not isinstance(tensor, Tensor):  # what a module keeps besides
+            total.update(repr(tensor).encode())
+            continue
+        for part in raw(tensor):
+            total.update(part)
     return total.hexdigest()[:12]
 
 
@@ -110,7 +135,24 @@ def check_lasting(fingerprint: dict[str, str]) -> None:
 
 def differences(old: dict[str, str], new: dict[str, str]) -> str:
     """What differs between two fingerprints, in words; empty where nothing does."""
-    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    names = [name for name in {**old, **new} if not alike(old.get(name), new.get(name))]
     return "; ".join(
         f"{name} was {old.get(name, 'absent')}, is {new.get(name, 'absent')}" for name in names
     )
+
+
+def alike(one: str | None, other: str | None) -> bool:
+    """Whether two descriptions say the same: equal numbers are equal, 1 and np.float64(1.0)."""
+    return one == other or (one is not None and other is not None and _words(one) == _words(other))
+
+
+def _words(text: str) -> str:
+    """A description with every number written in one way."""
+    text = re.sub(r"np\.(?:float64|u?int\d+)\(([^()]*)\)", r"\1", text)
+    return re.sub(r"(?<![\w.])(\d+)\.0(?![\w.])", r"\1", text)
+
+
+def _label(fingerprint: dict[str, str]) -> bytes:
+    """What stands for the run in a file's first bytes."""
+    held = "\n".join(f"{name}: {_words(text)}" for name, text in sorted(fingerprint.items()))
+    return hashlib.sha256(held.encode()).digest()

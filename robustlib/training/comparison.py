@@ -13,6 +13,7 @@ from torch.func import functional_call
 
 from ..checks import check_outputs
 from ..losses import Loss
+from ..numerics import wide
 from .setting import Setting
 
 
@@ -145,9 +146,9 @@ class Comparison:
             there = loss(f, y).double().mean()
             inner = squared = 0.0
             for (name, w), gradient in zip(trained.items(), gradients, strict=True):
-                away = w.double() - self.weights[name].double()
-                inner += float((gradient.double() * away).sum())
-                squared += float(gradient.double().square().sum())
+                away, slope = wide(w) - wide(self.weights[name]), wide(gradient)
+                inner += float((slope.conj() * away).sum().real)
+                squared += float(slope.abs().square().sum())
         self.loss[t], self.inner[t], self.gradient[t] = float(there), inner, math.sqrt(squared)
 
     def arrive(self, t: int, trained: Mapping[str, Tensor]) -> None:
@@ -171,5 +172,5 @@ class Comparison:
         return cls(**{k: v if k == "weights" else v.cpu() for k, v in payload.items()})
 
     def _from(self, trained: Mapping[str, Tensor]) -> float:
-        pairs = ((w.detach().double(), self.weights[k].double()) for k, w in trained.items())
-        return math.sqrt(sum(float((w - there).square().sum()) for w, there in pairs))
+        pairs = ((wide(w), wide(self.weights[k])) for k, w in trained.items())
+        return math.sqrt(sum(float((w - there).abs().square().sum()) for w, there in pairs))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..attacks.base import Adversary, check_adversary, undisturbed
+from ..attacks.fitted import fitted
 from ..checks import (
     calling,
     check_choice,
@@ -20,6 +20,7 @@ from ..checks import (
     check_progress,
     check_real,
 )
+from ..files import check_path
 from ..losses import Loss
 from ..numerics import generator
 from ..samples import Labelled
@@ -60,7 +61,8 @@ def adversarial_training(
     ``step_size`` that is a function is called with t and must depend on nothing else.
 
     ``net`` and ``attack`` are copied, never changed. The copy runs in evaluation mode throughout:
-    each output depends on its own input only. Only parameters that require a gradient are trained.
+    each output, (n,) or (n, 1), depends on its own input only, and the sample is brought to the
+    dtype of its weights. Only parameters that require a gradient are trained.
     Step t draws its random numbers from a stream of ``seed`` that is its own.
 
     ``record`` may name "attacked" (the points found at every step) and "weights" (the trained
@@ -73,7 +75,9 @@ def adversarial_training(
     ``checkpoint`` is a file written about once a second and at the end, whole or not at all. If it
     exists, the run goes on from it and ends with the same bits as a run never stopped (on the same
     machine and torch); ``steps`` may be larger than before. A file that is cut, foreign, or of a
-    run with other arguments raises ``ValueError`` saying what differs, and is left untouched.
+    run with other arguments raises ``ValueError`` saying what differs, and is left untouched, also
+    where another process puts it there while this run goes on. The net may hold tensors of any
+    dtype and layout, but for quantised ones, which raise ``TypeError`` before the first step.
 
     Raises ``ValueError`` or ``TypeError`` for bad arguments, and ``ValueError`` naming the step
     and its step size where the run diverges.
@@ -90,6 +94,8 @@ def adversarial_training(
     steps = check_integer("steps", steps, minimum=0)
     seed = check_integer("seed", seed, minimum=0)
     hidden = check_progress(progress)
+    radius = None if radius is None else check_real("radius", radius, minimum=0)
+    sample = fitted(sample, net)
     setting = Setting.of(sample, perturbation, loss, attack)
     if isinstance(comparator, Comparator):
         comparator = comparator.weights_for(setting)
@@ -102,15 +108,12 @@ def adversarial_training(
                 value = step_size(t)
         return check_real(f"step_size at step {t}", value, above=0)
 
-    path = None if checkpoint is None else Path(checkpoint)
+    path = None if checkpoint is None else check_path("checkpoint", checkpoint)
     fingerprint: dict[str, str] = {}
     if path is not None:
+        run.check_storable()
         fingerprint = run.fingerprint(radius=repr(radius), record=repr(kept), seed=repr(seed))
         checkpoints.check_lasting(fingerprint)
-        if not path.parent.is_dir():
-            raise ValueError(
-                f"checkpoint must be in a directory that exists, got {str(checkpoint)!r}"
-            )
         if path.exists():
             run.resume(checkpoints.resumed(path, sample.x.device, fingerprint), path, alpha)
     due = time.monotonic() + CHECKPOINT_SECONDS
@@ -123,9 +126,9 @@ def adversarial_training(
             bar.update()
             if path is not None and time.monotonic() >= due:
                 begun = time.monotonic()
-                checkpoints.write(path, run.payload(fingerprint))
+                checkpoints.write(path, run.payload(fingerprint), fingerprint)
                 cost = time.monotonic() - begun
                 due = begun + cost + max(CHECKPOINT_SECONDS, cost / CHECKPOINT_SHARE)
     if path is not None:
-        checkpoints.write(path, run.payload(fingerprint))
+        checkpoints.write(path, run.payload(fingerprint), fingerprint)
     return run.trajectory()

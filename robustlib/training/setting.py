@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..attacks.base import Adversary
-from ..checks import check_floats
+from ..checks import FLOATS, check_floats
 from ..losses import Loss, check_loss
-from ..samples import Labelled, check_labelled
+from ..samples import Labelled, check_labelled, in_dtype
 from ..sets import Perturbation, check_perturbation
-from .checkpoint import describe, digest
+from .checkpoint import alike, describe, digest
 
 _CHECKS: dict[str, Callable[[object], object]] = {
     "sample": check_labelled,
@@ -71,7 +71,10 @@ class Setting:
         return found
 
     def same_sample(self, given: Labelled | None) -> Labelled:
-        """The sample; ``given`` where it is the same one, else ``ValueError`` names both."""
+        """The sample; ``given``, in the dtype of the run, where it is the same one.
+
+        Else ``ValueError`` names both.
+        """
         found: Labelled = self._same("sample", given)
         return found
 
@@ -83,7 +86,7 @@ class Setting:
     def check_same(self, name: str, other: Setting) -> None:
         """Raise where ``other``, the setting of ``name``, has another sample, set or loss."""
         for part in _CHECKS:
-            if self.known[part] != other.known[part]:
+            if not alike(self.known[part], other.known[part]):
                 raise ValueError(
                     f"{name} must be for the {part} of the run, {self.known[part]}, "
                     f"got one for {other.known[part]}"
@@ -100,9 +103,14 @@ class Setting:
         if name in _CHECKS:
             _CHECKS[name](given)
         seen = _describe(name, given)
-        if seen != self.known[name]:
-            raise ValueError(f"{name} must be that of the run, {self.known[name]}, got {seen}")
-        return given
+        if alike(seen, self.known[name]):
+            return given
+        if name == "sample":  # a run of a float32 net has its sample in float32
+            for dtype in FLOATS:
+                recast = in_dtype(given, dtype)
+                if _describe(name, recast) == self.known[name]:
+                    return recast
+        raise ValueError(f"{name} must be that of the run, {self.known[name]}, got {seen}")
 
     def __repr__(self) -> str:
         return ", ".join(f"{name} {text}" for name, text in self.known.items())

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from ..attacks.oracle import NonFiniteOutputError, outputs
-from ..checks import check_real
 from ..networks import Network
+from ..numerics import wide
 from . import checkpoint as checkpoints
 from .comparison import Comparison
 from .setting import Setting
-from .trajectory import Trajectory
+from .trajectory import Trajectory, copy_of
 
 
 class Run:
@@ -33,7 +33,7 @@ class Run:
         record: Sequence[str],
         comparator: Sequence[Tensor] | None,
     ) -> None:
-        self.initial, self.net, self.best = (copy.deepcopy(net) for _ in range(3))
+        self.initial, self.net, self.best = (copy_of(net) for _ in range(3))
         self.trained = {k: w for k, w in self.net.named_parameters() if w.requires_grad}
         if not self.trained:
             raise ValueError("net must have parameters that require a gradient, got none")
@@ -126,6 +126,11 @@ class Run:
             **options,
         }
 
+    def check_storable(self) -> None:
+        """Raise where a checkpoint could not hold the net, or what the attack remembers."""
+        checkpoints.check_storable("net", self.initial.state_dict())
+        checkpoints.check_storable("attack", self.attack.state())
+
     def payload(self, fingerprint: dict[str, str]) -> dict[str, Any]:
         """What a checkpoint holds."""
         return {
@@ -171,7 +176,6 @@ def _ball(
     if isinstance(net, Network):
         if radius is None:
             return net.drift, lambda: None
-        radius = check_real("radius", radius, minimum=0)
         if max(net.drift().values()) > radius:
             raise ValueError(f"net starts outside the ball of radius {radius:g}: {net.drift()}")
         return net.drift, partial(net.project, radius)
@@ -180,12 +184,12 @@ def _ball(
             f"radius needs a Network such as TwoLayerNet, with project(radius), "
             f"got {type(net).__name__}"
         )
-    start = {k: w.detach().double() for k, w in initial.named_parameters()}
+    start = {k: wide(w) for k, w in initial.named_parameters()}
     trained = {k: w for k, w in net.named_parameters() if w.requires_grad}
 
     def drift() -> dict[str, float]:
         with torch.no_grad():
-            return {k: float((w.double() - start[k]).norm()) for k, w in trained.items()}
+            return {k: float((wide(w) - start[k]).norm()) for k, w in trained.items()}
 
     return drift, lambda: None
 

@@ -92,8 +92,11 @@ class Trajectory:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the run to one file, atomically; ``load`` gives it back bit by bit.
 
-        Of sample, sets, loss and attack the file holds descriptions, not the things themselves.
+        Of sample, sets, loss and attack the file holds descriptions, not the things themselves. A
+        file that is there already is replaced; a folder or a device raises ``ValueError``.
         """
+        for name in ("initial", "best", "final"):
+            checkpoints.check_storable(name, getattr(self, name).state_dict())
         checkpoints.write(path, {"trajectory": self.payload()})
 
     @classmethod
@@ -102,13 +105,13 @@ class Trajectory:
 
         A net is needed because the file holds numbers only: reading it runs no code from it.
         Raises ``ValueError`` for a file that is cut, altered or of another kind, and for a net
-        of another shape.
+        with weights of other shapes or dtypes.
         """
         if not isinstance(net, nn.Module):
             raise TypeError(f"net must be a torch module, got {type(net).__name__}")
         device = next((w.device for w in net.parameters()), torch.device("cpu"))
         payload = checkpoints.read(path, device)
-        if "trajectory" not in payload:
+        if not isinstance(payload.get("trajectory"), dict):
             raise ValueError(f"{path} does not hold a training run")
         return cls.from_payload(payload["trajectory"], net)
 
@@ -130,12 +133,10 @@ class Trajectory:
         if saved != type(net).__name__:
             raise ValueError(f"net must be a {saved} as in the saved run, got {type(net).__name__}")
         for name in ("initial", "best", "final"):
-            module, state = copy.deepcopy(net), fields[name]
-            shapes = [
-                {k: tuple(w.shape) for k, w in s.items()} for s in (state, module.state_dict())
-            ]
-            if shapes[0] != shapes[1]:
-                raise ValueError(f"net must have weights {shapes[0]}, got {shapes[1]}")
+            module, state = copy_of(net), fields[name]
+            kinds = [{k: _kind(w) for k, w in s.items()} for s in (state, module.state_dict())]
+            if kinds[0] != kinds[1]:
+                raise ValueError(f"net must have weights {kinds[0]}, got {kinds[1]}")
             module.load_state_dict(state)
             fields[name] = module
         fields["setting"] = Setting(fields["setting"])
@@ -145,3 +146,23 @@ class Trajectory:
             fields["comparison"] = Comparison.from_payload(fields["comparison"])
         fields["drift_by_layer"] = {k: v.cpu() for k, v in fields["drift_by_layer"].items()}
         return cls(**fields)
+
+
+def copy_of(net: nn.Module) -> nn.Module:
+    """A deep copy of ``net`` whose weights and buffers can be written to, one entry at a time."""
+    copied = copy.deepcopy(net)
+    for module in copied.modules():
+        for held in (module._parameters, module._buffers):
+            for name, value in held.items():
+                if value is not None and value.layout == torch.strided and 0 in value.stride():
+                    whole = value.detach().clone(memory_format=torch.contiguous_format)
+                    fresh = nn.Parameter(whole, value.requires_grad)
+                    held[name] = fresh if isinstance(value, nn.Parameter) else whole
+    return copied
+
+
+def _kind(value: object) -> str:
+    """Shape and dtype of a tensor, and the type of anything else."""
+    if not isinstance(value, Tensor):
+        return type(value).__name__
+    return f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}"

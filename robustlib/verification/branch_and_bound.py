@@ -13,7 +13,7 @@ from ..attacks.base import Attack, undisturbed
 from ..attacks.exact import GridMax
 from ..attacks.gradient import PGD
 from ..attacks.oracle import Model, Oracle, outputs
-from ..checks import check_integer, check_real, settle
+from ..checks import check_integer, check_real, keep
 from ..losses import Loss
 from ..sets import Perturbation
 from ..sets.hull import Hull
@@ -50,11 +50,11 @@ class BranchAndBound(Attack):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        settle(self, nodes=check_integer("nodes", self.nodes, minimum=0))
-        settle(self, seed=check_integer("seed", self.seed, minimum=0))
-        settle(self, tolerance=check_real("tolerance", self.tolerance, above=0))
+        keep(self, nodes=check_integer("nodes", self.nodes, minimum=0))
+        keep(self, seed=check_integer("seed", self.seed, minimum=0))
+        keep(self, tolerance=check_real("tolerance", self.tolerance, above=0))
         if self.seconds is not None:
-            settle(self, seconds=check_real("seconds", self.seconds, minimum=0))
+            keep(self, seconds=check_real("seconds", self.seconds, minimum=0))
 
     def search(
         self, model: Model, x: Tensor, y: Tensor, *, perturbation: Perturbation, loss: Loss

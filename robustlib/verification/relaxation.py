@@ -89,21 +89,22 @@ def _two_lines(activation: Activation, low: Tensor, high: Tensor) -> LinearRelax
     """Lines for s of degree 1, which has one slope on either side of 0."""
     assert activation.sides is not None
     left, right = -activation.sides[0], activation.sides[1]
-    steep, one, zero = max(abs(left), abs(right)), torch.ones_like(low), torch.zeros_like(low)
+    to_left, to_right, zero = low.new_tensor(left), low.new_tensor(right), low.new_tensor(0.0)
+    steep = max(abs(left), abs(right))
     most = torch.maximum(low.abs(), high.abs())
-    on, off = low >= 0, high <= 0
-    mixed = ~(on | off)
-    alone = torch.where(on, right * one, left)
-    gap = torch.where(mixed, high - low, one)
-    chord = torch.where(mixed, (right * high - left * low) / gap, alone)
+    below_zero, above_zero = low < 0, high > 0
+    mixed = below_zero & above_zero
+    side = torch.where((low >= 0) | (high > -low), to_right, to_left)
+    rise = right * high - left * low if left else right * high
+    chord = torch.where(mixed, rise / (high - low), side)
     # through both ends, and off by more than its own rounding
-    room = 16 * UNIT * steep * most
-    lift = torch.where(mixed, left * low - chord * low, zero)
-    lift = lift + torch.where(mixed, room if right >= left else -room, zero)
-    side = torch.where(mixed, torch.where(high > -low, right * one, left), alone)
-    bound = torch.where(high > 0, abs(right) * one, 0.0)
-    bound = torch.maximum(bound, torch.where(low < 0, abs(left) * one, 0.0))
-    beside, across = (side, zero), (chord, lift)
+    room = (16 if right >= left else -16) * UNIT * steep * most
+    lift = left * low - chord * low + room if left else room - chord * low
+    bound = torch.where(above_zero, abs(right), zero)
+    if left:
+        bound = torch.maximum(bound, torch.where(below_zero, abs(left), zero))
+    beside = (side, torch.zeros_like(low))
+    across = (chord, torch.where(mixed, lift, zero))
     below, above = (beside, across) if right >= left else (across, beside)
     return LinearRelaxation(below, above, bound, (1 + steep) * most)
 

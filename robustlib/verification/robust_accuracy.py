@@ -12,10 +12,11 @@ from torch import Tensor
 
 from ..attacks import PGD, Adversary, Attack, GridMax
 from ..attacks.base import check_adversary, check_arguments, undisturbed
+from ..attacks.fitted import fitted
 from ..attacks.oracle import Model, Oracle, outputs
 from ..checks import check_choice
 from ..losses import Logistic
-from ..samples import Labelled, check_labelled
+from ..samples import Labelled
 from ..sets import Perturbation
 from ..sets.hull import Hull, UnknownHull
 from .branch_and_bound import search_known
@@ -97,7 +98,7 @@ def robust_accuracy(
     if attack is None:
         attack = PGD(restarts=limits.restarts)
     check_adversary("attack", attack)
-    check_labelled(sample)
+    sample = fitted(sample, model)
     x, y = sample.x.detach(), sample.y.detach()
     check_arguments(model, x, y, perturbation, Logistic())
     verdict = _Verdict(model, x, y, perturbation)

@@ -11,10 +11,11 @@ from torch import Tensor
 from ..attacks import APGD, PGD, Attack
 from ..attacks.base import undisturbed
 from ..attacks.best import Best
+from ..attacks.fitted import fitted
 from ..attacks.oracle import Model, outputs
 from ..checks import check_choice, check_integer
 from ..losses import Logistic, Loss
-from ..samples import Labelled, check_labelled
+from ..samples import Labelled
 from ..sets import Perturbation
 from ..sets.hull import UnknownHull
 from .branch_and_bound import search_known
@@ -102,7 +103,7 @@ def robust_loss(
     """
     restarts, nodes, seconds = EFFORTS[check_choice("effort", effort, EFFORTS)]
     seed = check_integer("seed", seed, minimum=0)
-    check_labelled(sample)
+    sample = fitted(sample, model)
     x, y = sample.x, sample.y
     attacks: tuple[Attack, ...] = (
         PGD(restarts=restarts, seed=seed),

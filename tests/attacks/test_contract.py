@@ -517,11 +517,7 @@ BAD_ARGUMENTS = [
     ({"loss": PseudoHuber}, TypeError, r"loss must be a loss such as PseudoHuber\(\)"),
     ({"loss": torch.nn.functional.mse_loss}, TypeError, r"loss must be a loss"),
     ({"generator": 3}, TypeError, r"generator must be a torch.Generator, got int"),
-    (
-        {"model": returning(lambda f: f[:, None, None])},
-        ValueError,
-        r"\(5,\).*shape \(5, 1, 1\): .*Flatten",
-    ),
+    ({"model": returning(lambda f: f[:, None, None])}, ValueError, r"\(5, 1, 1\): .*Flatten"),
     ({"model": returning(lambda f: f[:, None].repeat(1, 2))}, ValueError, r"f\[:, 1\] - f\[:, 0\]"),
     ({"model": returning(lambda f: f.sum())}, ValueError, r"got shape \(\)"),
     ({"model": returning(lambda f: f * torch.nan)}, ValueError, r"NaN or infinity for 5 of 5"),
