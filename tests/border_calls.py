@@ -26,8 +26,24 @@ ROOT = Path(rl.__file__).parent
 NAMES = re.findall(r"import (\w+) as", (ROOT / "__init__.pyi").read_text(encoding="utf-8"))
 
 
+_device = "cpu"
+
+
+def on(device: str) -> None:
+    """Make the arguments on this device from now on."""
+    global _device
+    _device = device
+    for made in (run, best, flow, interpolant):
+        made.cache_clear()
+
+
+def put(t: Any) -> Any:
+    """A tensor, a module or a sample on the device of the day."""
+    return t.to(_device)
+
+
 def net() -> nn.Module:
-    return rl.TwoLayerNet(2, 4, activation="softplus").double()
+    return put(rl.TwoLayerNet(2, 4, activation="softplus").double())
 
 
 def lazy() -> rl.LinearizedNet:
@@ -39,19 +55,19 @@ def ntk(x: torch.Tensor, z: torch.Tensor | None = None) -> torch.Tensor:
 
 
 def x() -> torch.Tensor:
-    return rl.hexagon().x
+    return put(rl.hexagon().x)
 
 
 def y() -> torch.Tensor:
-    return rl.hexagon().y
+    return put(rl.hexagon().y)
 
 
 def sample() -> rl.Sample:
-    return rl.hexagon()
+    return put(rl.hexagon())
 
 
 def direction() -> torch.Tensor:
-    return torch.linspace(-1, 1, 12, dtype=torch.float64).reshape(6, 2)
+    return put(torch.linspace(-1, 1, 12, dtype=torch.float64).reshape(6, 2))
 
 
 def finite() -> rl.Finite:
@@ -138,7 +154,7 @@ ARGUMENTS: dict[str, tuple[str, Maker]] = {
     "capacity": ("integer", lambda: 20),
     "checkpoint": ("path?", path),
     "classes": ("pair", lambda: (3, 8)),
-    "cols": ("indices", lambda: torch.tensor([1, 3])),
+    "cols": ("indices", lambda: put(torch.tensor([1, 3]))),
     "comparator": ("comparator", best),
     "curvature": ("real", lambda: 1.0),
     "d": ("integer", lambda: 2),
@@ -147,7 +163,7 @@ ARGUMENTS: dict[str, tuple[str, Maker]] = {
     "depth": ("integer", lambda: 2),
     "derivative": ("function", lambda: torch.cos),
     "device": ("device?", lambda: "cpu"),
-    "direction": ("points?", lambda: torch.tensor([1.0, 0.3], dtype=torch.float64)),
+    "direction": ("points?", lambda: put(torch.tensor([1.0, 0.3], dtype=torch.float64))),
     "dtype": ("dtype?", lambda: torch.float64),
     "dual": ("function?", lambda: None),
     "effort": ("choice", lambda: "low"),
@@ -197,7 +213,7 @@ ARGUMENTS: dict[str, tuple[str, Maker]] = {
     "rho": ("real", lambda: 0.9),
     "ridge": ("real", lambda: 0.1),
     "robust_loss": ("real?", lambda: 0.5),
-    "rows": ("indices", lambda: torch.tensor([0, 2])),
+    "rows": ("indices", lambda: put(torch.tensor([0, 2]))),
     "sample": ("sample", sample),
     "samples": ("effort", lambda: 2),
     "schedule": ("choice", lambda: "falling"),
@@ -342,7 +358,7 @@ OBJECTS: dict[str, Maker] = {
     "Logistic": rl.Logistic,
     "PseudoHuber": rl.PseudoHuber,
     "TwoLayerNet": net,
-    "DeepNet": lambda: rl.DeepNet(2, 4, 2).double(),
+    "DeepNet": lambda: put(rl.DeepNet(2, 4, 2).double()),
     "LinearizedNet": lazy,
     "Schedule": lambda: rl.projected_schedule(lazy(), loss=rl.PseudoHuber(), radius=1.0, steps=4),
     "Sample": sample,
@@ -370,7 +386,7 @@ for _name in ("evaluate", "expand"):
 
 def linear() -> nn.Module:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(2, 1), nn.Flatten(0)).double()
+    return put(nn.Sequential(nn.Linear(2, 1), nn.Flatten(0)).double())
 
 
 # --- everything public ---------------------------------------------------------------------------
