@@ -87,7 +87,7 @@ QUICK := tests/test_architecture.py tests/test_activations.py tests/test_checks.
   tests/attacks/test_steps.py tests/capacity/test_capacity.py tests/claims/test_registry.py \
   tests/expressivity/test_expressivity_report.py tests/kernels/test_regression.py \
   tests/online/test_comparator.py tests/sets/test_perturbation_steps.py \
-  tests/solvers/test_shortest_vector.py tests/training/test_setting.py \
+  tests/solvers/test_shortest_vector.py tests/training/test_setting.py tests/training/test_checkpoint.py \
   tests/verification/test_robust_accuracy.py
 
 quick: lint types book

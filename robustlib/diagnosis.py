@@ -9,11 +9,11 @@ from torch import Tensor
 
 from . import numerics
 from .attacks import PGD, NoAttack, RandomNoise
-from .attacks.base import undisturbed
 from .attacks.fitted import fitted
-from .attacks.oracle import Model, Oracle, outputs
+from .attacks.oracle import Oracle, outputs
 from .checks import check_integer
 from .losses import Loss
+from .models import Model, undisturbed
 from .numerics import row_norm
 from .samples import Labelled
 from .sets import Perturbation

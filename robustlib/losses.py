@@ -79,7 +79,7 @@ def _check_facts(loss: Loss) -> None:
     if loss.smoothness is not None:
         smoothness = check_real("loss.smoothness", loss.smoothness, minimum=0)
     check_flag("loss.zero_at_label", loss.zero_at_label)
-    f = torch.linspace(-8.03, 8.01, 301, dtype=torch.float64)
+    f = torch.linspace(-8.03, 8.01, 301, dtype=torch.float64, device="cpu")
     for label in (-1.0, 1.0):
         y = torch.full_like(f, label)
         value, slope = _asked("", loss, f, y), _asked(".derivative", loss.derivative, f, y)

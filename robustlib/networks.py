@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .activations import Activation, activation_of
-from .checks import check_flag, check_integer, check_kind, check_real, check_room
-from .numerics import generator
+from .checks import check_flag, check_integer, check_kind, check_real, seen
+from .models import departure
+from .numerics import generator, normals
 
 # Streams of the seed, apart from those of the samples: a net and a sample made with the same
 # seed must not share their Gaussian numbers.
@@ -78,8 +79,7 @@ class Network(nn.Module):
         """``given`` as a tuple, where it has one tensor per trained layer, like ``start()``."""
         asked = self.start()
         if not isinstance(given, Sequence):
-            kind = type(given).__name__
-            raise TypeError(f"{name} must be a tuple of {len(asked)} tensors, got {kind}")
+            raise TypeError(f"{name} must be a tuple of {len(asked)} tensors, got {seen(given)}")
         for w in given:
             check_kind(name, w, "the net", asked[0])
         shapes = [[tuple(w.shape) for w in held] for held in (asked, given)]
@@ -102,6 +102,7 @@ class TwoLayerNet(Network):
     unknown name and for facts that an activation's function contradicts.
     """
 
+    fixed_buffers = True
     readout: Tensor
     initial: Tensor  # W_0
 
@@ -123,12 +124,9 @@ class TwoLayerNet(Network):
         self.activation = activation_of(activation)
         self.bias, self.symmetric = check_flag("bias", bias), symmetric
         self.seed = seed = check_integer("seed", seed, minimum=0)
-        check_room(self.width * (self.d + 1), d=self.d, width=self.width)
         rows = self.width // 2 if symmetric else self.width
-        w = torch.randn(
-            rows, self.d + bias, dtype=torch.float64, generator=generator(seed, _WEIGHTS)
-        )
-        a = 2.0 * torch.randint(2, (rows,), generator=generator(seed, _READOUT)) - 1
+        w = normals(seed, _WEIGHTS, rows, self.d + bias, d=self.d, width=self.width)
+        a = 2.0 * torch.randint(2, (rows,), generator=generator(seed, _READOUT), device="cpu") - 1
         if symmetric:
             w, a = torch.cat([w, w]), torch.cat([a, -a])
         dtype = torch.get_default_dtype()
@@ -187,6 +185,7 @@ class DeepNet(Network):
     ``activation``.
     """
 
+    fixed_buffers = True
     readout: Tensor
     first: Tensor
     initial: Tensor  # W_0, the layers stacked along axis 0
@@ -209,12 +208,11 @@ class DeepNet(Network):
         self.bias = check_flag("bias", bias)
         self.seed = seed = check_integer("seed", seed, minimum=0)
         d, width, depth = self.d, self.width, self.depth
-        check_room(2 * width * (width * depth + d + 1), d=d, width=width, depth=depth)
         scale = math.sqrt(self.activation.gain)
         dtype = torch.get_default_dtype()
 
         def normal(stream: int, *shape: int) -> Tensor:
-            draw = torch.randn(*shape, dtype=torch.float64, generator=generator(seed, stream))
+            draw = normals(seed, stream, *shape, d=d, width=width, depth=depth)
             return draw if stream == _READOUT else scale * draw
 
         self.register_buffer("first", normal(_FIRST, width, d + bias).to(dtype))
@@ -262,14 +260,17 @@ class LinearizedNet(Network):
         super().__init__()
         if not isinstance(net, Network) or isinstance(net, LinearizedNet):
             raise TypeError(f"net must be a TwoLayerNet or DeepNet, got {type(net).__name__}")
+        # ``expand`` is a formula, right for the function of the class that it was written in
+        source = next(cls for cls in type(net).__mro__ if "expand" in vars(cls))
+        if (other := departure(net, (source,))) is not None:
+            raise TypeError(f"net must be expanded by its own expand(step, x), got {other}")
         base_net = copy.deepcopy(net)
         # The trained weights move here, under their own names; what stays is fixed.
         for name in list(base_net._parameters):
             self.register_parameter(name, base_net._parameters.pop(name))
         for name in list(base_net._modules):
             self.add_module(name, base_net._modules.pop(name))
-        self.base_net = base_net
-        self.d, self.bias = net.d, net.bias
+        self.base_net, self.d, self.bias = base_net, net.d, net.bias
 
     def start(self) -> tuple[Tensor, ...]:
         """W_0, one tensor per trained layer."""
@@ -277,9 +278,8 @@ class LinearizedNet(Network):
 
     def evaluate(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
         """The affine function at other weights than the net's own: one tensor per layer."""
-        pairs = zip(self._layers("weights", weights), self.start(), strict=True)
-        step = [w - w0 for w, w0 in pairs]
-        return self.base_net.expand(step, x)
+        given = self._layers("weights", weights)
+        return self.base_net.expand([w - w0 for w, w0 in zip(given, self.start(), strict=True)], x)
 
     def expand(self, step: Sequence[Tensor], x: Tensor) -> Tensor:
         """That of the net that was linearised: it is its own expansion."""
@@ -294,6 +294,7 @@ def linearize(net: Network) -> LinearizedNet:
     """The first-order expansion of ``net`` in its weights around its initialisation W_0.
 
     The result carries its own copy of the weights, starting from where ``net`` is now; ``net`` is
-    not touched. Raises ``TypeError`` where ``net`` is not one of this module's trainable nets.
+    not touched. Raises ``TypeError`` where ``net`` is no such net, or where a hook, say, or a
+    forward of its own may make its function another than its class says.
     """
     return LinearizedNet(net)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 import torch
 from torch import Tensor
 
-from .checks import check_choice, check_integer
+from .checks import check_choice, check_integer, check_room
 
 BUDGETS = ("smoke", "laptop", "gpu")
 
@@ -29,6 +30,16 @@ def generator(seed: int, *stream: int) -> torch.Generator:
         value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) % 2**64
         value ^= value >> 31
     return torch.Generator().manual_seed(value % 2**63)
+
+
+def normals(seed: int, stream: int, *shape: int, **asked: int) -> Tensor:
+    """Standard normal numbers in float64, drawn on the CPU from a ``stream`` of ``seed``.
+
+    Raises ``ValueError`` where memory does not hold so many, and names the arguments ``asked``.
+    """
+    check_room(2 * math.prod(shape), **asked)
+    draw = generator(seed, stream)
+    return torch.randn(*shape, dtype=torch.float64, device="cpu", generator=draw)
 
 
 def default_device() -> torch.device:
@@ -82,6 +93,28 @@ def significant(value: float, error: float) -> str:
     """``value`` with as many digits, one to six, as a relative ``error`` leaves."""
     digits = 6 if error <= 0 else math.floor(-math.log10(error))
     return f"{value:.{min(max(digits, 1), 6)}g}"
+
+
+def down(value: float, digits: int) -> str:
+    """``value`` to so many significant digits, never above it: a lower end, as it may be printed.
+
+    A value that is the nearest double to a shorter number prints as that number.
+    """
+    return _towards(value, digits, ROUND_FLOOR)
+
+
+def up(value: float, digits: int) -> str:
+    """``value`` to so many significant digits, never below it: an upper end."""
+    return _towards(value, digits, ROUND_CEILING)
+
+
+def _towards(value: float, digits: int, rounding: str) -> str:
+    nearest = f"{value:.{digits}g}"
+    if not math.isfinite(value) or float(nearest) == value:
+        return nearest
+    exact = Decimal(value)
+    last = Decimal((0, (1,), exact.adjusted() - digits + 1))
+    return f"{float(exact.quantize(last, rounding=rounding)):.{digits}g}"
 
 
 def power_above(value: float) -> float:

@@ -186,7 +186,12 @@ KERNELS: list[Row] = [
         ValueError,
         ("max_degree", "-1"),
     ),
-    ("not square", lambda: kernel_regression(X, Y), ValueError, ("K must be square", "(6, 2)")),
+    (
+        "not square",
+        lambda: kernel_regression(X, Y),
+        ValueError,
+        ("K must be a kernel matrix: square", "(6, 2)"),
+    ),
     ("short labels", lambda: kernel_regression(ntk(X), Y[:5]), ValueError, ("y", "(6,)", "(5,)")),
     ("ridge", lambda: kernel_regression(ntk(X), Y, ridge=-1), ValueError, ("ridge", "-1")),
     ("y float32", lambda: kernel_regression(ntk(X), Y.float()), TypeError, ("y is", "K is")),

@@ -138,7 +138,9 @@ class Activation:
         """s(-1) and s(1), which are all of a homogeneous s; None for others."""
         if self.degree is None:
             return None
-        left, right = self.function(torch.tensor([-1.0, 1.0], dtype=torch.float64)).tolist()
+        left, right = self.function(
+            torch.tensor([-1.0, 1.0], dtype=torch.float64, device="cpu")
+        ).tolist()
         return left, right
 
     @property

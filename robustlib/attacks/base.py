@@ -8,12 +8,11 @@ the *surrogate loss*; the true maximum over the set is the *robust loss*, which 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .. import numerics
 from ..checks import (
@@ -24,8 +23,9 @@ from ..checks import (
     shown,
 )
 from ..losses import Loss, check_loss
+from ..models import Model, undisturbed
 from ..sets import Perturbation, check_perturbation
-from .oracle import AllDecided, Model, Oracle
+from .oracle import AllDecided, Oracle
 
 
 class Adversary(ABC):
@@ -53,9 +53,9 @@ class Adversary(ABC):
 
         Guaranteed: every x' lies in its set, to rounding; with radius 0 or n = 0 the answer is
         ``x`` itself, bit by bit; without ``generator`` the call is deterministic. Every submodule's
-        mode, every ``param.grad``, grad mode, autocast and the global random state are left as
-        found, also when the model raises. Of an ``Attack`` also: no example's loss is less than at
-        ``x``.
+        mode, its buffers, every ``param.grad``, grad mode, autocast and the global random state are
+        left as found, also when the model raises; the model gets copies, on which it may write. Of
+        an ``Attack`` also: no example's loss is less than at ``x``.
 
         Raises ``TypeError`` or ``ValueError`` for inputs that are not finite float32 or float64,
         labels other than -1 and +1, an ``x`` outside its own set, outputs that are not (n,) finite
@@ -148,31 +148,6 @@ def check_adversary(name: str, value: object) -> None:
     """Raise where ``value`` is no adversary: a class, say."""
     if not isinstance(value, Adversary):
         raise TypeError(f"{name} must be an attack such as PGD(), got {value!r}")
-
-
-@contextmanager
-def undisturbed(model: object, device: torch.device) -> Iterator[None]:
-    """Evaluation mode, gradients on, autocast off; on leaving, all is as it was found.
-
-    Modes are set and restored one submodule at a time: ``model.train()`` would thaw a layer that
-    its owner had frozen. The global random state is put back even if the model draws from it.
-    """
-    modules = list(model.modules()) if isinstance(model, nn.Module) else []
-    modes = [module.training for module in modules]
-    cuda = [device] if device.type == "cuda" else []
-    with (
-        torch.random.fork_rng(devices=cuda),
-        torch.inference_mode(False),
-        torch.enable_grad(),
-        torch.autocast(device.type, enabled=False),
-    ):
-        try:
-            for module in modules:
-                module.training = False
-            yield
-        finally:
-            for module, mode in zip(modules, modes, strict=True):
-                module.training = mode
 
 
 def check_arguments(

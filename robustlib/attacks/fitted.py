@@ -7,8 +7,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from ..models import undisturbed
 from ..samples import Labelled, check_labelled, in_dtype
-from .base import undisturbed
 
 
 def fitted(sample: object, model: object) -> Labelled:

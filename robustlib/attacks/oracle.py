@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..checks import all_finite, check_alike, check_outputs
 from ..losses import Loss
+from ..models import Model, ask, explain
 from ..numerics import choose
 from ..sets import Perturbation
 from .best import Best
 
-Model = Callable[[Tensor], Tensor]
 Decide = Callable[[Tensor, Tensor], Tensor]
 _FAR = 100.0  # an output where a one-sided loss no longer rises
 
@@ -140,7 +140,11 @@ class Oracle:
         f = outputs(self.model, z)
         gradient: Tensor | None = None
         if f.requires_grad:
-            (gradient,) = torch.autograd.grad(f, z, weights(f.detach()), allow_unused=True)
+            try:
+                (gradient,) = torch.autograd.grad(f, z, weights(f.detach()), allow_unused=True)
+            except Exception as error:
+                explain(self.model, z, error)
+                raise
         if gradient is None:
             raise ValueError(
                 "the model's outputs carry no gradient to its inputs (does it detach them, or run "
@@ -185,30 +189,9 @@ class Oracle:
 
 def outputs(model: Model, z: Tensor) -> Tensor:
     """The outputs (n,) of ``model`` at ``z`` (n, ...), or an error that says what it returned."""
-    try:
-        f = model(z)
-    except Exception as error:
-        _explain_mismatch(model, z, error)
-        error.add_note(f"raised by the model at inputs of shape {tuple(z.shape)}")
-        raise
-    f = check_outputs(f, z.shape)
+    f = check_outputs(ask(model, z), z.shape)
     check_alike("the model's output", f, "its input", z)
     if not all_finite(f):
         bad = int((~torch.isfinite(f)).sum())
         raise NonFiniteOutputError(f"the model returned NaN or infinity for {bad} of {len(f)} rows")
-    return f
-
-
-def _explain_mismatch(model: Model, z: Tensor, error: Exception) -> None:
-    """Raise a clearer error where the model failed because its weights are of another kind.
-
-    Only after a failure: a model may well hold weights of several kinds and convert by itself.
-    """
-    if not isinstance(model, nn.Module):
-        return
-    for name, weight in [*model.named_parameters(), *model.named_buffers()]:
-        if weight.is_floating_point():
-            try:
-                check_alike(f"the model's {name}", weight, "x", z)
-            except (TypeError, ValueError) as mismatch:
-                raise mismatch from error
+    return f.clone()  # a model may write its next answer over this one

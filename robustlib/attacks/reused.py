@@ -56,7 +56,7 @@ class Reused(Attack):
             return
         points = self.attack.move(oracle, generator)
         # clones, because the caller gets the originals and may write on them
-        memory.update(x=x.clone(), points=points.clone(), age=torch.tensor(1))
+        memory.update(x=x.clone(), points=points.clone(), age=torch.tensor(1, device="cpu"))
 
     def state(self) -> dict[str, Tensor]:
         """The examples of the last call, the points found for them, and their age in calls."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from ..checks import check_choice, check_integer
 from .gadget import NORMS, check_rho, points_per_pair
+from .growth import ROUNDING, log2_sauer
 from .simplex import least_ratio
 
 
@@ -54,6 +54,9 @@ def robust_vc_bound(n: int, d: int, *, rho: float = 1.0, norm: str = "l2") -> VC
     return VCBound(max(n, n // 2 * k + n % 2), n, k, float(rho), norm, full)
 
 
+_LARGEST = 2**48  # numbers that doubles hold with room
+
+
 def two_layer_vc_bound(d: int, width: int) -> int:
     """An upper bound on the VC dimension of two-layer ReLU nets on R^d, all weights free.
 
@@ -61,24 +64,30 @@ def two_layer_vc_bound(d: int, width: int) -> int:
     spaces), and given the subsets of all units the outputs are linear in ``width`` (d + 1) + 1
     parameters, so that 2^N <= Phi(N, d + 1)^width * Phi(N, width (d + 1) + 1) where N points are
     shattered; Phi(N, k) is the sum of the binomials (N choose i), i <= k. The bound is the largest
-    such N: O(width d log(width + 1)). Exact for one unit, whose signs are those of half spaces:
-    d + 1; and for none: 1. Raises ``ValueError`` for d < 1 and a negative width.
+    such N: O(width d log(width + 1)), with logarithms rounded so that it stays a bound. Exact for
+    one unit, whose signs are those of half spaces: d + 1; and for none: 1. Raises ``ValueError``
+    for d < 1, a negative width, and more than 2^48 parameters.
     """
     d = check_integer("d", d, minimum=1)
     if check_integer("width", width, minimum=0) <= 1:
         return d + 1 if width else 1
-    parameters = width * (d + 1) + 1
-
-    def possible(count: int) -> bool:
-        return count <= width * _log_phi(count, d + 1) + _log_phi(count, parameters)
-
+    if width * (d + 1) > _LARGEST:
+        raise ValueError(f"width (d + 1) must be at most 2**48, got {width * (d + 1)}")
     low, high = 1, 2
-    while possible(high):
+    while _possible(high, d, width):
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if possible(middle) else (low, middle)
+        low, high = (middle, high) if _possible(middle, d, width) else (low, middle)
     return low
+
+
+def _possible(count: int, d: int, width: int) -> bool:
+    """Whether the inequality of :func:`two_layer_vc_bound` allows so many points; where rounding
+    hides it, yes."""
+    parameters = width * (d + 1) + 1
+    logarithm = width * log2_sauer(count, d + 1) + log2_sauer(count, parameters)
+    return count <= logarithm * (1 + ROUNDING)
 
 
 def width_needed(capacity: int, d: int) -> int:
@@ -86,31 +95,21 @@ def width_needed(capacity: int, d: int) -> int:
 
     Below it, by :func:`two_layer_vc_bound`, they have not: a lower bound on the width, with all
     constants. ``capacity`` is a VC dimension, such as the value of :func:`robust_vc_bound`. Raises
-    ``ValueError`` for a capacity or d below 1.
+    ``ValueError`` for a capacity or d below 1 or above 2^48.
     """
     capacity = check_integer("capacity", capacity, minimum=1)
-    low, high = -1, 1
-    while two_layer_vc_bound(d, high) < capacity:
+    d = check_integer("d", d, minimum=1)
+    if max(capacity, d) > _LARGEST:
+        raise ValueError(f"capacity and d must be at most 2**48, got {capacity} and {d}")
+    if capacity <= 1:
+        return 0
+    if capacity <= d + 1:
+        return 1
+    # all counts up to the largest that is possible are
+    low, high = 1, 2
+    while not _possible(capacity, d, high):
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if two_layer_vc_bound(d, middle) >= capacity else (middle, high)
+        low, high = (low, middle) if _possible(capacity, d, middle) else (middle, high)
     return high
-
-
-def sauer(count: int, k: int) -> int:
-    """Phi: the sum of the binomials (count choose i), i <= k; 2^count where k >= count.
-
-    As many subsets of ``count`` points, at most, can a class of VC dimension ``k`` cut out.
-    """
-    if k >= count:
-        return int(2**count)
-    term = total = 1
-    for i in range(1, k + 1):
-        term = term * (count - i + 1) // i
-        total += term
-    return total
-
-
-def _log_phi(count: int, k: int) -> float:
-    return float(count) if k >= count else math.log2(sauer(count, k))

@@ -89,7 +89,7 @@ class Gadget:
         if self.n % 2:
             centres.append(self.points[-1].clone())
             labels.append(float(labelling[-1]))
-        return torch.stack(centres), torch.tensor(labels, dtype=torch.float64)
+        return torch.stack(centres), torch.tensor(labels, dtype=torch.float64, device="cpu")
 
     def __repr__(self) -> str:
         count = len(self.points)
@@ -127,7 +127,7 @@ def hypercube_gadget(
     k = _cube_points(d, rho) if norm == "l2" else points_per_pair(d, rho, norm)
     k = _asked(per_pair, k, most, f"R^{d} for {norm}")
     shape = "cube" if norm == "l2" else "splits"
-    gadget = Gadget(n, d, float(delta), float(rho), norm, shape, k, torch.empty(0, d))
+    gadget = Gadget(n, d, float(delta), float(rho), norm, shape, k, torch.empty(0, d, device="cpu"))
     return _built(gadget, _hypercube_points(gadget) if norm == "l2" else _threshold_points(gadget))
 
 
@@ -147,7 +147,9 @@ def simplex_gadget(
     """
     n, d, delta, rho = _checked(n, d, delta, rho)
     k = _asked(per_pair, points_per_pair(d, rho, "l2"), d + 1, f"R^{d} for a simplex")
-    gadget = Gadget(n, d, float(delta), float(rho), "l2", "simplex", k, torch.empty(0, d))
+    gadget = Gadget(
+        n, d, float(delta), float(rho), "l2", "simplex", k, torch.empty(0, d, device="cpu")
+    )
     size = best_size(k)[0] * _inner_radius(gadget)
     return _built(gadget, torch.nn.functional.pad(size * corners(k), (0, d - k + 1)))
 
@@ -171,8 +173,8 @@ def _asked(per_pair: int | None, k: int, most: int, where: str) -> int:
 def _built(gadget: Gadget, group: Tensor) -> Gadget:
     """``gadget`` with a copy of ``group`` for every pair, and one more point where n is odd."""
     n, d = gadget.n, gadget.d
-    shifts = torch.zeros((n + 1) // 2, 1, d, dtype=torch.float64)
-    shifts[:, 0, 0] = _FAR * gadget.delta * torch.arange(len(shifts))
+    shifts = torch.zeros((n + 1) // 2, 1, d, dtype=torch.float64, device="cpu")
+    shifts[:, 0, 0] = _FAR * gadget.delta * torch.arange(len(shifts), device="cpu")
     points = (shifts[: n // 2] + group).flatten(0, 1)
     if n % 2:
         points = torch.cat([points, shifts[-1]])
@@ -199,11 +201,15 @@ def _half_separation(gadget: Gadget) -> float:
 
 def _hypercube_points(gadget: Gadget) -> Tensor:
     k = gadget.per_pair
-    return _half_separation(gadget) / math.sqrt(k) * torch.eye(k, gadget.d, dtype=torch.float64)
+    return (
+        _half_separation(gadget)
+        / math.sqrt(k)
+        * torch.eye(k, gadget.d, dtype=torch.float64, device="cpu")
+    )
 
 
 def _hypercube_pair(gadget: Gadget, v: Tensor) -> tuple[Tensor, Tensor]:
-    vertex = torch.zeros(gadget.d, dtype=torch.float64)
+    vertex = torch.zeros(gadget.d, dtype=torch.float64, device="cpu")
     vertex[: len(v)] = _half_separation(gadget) / math.sqrt(len(v)) * v.double()
     return vertex, -vertex
 
@@ -221,18 +227,20 @@ def _simplex_pair(gadget: Gadget, v: Tensor) -> tuple[Tensor, Tensor]:
 def _splits(k: int) -> Tensor:
     """All splits of k points in two non-empty parts: (2^(k-1) - 1, k), first column +1."""
     rest = itertools.islice(itertools.product((1.0, -1.0), repeat=k - 1), 1, None)
-    return torch.tensor([(1.0, *signs) for signs in rest], dtype=torch.float64).reshape(-1, k)
+    return torch.tensor(
+        [(1.0, *signs) for signs in rest], dtype=torch.float64, device="cpu"
+    ).reshape(-1, k)
 
 
 def _threshold_points(gadget: Gadget) -> Tensor:
     splits = _splits(gadget.per_pair)
-    points = torch.zeros(gadget.per_pair, gadget.d, dtype=torch.float64)
+    points = torch.zeros(gadget.per_pair, gadget.d, dtype=torch.float64, device="cpu")
     points[:, : len(splits)] = gadget.radius * splits.T
     return points
 
 
 def _threshold_pair(gadget: Gadget, v: Tensor) -> tuple[Tensor, Tensor]:
-    one, other = torch.zeros(2, gadget.d, dtype=torch.float64)
+    one, other = torch.zeros(2, gadget.d, dtype=torch.float64, device="cpu")
     if bool((v == v[0]).all()):
         other[0] = 10 * gadget.delta  # far from all points: this label is not needed here
     else:

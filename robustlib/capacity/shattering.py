@@ -106,11 +106,11 @@ def _fitted(model_class: ModelClass, x: Tensor, y: Tensor, gadget: Gadget) -> Te
 def _labellings(count: int, exhaustive: bool, random: int, seed: int) -> Iterator[Tensor]:
     if exhaustive:
         for signs in itertools.product((1.0, -1.0), repeat=count):
-            yield torch.tensor(signs, dtype=torch.float64)
+            yield torch.tensor(signs, dtype=torch.float64, device="cpu")
         return
     stream = generator(seed)
     for _ in range(random):
-        yield 2 * torch.randint(0, 2, (count,), generator=stream).double() - 1
+        yield 2 * torch.randint(0, 2, (count,), generator=stream, device="cpu").double() - 1
 
 
 def _look(gadget: Gadget, labelling: Tensor, x: Tensor, y: Tensor) -> tuple[float, float, str]:

@@ -10,6 +10,7 @@ import torch
 
 from ..activations import Activation
 from ..checks import check_real
+from ..kernels.gram import check_gram
 from ..samples import Sample
 from ..sets import Perturbation, compatible
 from ..solvers.shortest_vector import Infeasible, shortest
@@ -88,6 +89,7 @@ def _cut(sets: SphereSets, kernel: ZonalKernel, low: float, high: float) -> RKHS
         points, rows = sets.grid.flatten(0, 1), rows.repeat_interleave(sets.grid.shape[1])
     allowed = 0.0 if sets.finite else _MISSED[sets.grid is None]
     multipliers = np.zeros(0)
+    check_gram(f"the matrix of {kernel}", kernel(points))
     for _ in range(_CUTS):
         y = sets.y[rows]
         gram = (kernel(points) * y[:, None] * y).cpu().numpy()

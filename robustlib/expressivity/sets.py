@@ -71,7 +71,9 @@ class SphereSets:
         elif sample.d == 2:
             size = min(_ARC, max(101, _POINTS // sample.n))
             self.cover = self.reach / (size - 1)
-            self.grid = self.turned(slice(None), self._angles(torch.arange(size))[None, :])
+            self.grid = self.turned(
+                slice(None), self._angles(torch.arange(size, device="cpu"))[None, :]
+            )
         else:
             self.cover = self.reach
 

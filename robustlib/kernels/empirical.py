@@ -2,59 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, vmap
 
-from ..checks import check_alike, check_outputs
-from ..networks import DeepNet, LinearizedNet, TwoLayerNet
+from ..checks import check_alike, check_flag, check_floats, check_integer
+from ..models import known_as
+from ..networks import DeepNet, LinearizedNet, Network, TwoLayerNet
 from .angles import lift
+from .autograd import by_autograd
 from .infinite import check_points
 from .regression import condition_number
 from .tiles import place, tiles
 
 _UNITS = 512  # neurons at a time: the n x m matrix of slopes is never there as a whole
 _STRIP = 256  # rows at a time of a symmetric product, for half the work
-_JACOBIAN = 1 << 25  # numbers of a Jacobian at a time, for nets that are not ours
 
 
 @torch.no_grad()
-def empirical_ntk(net: nn.Module, x: Tensor, z: Tensor | None = None) -> Tensor:
+def empirical_ntk(
+    net: nn.Module, x: Tensor, z: Tensor | None = None, *, several_outputs: bool = False
+) -> Tensor:
     """The tangent kernel (n, m) of ``net`` at its weights, at ``x`` (n, ...) and ``z`` (m, ...).
 
     Without ``z``, the Gram matrix (n, n) of ``x``, exactly symmetric. For ``TwoLayerNet`` and
     ``DeepNet`` it is a sum over layers of entrywise products of Gram matrices, of inputs and of
     back-propagated slopes: no Jacobian is formed. As the width grows it tends to ``ntk`` with
-    trained "first" and "hidden". A linearised net has the kernel of its expansion point. For other
-    modules with outputs (n,) or (n, 1) the gradients in all trainable parameters are taken with
-    ``torch.func``, in chunks. Not differentiable. Raises ``TypeError`` or ``ValueError`` for bad
-    input.
+    trained "first" and "hidden". A linearised net has the kernel of its expansion point.
+
+    Any other module that an attack takes is asked for the gradients of its outputs, (n,) or (n, 1),
+    in all parameters that training would move: those that require a gradient, shared ones once.
+    So are our nets where a hook, a subclass or a frozen layer makes another function of them.
+    ``several_outputs`` takes nets with outputs (n, k) and returns (n, m, k, k), the kernel between
+    every two outputs. The net is taken in evaluation mode, outside autocast, and left as found.
+    Not differentiable. Raises ``TypeError`` or ``ValueError`` for bad input.
     """
     if not isinstance(net, nn.Module):
         raise TypeError(f"net must be a torch.nn.Module, got {type(net).__name__}")
-    fixed = isinstance(net, LinearizedNet)
-    base = net.base_net if isinstance(net, LinearizedNet) else net
-    if not isinstance(base, TwoLayerNet | DeepNet):
-        return _any_module(net, x, z)
+    check_flag("several_outputs", several_outputs)
+    base = _formula_of(net)
+    if base is None:
+        return by_autograd(net, x, z, several=several_outputs)
     check_points(x, z)
-    weights = base.start() if fixed else tuple(p.detach() for p in net.parameters())
+    weights = base.start() if base is not net else tuple(p.detach() for p in net.parameters())
     check_alike("x", x, "the net", weights[0])
-    if isinstance(base, TwoLayerNet):
-        return _two_layer(base, weights[0], x, z)
-    return _deep(base, weights, x, z)
+    with torch.autocast(x.device.type, enabled=False):
+        if isinstance(base, TwoLayerNet):
+            gram = _two_layer(base, weights[0], x, z)
+        else:
+            gram = _deep(base, weights, x, z)
+    return gram[..., None, None] if several_outputs else gram
 
 
 @torch.no_grad()
 def ntk_by_layer(net: LinearizedNet, x: Tensor, z: Tensor | None = None) -> list[Tensor]:
     """The terms of ``empirical_ntk``, one (n, m) for every trained layer of a linearised net."""
-    if isinstance(net.base_net, DeepNet):
-        check_points(x, z)
-        check_alike("x", x, "the net", net.base_net.initial)
-        return list(_deep_layers(net.base_net, net.start(), x, z))
-    return [empirical_ntk(net, x, z)]
+    base = _formula_of(net, gradients=False)
+    if base is None:
+        return [by_autograd(net, x, z, names=[name]) for name, _ in net.named_parameters()]
+    check_points(x, z)
+    check_alike("x", x, "the net", base.initial)
+    with torch.autocast(x.device.type, enabled=False):
+        if isinstance(base, DeepNet):
+            return list(_deep_layers(base, base.start(), x, z))
+        return [_two_layer(base, base.initial, x, z)]
+
+
+def _formula_of(net: nn.Module, *, gradients: bool = True) -> TwoLayerNet | DeepNet | None:
+    """The net whose formula is the kernel of ``net``, the linearised one's base; None for others.
+
+    Raises ``ValueError`` where its weights are not finite: the formula might not show it.
+    """
+    kinds = (TwoLayerNet, DeepNet, LinearizedNet)
+    if known_as(net, kinds, gradients=gradients) is None:
+        return None
+    base = net.base_net if isinstance(net, LinearizedNet) else net
+    if known_as(base, kinds[:2]) is None:
+        return None
+    assert isinstance(base, TwoLayerNet | DeepNet)
+    for name, weight in [*net.named_parameters(), *net.named_buffers()]:
+        check_floats(f"the net's {name}", weight)
+    return base
 
 
 def _two_layer(net: TwoLayerNet, weight: Tensor, x: Tensor, z: Tensor | None) -> Tensor:
@@ -129,47 +159,6 @@ def _add_product(total: Tensor, a: Tensor, b: Tensor, *, symmetric: bool) -> Non
         total[top : top + _STRIP, top:].addmm_(a[top : top + _STRIP], b[top:].T)
 
 
-# --- any module --------------------------------------------------------------------------------
-
-
-def _any_module(net: nn.Module, x: Tensor, z: Tensor | None) -> Tensor:
-    trained = {k: v.detach() for k, v in net.named_parameters() if v.requires_grad}
-    if not trained:
-        raise ValueError("net has no trainable parameters, so that its tangent kernel is empty")
-    for name, points in (("x", x), ("z", z)):
-        if points is None:
-            continue
-        if not isinstance(points, Tensor):
-            raise TypeError(f"{name} must be a torch.Tensor, got {type(points).__name__}")
-        if points.dim() < 2:
-            raise ValueError(f"{name} must have shape (n, ...), got {tuple(points.shape)}")
-    if z is not None:
-        check_alike("z", z, "x", x)
-    fixed = {k: v.detach() for k, v in net.named_parameters() if not v.requires_grad}
-    fixed |= {k: v.detach() for k, v in net.named_buffers()}
-
-    def scalar(weights: dict[str, Tensor], point: Tensor) -> Tensor:
-        out = functional_call(net, {**fixed, **weights}, (point[None],))
-        return check_outputs(out, (1, *point.shape))[0]
-
-    def jacobian(points: Tensor) -> Tensor:
-        rows = vmap(grad(scalar), in_dims=(None, 0), randomness="error")(trained, points)
-        return torch.cat([rows[k].flatten(1) for k in trained], dim=1)
-
-    other = x if z is None else z
-    like = next(iter(trained.values()))
-    gram = like.new_empty(len(x), len(other))
-    chunk = max(1, _JACOBIAN // sum(v.numel() for v in trained.values()))
-    held: tuple[slice | None, Tensor] = (None, gram)
-    for r, c in tiles(len(x), len(other), chunk, symmetric=z is None):
-        if held[0] != r:
-            held = (r, jacobian(x[r]))
-        rows = held[1]
-        columns = rows if z is None and r == c else jacobian(other[c])
-        place(gram, rows @ columns.T, r, c, symmetric=z is None)
-    return gram
-
-
 # --- at attacked inputs ------------------------------------------------------------------------
 
 
@@ -193,19 +182,42 @@ class RobustGram:
         )
 
 
-def robust_gram(net: nn.Module, attacked: Tensor) -> RobustGram:
-    """The tangent kernel of ``net`` at ``attacked`` inputs (n, d), or (T, n, d) for T attacks.
+def robust_gram(
+    net: nn.Module, attacked: Tensor, *, shape: Sequence[int] | None = None
+) -> RobustGram:
+    """The tangent kernel of ``net`` at ``attacked`` inputs (n, ...), or (T, n, ...) for T attacks.
 
     With T attacks (those of a ``Trajectory``, say) the T n inputs are taken as one set, time after
-    time, so that the matrix is (T n, T n). Raises as ``empirical_ntk`` does, and ``ValueError``
-    for no inputs.
+    time, so that the matrix is (T n, T n). ``shape`` is that of one input, (c, h, w) for images;
+    without it inputs are flat, (d,). A net of ours takes no others; for another module it must be
+    said where ``attacked`` has more than two axes, since (8, 8, 8) could mean either. Raises as
+    ``empirical_ntk`` does, and ``ValueError`` for no inputs.
     """
-    if not isinstance(attacked, Tensor) or attacked.dim() not in (2, 3):
-        seen = tuple(attacked.shape) if isinstance(attacked, Tensor) else type(attacked).__name__
-        raise ValueError(f"attacked must have shape (n, d) or (T, n, d), got {seen}")
-    points = attacked.flatten(0, -2)
+    check_floats("attacked", attacked)
+    one = attacked.shape[-1:] if shape is None else _shape(shape)
+    more = attacked.dim() - len(one)
+    if tuple(attacked.shape[more:]) != tuple(one) or more not in (1, 2):
+        text = ", ".join(map(str, one)) if shape is not None else "d"
+        raise ValueError(
+            f"attacked must have shape (n, {text}) or (T, n, {text}), got {tuple(attacked.shape)}"
+            + ("; say shape=(c, h, w) for images" if shape is None else "")
+        )
+    if shape is None and more == 2 and not isinstance(net, Network):
+        a, b = tuple(attacked.shape[1:]), tuple(attacked.shape[2:])
+        raise ValueError(
+            f"shape must be given for attacked of shape {tuple(attacked.shape)}: the shape of one "
+            f"input, {a} where these are {len(attacked)} inputs, {b} for {len(attacked)} attacks"
+        )
+    points = attacked.reshape(-1, *one)
     if not len(points):
         raise ValueError(f"attacked must hold at least one input, got {tuple(attacked.shape)}")
     gram = empirical_ntk(net, points)
     least, greatest, condition = condition_number(gram)
     return RobustGram(gram, least, greatest, condition)
+
+
+def _shape(shape: object) -> tuple[int, ...]:
+    """``shape`` as a tuple of at least one positive integer."""
+    if isinstance(shape, str) or not isinstance(shape, Sequence) or not len(shape):
+        raise TypeError(f"shape must be a tuple such as (1, 8, 8), got {shape!r}")
+    return tuple(check_integer("shape", side, minimum=1) for side in shape)

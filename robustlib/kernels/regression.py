@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
-from scipy import integrate
 from torch import Tensor
 
-from ..checks import check_alike, check_floats, check_real, check_shape
+from ..checks import check_alike, check_floats, check_integer, check_real, check_shape
 from ..losses import Loss, check_loss
 from ..numerics import power_above, significant
+from .flow import flow
+from .gram import check_gram, noise
 
-_SYMMETRIC = {torch.float32: 2e-5, torch.float64: 1e-10}  # asymmetry that is rounding
-_TOLERANCE = 1e-10  # of the flow's integrator, relative
 _LEFT = 0.1  # the relative error at which no digit of a solution is left
 
 
@@ -54,10 +53,11 @@ def kernel_regression(K: Tensor, y: Tensor, *, ridge: float = 0.0) -> KernelRegr
     """Solve (K + ``ridge`` I) c = ``y`` for the Gram matrix ``K`` (n, n) and labels ``y`` (n,).
 
     The solve is a float64 Cholesky factorisation whatever the dtype of K. Raises ``ValueError``
-    where it would mean nothing: K not symmetric, K + ridge I not positive definite, or its
-    condition number so large that rounding in the entries of K changes the first digit.
+    where it would mean nothing: K is not the matrix of a kernel, symmetric and positive
+    semidefinite to rounding, or the condition number of K + ridge I is so large that rounding in
+    the entries of K changes the first digit.
     """
-    _check_gram(K, y)
+    _check_problem(K, y)
     ridge = check_real("ridge", ridge, minimum=0)
     wide = K.double()
     regular = wide.clone()
@@ -65,13 +65,6 @@ def kernel_regression(K: Tensor, y: Tensor, *, ridge: float = 0.0) -> KernelRegr
     factor, failed = torch.linalg.cholesky_ex(regular)
     condition = math.inf if int(failed) else _norm1(regular) * _inverse_norm1(factor)
     error = condition * torch.finfo(K.dtype).eps
-    if int(failed):
-        least, greatest, _ = condition_number(regular)
-        if least < -_noise(len(K), greatest, K.dtype):
-            raise ValueError(
-                f"K + ridge I is not positive definite: with ridge {ridge:g} its eigenvalues run "
-                f"from {least:.3g} to {greatest:.3g}; {_remedy(greatest, K.dtype)}"
-            )
     if error >= _LEFT:
         # Whether such a matrix factorises, and how large its condition number then seems, is
         # decided by rounding: no more is said than that it is too large.
@@ -120,19 +113,30 @@ class KernelFlow:
 
 
 def kernel_flow(
-    K: Tensor, y: Tensor, *, loss: Loss | str, times: Tensor | Sequence[float]
+    K: Tensor,
+    y: Tensor,
+    *,
+    loss: Loss | str,
+    times: Tensor | Sequence[float],
+    steps: int = 5_000,
 ) -> KernelFlow:
     """Solve f'(t) = -K ell'(f(t), y)/n, f(0) = 0: gradient flow on the mean loss, kernel frozen.
 
     ``K`` (n, n) is the Gram matrix of the tangent kernel, ``y`` (n,), ``times`` increasing and
     non-negative. With ``loss="squared"``, ell = (f - y)^2/2, the answer is exact in time, by the
-    eigenvectors of K; with one of the library's losses it is integrated in float64 to a relative
-    tolerance of 1e-10. K may be singular. Raises ``ValueError`` where K is not symmetric or has an
-    eigenvalue that is negative beyond rounding.
+    eigenvectors of K. With ``Hinge()`` it is too: it is linear between the times at which a margin
+    reaches 1, where it stays or goes on, so that the function moves as slowly as it may. With other
+    losses it is integrated in float64 to a relative tolerance of 1e-10: by an explicit method, or,
+    where K is large or times are late, by an implicit one, which a second one has to confirm.
+
+    ``steps`` limits steps and pieces: more are a ``ValueError``, also for a loss of one's own that
+    has kinks, where small steps never end. K may be singular. Raises ``ValueError`` where K is not
+    the matrix of a kernel, symmetric and positive semidefinite to rounding.
     """
-    _check_gram(K, y)
+    _check_problem(K, y)
     if not isinstance(loss, str):
         check_loss(loss)
+    check_integer("steps", steps, minimum=1)
     try:
         when = torch.as_tensor(times, dtype=torch.float64, device=K.device)
     except (TypeError, ValueError):
@@ -142,11 +146,7 @@ def kernel_flow(
         raise ValueError(f"times must be non-negative and increasing, got {times}")
     wide, labels = K.double(), y.double()
     values, vectors = torch.linalg.eigh((wide + wide.T) / 2) if len(y) else (labels, wide)
-    least, greatest, condition = _extremes(values, K.dtype)
-    if least < -_noise(len(y), greatest, K.dtype):
-        raise ValueError(
-            f"K must be positive semidefinite, got eigenvalues from {least:.3g} to {greatest:.3g}"
-        )
+    _, greatest, condition = _extremes(values, K.dtype)
     if isinstance(loss, str):
         if loss != "squared":
             raise ValueError(
@@ -154,7 +154,7 @@ def kernel_flow(
             )
         coefficients = _squared_flow(values.clamp(min=0), vectors, labels, when)
     else:
-        coefficients = _any_flow(wide, labels, loss, when)
+        coefficients = flow(wide, labels, loss, when, max(greatest, 0.0), steps)
     outputs = coefficients @ wide
     each = (outputs - labels) ** 2 / 2 if isinstance(loss, str) else loss(outputs, labels)
     losses = each.mean(1) if len(y) else each.new_zeros(len(when))
@@ -172,32 +172,6 @@ def _squared_flow(values: Tensor, vectors: Tensor, y: Tensor, times: Tensor) -> 
     return (weight * (y @ vectors)) @ vectors.T
 
 
-def _any_flow(K: Tensor, y: Tensor, loss: Loss, times: Tensor) -> Tensor:
-    if not len(times) or not len(y):
-        return y.new_zeros(len(times), len(y))
-    K, y = K.cpu(), y.cpu()
-
-    def velocity(_: float, c: object) -> object:
-        f = K @ torch.as_tensor(c)
-        return (-loss.derivative(f, y) / len(y)).numpy()
-
-    points = times.cpu().numpy()
-    found = integrate.solve_ivp(
-        velocity,
-        (0.0, max(float(points[-1]), 1e-300)),
-        torch.zeros_like(y).numpy(),
-        method="DOP853",
-        t_eval=points,
-        rtol=_TOLERANCE,
-        atol=_TOLERANCE * 1e-2,
-    )
-    if not found.success:
-        raise ValueError(
-            f"the flow could not be integrated to time {points[-1]:g}: {found.message}"
-        )
-    return torch.as_tensor(found.y.T).to(times.device)
-
-
 # --- what a solve is worth ---------------------------------------------------------------------
 
 
@@ -213,13 +187,8 @@ def _extremes(values: Tensor, dtype: torch.dtype) -> tuple[float, float, float]:
     if not len(values):
         return 0.0, 0.0, 1.0
     least, greatest = float(values[0]), float(values[-1])
-    trusted = least > _noise(len(values), greatest, dtype)
+    trusted = least > noise(len(values), greatest, dtype)
     return least, greatest, greatest / least if trusted else math.inf
-
-
-def _noise(n: int, greatest: float, dtype: torch.dtype) -> float:
-    """What rounding of entries and of the eigenvalue routine may add to an eigenvalue."""
-    return 4 * math.sqrt(n) * torch.finfo(dtype).eps * abs(greatest)
 
 
 def _norm1(a: Tensor) -> float:
@@ -264,14 +233,8 @@ def _predict(K: Tensor, coefficients: Tensor) -> Tensor:
     return coefficients @ K.T
 
 
-def _check_gram(K: Tensor, y: Tensor) -> None:
-    check_floats("K", K)
-    if K.dim() != 2 or K.shape[0] != K.shape[1]:
-        raise ValueError(f"K must be square, got shape {tuple(K.shape)}")
+def _check_problem(K: Tensor, y: Tensor) -> None:
+    check_gram("K", K)
     check_floats("y", y)
     check_alike("y", y, "K", K)
     check_shape("y", y, (len(K),))
-    if K.numel():
-        gap, scale = float((K - K.T).abs().max()), float(K.abs().max())
-        if gap > _SYMMETRIC[K.dtype] * scale:
-            raise ValueError(f"K must be symmetric, got entries that differ by {gap:.3g}")

@@ -8,7 +8,9 @@ import torch
 
 from ..checks import check_integer, check_real
 from ..losses import Loss
+from ..models import departure, known_as
 from ..networks import LinearizedNet
+from ..numerics import down
 from ..samples import Labelled
 from ..training.trajectory import Trajectory
 from .replay import replay
@@ -32,7 +34,7 @@ class RegretCertificate:
     def __repr__(self) -> str:
         return (
             f"{self.steps} steps prove that no weights within {self.radius:g} of the start have a "
-            f"robust loss below {self.lower_bound:.9g}."
+            f"robust loss below {down(self.lower_bound, 9)}."
         )
 
 
@@ -65,10 +67,11 @@ def ball_lower_bound(
     radius = check_real("radius", radius, minimum=0)
     after = check_integer("after", after, minimum=0)
     if linearisation_error is None:
-        if not isinstance(trajectory.initial, LinearizedNet):
-            kind = type(trajectory.initial).__name__
+        if known_as(trajectory.initial, (LinearizedNet,)) is None:
+            kind = departure(trajectory.initial, (LinearizedNet,))
             raise ValueError(
-                f"linearisation_error is needed for a {kind}: only a LinearizedNet has none"
+                f"linearisation_error is needed for a {kind or type(trajectory.initial).__name__}: "
+                "only a LinearizedNet has none"
             )
         linearisation_error = 0.0
     linearisation_error = check_real("linearisation_error", linearisation_error, minimum=0)
@@ -77,7 +80,7 @@ def ball_lower_bound(
             f"after must be less than the {trajectory.steps} steps of the run, got {after}"
         )
     sample, loss = trajectory.setting.same_sample(sample), trajectory.setting.same_loss(loss)
-    total, sums = 0.0, dict.fromkeys(trajectory.weights or {}, torch.zeros(()))
+    total, sums = 0.0, dict.fromkeys(trajectory.weights or {}, torch.zeros((), device="cpu"))
     for step in replay(trajectory, sample, loss):
         if step.t < after:
             continue

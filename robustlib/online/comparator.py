@@ -13,6 +13,7 @@ from ..attacks import Adversary, Attack, GridMax
 from ..attacks.base import check_adversary
 from ..checks import check_function, check_real
 from ..losses import Loss
+from ..models import departure, known_as
 from ..networks import LinearizedNet
 from ..samples import Labelled, check_labelled
 from ..sets import Perturbation
@@ -26,6 +27,7 @@ _RANK = 1e-14  # eigenvalues of a Gram matrix below this share of the largest ar
 _ROUNDS = 100  # of cutting planes
 _DROP = 1e-6  # elements with less than this share of the largest of their example are dropped
 _SMALL = 1e-3  # values below it are known with an absolute error
+_FINE = 1e-9  # a gap that, where it no longer shrinks, is rounding: new points are as well
 
 
 def best_in_ball(
@@ -55,8 +57,10 @@ def best_in_ball(
     stops the search early, the gap says so. All is float64, and a net of another dtype is taken in
     float64.
 
-    Raises ``ValueError``/``TypeError`` for bad input: an empty sample, other dtypes than float64,
-    radii that are negative or not finite (the minimum over a whole space need not be attained).
+    A ``tolerance`` that rounding does not allow, below about 1e-12, is not met: the gap says what
+    was reached. Raises ``ValueError``/``TypeError`` for bad input: an empty sample, other dtypes
+    than float64, radii that are negative or not finite (the minimum over a whole space need not be
+    attained).
     """
     features = _features(model)
     x, y = _checked(sample)
@@ -77,6 +81,7 @@ def best_in_ball(
             return points, loss(function(points), y)
 
     search = _CuttingPlanes(features, x, y, radius, loss)
+    search.lower_bound = _least_loss(loss, y)
     points, losses = attacked(search.function())
     search.offer(losses)
     if radius == 0:
@@ -92,7 +97,8 @@ def best_in_ball(
         points, losses = attacked(search.function())
         search.offer(losses)
         search.drop()
-        if not fresh and search.value - search.lower_bound > 0.9 * gap:
+        fine = gap <= _FINE * max(search.value, _SMALL)
+        if (fine or not fresh) and search.value - search.lower_bound > 0.9 * gap:
             break  # neither new points nor more digits are to be had
     words = repr(judge)
     if final is not None and not closed:
@@ -103,15 +109,26 @@ def best_in_ball(
     return search.result(words, closed, setting)
 
 
+def _least_loss(loss: Loss, y: Tensor) -> float:
+    """A number that the mean loss is never below, whatever the outputs; -inf where none is known.
+
+    A convex loss is at least its value where it is flat: at the label, or far beyond it.
+    """
+    for f in (y, 1e3 * y):
+        if bool((loss.derivative(f, y) == 0).all()):
+            return float(loss(f, y).mean())
+    return -math.inf
+
+
 def _features(model: LinearizedNet | Kernel) -> Features:
-    if isinstance(model, LinearizedNet):
+    if isinstance(model, LinearizedNet) and known_as(model, (LinearizedNet,)):
         double = all(w.dtype == torch.float64 for w in model.start())
         return NetFeatures(model if double else copy.deepcopy(model).double())
     if isinstance(model, nn.Module):
+        seen = departure(model, (LinearizedNet,)) or type(model).__name__
         raise TypeError(
-            "model must be a LinearizedNet or a kernel, got "
-            f"{type(model).__name__}; the robust loss of a net is not convex in its weights, that "
-            "of linearize(net) is"
+            f"model must be a LinearizedNet or a kernel, got {seen}; the robust loss of a net is "
+            "not convex in its weights, that of linearize(net) is"
         )
     check_function("model", model, "x, z", "be a LinearizedNet or a kernel(x, z)")
     return KernelFeatures(model)

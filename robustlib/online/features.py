@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..checks import calling, check_alike, check_floats, check_shape
 from ..kernels import ntk_by_layer
+from ..kernels.gram import check_gram
 from ..networks import LinearizedNet
 
 Kernel = Callable[[Tensor, Tensor], Tensor]
@@ -75,14 +76,16 @@ class KernelFeatures:
 
     def grams(self, x: Tensor, z: Tensor | None = None) -> list[Tensor]:
         """The kernel matrix."""
-        return [self._asked(x, x if z is None else z)]
+        gram = self._asked(x, x if z is None else z)
+        if z is None:
+            check_gram("model(x, x)", gram)
+        return [gram]
 
     def _asked(self, x: Tensor, z: Tensor) -> Tensor:
-        name = "the kernel given as model"
-        with calling(name):
-            found = self.kernel(x, z)
-        check_shape(name, check_floats(name, found), (len(x), len(z)))
-        check_alike(name, found, "x", x)
+        with calling("model"):
+            found = self.kernel(x.clone(), z.clone())
+        check_shape("model(x, z)", check_floats("model(x, z)", found), (len(x), len(z)))
+        check_alike("model(x, z)", found, "x", x)
         return found
 
     def weights(self, points: Tensor, coefficients: Tensor) -> None:

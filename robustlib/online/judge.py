@@ -12,8 +12,9 @@ from torch import Tensor
 
 from ..activations import Activation
 from ..attacks import PGD, Attack
-from ..attacks.oracle import Model, Oracle
+from ..attacks.oracle import Oracle
 from ..checks import check_integer, keep
+from ..models import Model
 from .features import AtWeights
 
 _BLURS = 0.1, 0.4  # half widths of the ramps, in preactivations, which are about 1
@@ -42,7 +43,7 @@ class BlurredPGD(Attack):
         keep(self, seed=check_integer("seed", self.seed, minimum=0))
 
     def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
-        seed = int(torch.randint(2**31, (), generator=generator))
+        seed = int(torch.randint(2**31, (), generator=generator, device="cpu"))
         x, y = oracle.x, oracle.y
         most = max(1, _ROWS // len(x))
         for model in (oracle.model, *blurred(oracle.model)):

@@ -10,6 +10,7 @@ from torch import nn
 from ..activations import ACTIVATIONS
 from ..checks import check_integer, check_real
 from ..losses import Loss, check_loss
+from ..models import departure, known_as
 from ..networks import DeepNet, LinearizedNet, TwoLayerNet
 
 Row = tuple[str, str, float]
@@ -67,8 +68,9 @@ def two_layer_schedule(net: TwoLayerNet, *, loss: Loss, radius: float, epsilon: 
     |W_* - W_0|_F <= R = ``radius``; and until then |W_t - W_*|_F falls at every step. The constants
     are ours. Raises ``ValueError`` for activations whose slope or curvature has no bound.
     """
-    if not isinstance(net, TwoLayerNet):
-        raise TypeError(f"net must be a TwoLayerNet, got {type(net).__name__}")
+    if known_as(net, (TwoLayerNet,)) is None:
+        seen = departure(net, (TwoLayerNet,)) or type(net).__name__
+        raise TypeError(f"net must be a TwoLayerNet, got {seen}")
     check_loss(loss)
     s, lip = net.activation, loss.lipschitz
     if math.isinf(s.slope) or not s.smooth:
@@ -188,10 +190,10 @@ def _whole(name: str, value: float, size: float) -> int:
 def _ball(net: nn.Module, radius: float, gradient: float | None) -> tuple[float, float, int]:
     """D, G and the number of layers."""
     base = net.base_net if isinstance(net, LinearizedNet) else net
-    if not isinstance(base, TwoLayerNet | DeepNet):
-        raise TypeError(
-            f"net must be a TwoLayerNet, a DeepNet or their linearisation, got {type(net).__name__}"
-        )
+    kinds = (TwoLayerNet, DeepNet, LinearizedNet)
+    if known_as(net, kinds) is None or not isinstance(base, TwoLayerNet | DeepNet):
+        seen = departure(net, kinds) or type(net).__name__
+        raise TypeError(f"net must be a TwoLayerNet, a DeepNet or their linearisation, got {seen}")
     radius = check_real("radius", radius, above=0)
     layers = base.depth if isinstance(base, DeepNet) else 1
     if gradient is None:

@@ -34,7 +34,10 @@ class BallSteps(FlatSteps):
     ) -> None:
         super().__init__(sets, x)
         self.p = p
-        lo, hi = (float(torch.tensor(v, dtype=x.dtype)) for v in box or (-math.inf, math.inf))
+        lo, hi = (
+            float(torch.tensor(v, dtype=x.dtype, device="cpu"))
+            for v in box or (-math.inf, math.inf)
+        )
         self.limits, self.boxed = (lo, hi), box is not None
         size = self._size(self.flat).unsqueeze(1) + self.eps
         self.reach = (self.eps + ROUNDING * torch.finfo(x.dtype).eps * size).to(x)
@@ -115,13 +118,15 @@ class Ball(Perturbation):
     def _limits(self, dtype: torch.dtype) -> tuple[float, float]:
         """The box as numbers of ``dtype``; the whole line without one."""
         lo, hi = self.box or (-math.inf, math.inf)
-        return float(torch.tensor(lo, dtype=dtype)), float(torch.tensor(hi, dtype=dtype))
+        return float(torch.tensor(lo, dtype=dtype, device="cpu")), float(
+            torch.tensor(hi, dtype=dtype, device="cpu")
+        )
 
     def _hull(self, x: Tensor, dtype: torch.dtype) -> BallHull:
         high = torch.full_like(x, math.inf)
         low = -high
         if self.box is not None:
-            ends = torch.tensor(self.box, dtype=torch.float64)
+            ends = torch.tensor(self.box, dtype=torch.float64, device="cpu")
             kept = ends.to(dtype).double()  # the box that data of this dtype is held to
             low = torch.minimum(ends, kept)[0].to(x) - x
             high = torch.maximum(ends, kept)[1].to(x) - x

@@ -282,7 +282,7 @@ class StepSets:
         """
         if self.sets.finite:
             return self.argmax_linear(g)
-        lengths = torch.as_tensor(length, dtype=torch.float64).cpu()
+        lengths = torch.as_tensor(length, dtype=torch.float64, device="cpu").cpu()
         moved = z
         for value in sorted(set(lengths.flatten().tolist())):
             around = self.sets.with_radius(value)

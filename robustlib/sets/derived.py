@@ -30,7 +30,7 @@ def random_points(
     x: Tensor, radius: float, project: Hook, on_sphere: bool, generator: torch.Generator
 ) -> Tensor:
     """Uniform by rejection from the ball of ``radius``; projections of the last proposals."""
-    result, todo = x.clone(), torch.arange(len(x))
+    result, todo = x.clone(), torch.arange(len(x), device="cpu")
     for _ in range(1 if on_sphere else _PROPOSALS):
         near = x[todo]
         draw = near + ball_offset(2.0, len(near), near.shape[1], radius, generator)

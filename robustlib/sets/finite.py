@@ -94,7 +94,7 @@ class Finite(Perturbation):
 
     def _random(self, x: Tensor, generator: torch.Generator) -> Tensor:
         n, k = self.candidates.shape[:2]
-        return self._chosen(torch.randint(k, (n,), generator=generator))
+        return self._chosen(torch.randint(k, (n,), generator=generator, device="cpu"))
 
     def _grid(self, x: Tensor, size: int) -> Tensor:
         return self._flat_candidates()

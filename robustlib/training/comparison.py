@@ -9,12 +9,14 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
-from ..checks import check_outputs
+from ..attacks.oracle import outputs
 from ..losses import Loss
-from ..numerics import wide
+from ..models import at_weights
+from ..numerics import down, up, wide
 from .setting import Setting
+
+_SMALL = 1e-3  # a loss below which a relative gap says nothing
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -58,14 +60,16 @@ class Comparator:
             what = "this function" if self.weights is None else "these weights"
             return (
                 f"Within {self.radius:g} of the start no robust loss is below "
-                f"{self.lower_bound:.6g}, which is proved; at {what}, at distance "
+                f"{down(self.lower_bound, 6)}, which is proved; at {what}, at distance "
                 f"{self.distance:.6g}, {self.value:.6g} is the largest found by {self.judge}: "
                 "from above nothing is proved."
             )
-        relative = f"{self.gap / self.value:.1e}" if self.value > 0 else "undefined"
+        # small values are known with an absolute error
+        small = self.value < _SMALL
+        gap = f"gap {self.gap:.1e}" if small else f"relative gap {self.gap / self.value:.1e}"
         return (
             f"Within {self.radius:g} of the start the least robust loss is between "
-            f"{self.lower_bound:.9g} and {self.value:.9g} (relative gap {relative}); reached at "
+            f"{down(self.lower_bound, 9)} and {up(self.value, 9)} ({gap}); reached at "
             f"distance {self.distance:.6g}, judged by {self.judge}."
         )
 
@@ -125,7 +129,10 @@ class Comparison:
                     f"on {trained[name].device}"
                 )
         detached = {name: w.detach().clone() for name, w in weights.items()}
-        numbers = (torch.empty(k, dtype=torch.float64) for k in (steps + 1, steps, steps, steps))
+        numbers = (
+            torch.empty(k, dtype=torch.float64, device="cpu")
+            for k in (steps + 1, steps, steps, steps)
+        )
         room = cls(detached, *numbers)
         room.distance[0] = room._from(trained)
         return room
@@ -142,8 +149,8 @@ class Comparison:
     ) -> None:
         """Note step t, before its weights move."""
         with torch.no_grad():
-            f = check_outputs(functional_call(net, self.weights, (attacked,)), attacked.shape)
-            there = loss(f, y).double().mean()
+            with at_weights(net, self.weights):
+                there = loss(outputs(net, attacked), y).double().mean()
             inner = squared = 0.0
             for (name, w), gradient in zip(trained.items(), gradients, strict=True):
                 away, slope = wide(w) - wide(self.weights[name]), wide(gradient)

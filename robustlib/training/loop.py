@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..attacks.base import Adversary, check_adversary, undisturbed
+from ..attacks.base import Adversary, check_adversary
 from ..attacks.fitted import fitted
 from ..checks import (
     calling,
@@ -22,6 +22,7 @@ from ..checks import (
 )
 from ..files import check_path
 from ..losses import Loss
+from ..models import undisturbed
 from ..numerics import generator
 from ..samples import Labelled
 from ..sets import Perturbation
@@ -118,7 +119,7 @@ def adversarial_training(
             run.resume(checkpoints.resumed(path, sample.x.device, fingerprint), path, alpha)
     due = time.monotonic() + CHECKPOINT_SECONDS
     with (
-        undisturbed(run.net, sample.x.device),
+        undisturbed(run.net, sample.x.device, buffers=False),  # its own, and part of the run
         tqdm(total=steps, initial=run.t, disable=hidden, ascii=True, unit="step") as bar,
     ):
         while run.t < steps:

@@ -13,12 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from ..attacks.oracle import NonFiniteOutputError, outputs
+from ..models import copied, copy_of, explain
 from ..networks import Network
 from ..numerics import wide
 from . import checkpoint as checkpoints
 from .comparison import Comparison
 from .setting import Setting
-from .trajectory import Trajectory, copy_of
+from .trajectory import Trajectory
 
 
 class Run:
@@ -33,7 +34,8 @@ class Run:
         record: Sequence[str],
         comparator: Sequence[Tensor] | None,
     ) -> None:
-        self.initial, self.net, self.best = (copy_of(net) for _ in range(3))
+        self.net = copied(net, setting.sample.x)
+        self.initial, self.best = copy_of(net), copy_of(net)
         self.trained = {k: w for k, w in self.net.named_parameters() if w.requires_grad}
         if not self.trained:
             raise ValueError("net must have parameters that require a gradient, got none")
@@ -43,9 +45,9 @@ class Run:
         drift, x = self.distances(), setting.sample.x
         self.layers = list(drift)
         self.surrogate_loss = x.new_empty(steps, device="cpu")
-        self.step_sizes = torch.empty(steps, dtype=torch.float64)
-        self.drift = torch.empty(steps + 1, len(drift), dtype=torch.float64)
-        self.drift[0] = torch.tensor(list(drift.values()))
+        self.step_sizes = torch.empty(steps, dtype=torch.float64, device="cpu")
+        self.drift = torch.empty(steps + 1, len(drift), dtype=torch.float64, device="cpu")
+        self.drift[0] = torch.tensor(list(drift.values()), dtype=torch.float64, device="cpu")
         self.attacked = x.new_empty(steps, *x.shape) if "attacked" in record else None
         self.weights = {
             k: w.new_empty(steps + 1, *w.shape, requires_grad=False)
@@ -70,7 +72,7 @@ class Run:
             if t == 0:
                 raise
             raise _diverged(t - 1, float(self.step_sizes[t - 1])) from error
-        gradients = torch.autograd.grad(mean, weights, allow_unused=True, materialize_grads=True)
+        gradients = self.gradients(mean, attacked)
         value = float(mean.detach())
         if t == 0 or value < float(self.surrogate_loss[self.best_step]):
             self.best_step = t
@@ -85,7 +87,7 @@ class Run:
         if not all(map(math.isfinite, (value, *drift.values()))):
             raise _diverged(t, alpha)
         self.surrogate_loss[t], self.step_sizes[t] = value, alpha
-        self.drift[t + 1] = torch.tensor(list(drift.values()), dtype=torch.float64)
+        self.drift[t + 1] = torch.tensor(list(drift.values()), dtype=torch.float64, device="cpu")
         if self.attacked is not None:
             self.attacked[t] = attacked
         for name, history in self.weights.items():
@@ -93,6 +95,20 @@ class Run:
         if self.comparison is not None:
             self.comparison.arrive(t + 1, self.trained)
         self.t = t + 1
+
+    def gradients(self, mean: Tensor, attacked: Tensor) -> tuple[Tensor, ...]:
+        """The gradients of the mean loss, one for every trained parameter; 0 for those unused."""
+        if not mean.requires_grad:
+            raise ValueError(
+                "net must have outputs with a gradient to its trainable parameters, got outputs "
+                "that are cut off from them (does it detach them, or run under torch.no_grad?)"
+            )
+        weights = list(self.trained.values())
+        try:
+            return torch.autograd.grad(mean, weights, allow_unused=True, materialize_grads=True)
+        except Exception as error:
+            explain(self.net, attacked, error)
+            raise
 
     def trajectory(self) -> Trajectory:
         """The steps taken so far."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from ..models import copy_of
 from . import checkpoint as checkpoints
 from .comparison import Comparison
 from .setting import Setting
@@ -146,19 +146,6 @@ class Trajectory:
             fields["comparison"] = Comparison.from_payload(fields["comparison"])
         fields["drift_by_layer"] = {k: v.cpu() for k, v in fields["drift_by_layer"].items()}
         return cls(**fields)
-
-
-def copy_of(net: nn.Module) -> nn.Module:
-    """A deep copy of ``net`` whose weights and buffers can be written to, one entry at a time."""
-    copied = copy.deepcopy(net)
-    for module in copied.modules():
-        for held in (module._parameters, module._buffers):
-            for name, value in held.items():
-                if value is not None and value.layout == torch.strided and 0 in value.stride():
-                    whole = value.detach().clone(memory_format=torch.contiguous_format)
-                    fresh = nn.Parameter(whole, value.requires_grad)
-                    held[name] = fresh if isinstance(value, nn.Parameter) else whole
-    return copied
 
 
 def _kind(value: object) -> str:

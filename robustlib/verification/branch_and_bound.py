@@ -9,19 +9,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..attacks.base import Attack, undisturbed
+from ..attacks.base import Attack
 from ..attacks.exact import GridMax
 from ..attacks.gradient import PGD
-from ..attacks.oracle import Model, Oracle, outputs
+from ..attacks.oracle import Oracle, outputs
 from ..checks import check_integer, check_real, keep
 from ..losses import Loss
+from ..models import Model, undisturbed
 from ..sets import Perturbation
 from ..sets.hull import Hull
-from .layers import Layers, read_layers, simplified
-from .output import check_fits
+from .affine import Layers, simplified
+from .layers import read_layers
 from .pieces import DIMENSIONS, PieceTree
 from .relaxation import rounding_error
 from .search import Search, Tree, exact_search
+from .sequential import UnknownLayers
 from .units import UnitTree
 
 TOLERANCE = 5e-7  # in the loss
@@ -91,9 +93,12 @@ class BranchAndBound(Attack):
     ) -> Search:
         if perturbation.finite:
             return _enumerated(model, x, y, perturbation, loss)
-        layers, found = read_layers(model), None
-        if layers is not None:
-            check_fits(layers, x)
+        found, seen = None, type(model).__name__
+        try:
+            layers = read_layers(model, x)
+        except UnknownLayers as unknown:
+            seen = str(unknown)
+        else:
             found = search_known(
                 layers,
                 perturbation.hull(x),
@@ -110,7 +115,7 @@ class BranchAndBound(Attack):
         if found is None:
             raise TypeError(
                 "BranchAndBound needs a ReLU net with one hidden layer, or up to "
-                f"{DIMENSIONS} coordinates and known layers; got {type(model).__name__} with "
+                f"{DIMENSIONS} coordinates and known layers; got {seen} with "
                 f"{x.shape[1:].numel()} coordinates; use PGD"
             )
         return found

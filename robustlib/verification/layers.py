@@ -1,120 +1,62 @@
-"""Networks as bounds see them: affine maps in float64, an activation after each but the last."""
+"""Reading models: whose layers are known, and what they are."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..activations import Activation, read_module
+from ..activations import Activation
+from ..checks import all_finite
+from ..models import departure, known_as
 from ..networks import DeepNet, TwoLayerNet
-from ..sets.hull import UNIT
+from .affine import Layer, Layers
+from .sequential import UnknownLayers, read_sequential
 
-# Relative error of one operation where float32 products may be computed in a shorter format.
-_SHORT = {"highest": 2.0**-24, "high": 2.0**-11, "medium": 2.0**-8}
-
-
-@dataclass(frozen=True)
-class Layer:
-    """z -> s(weight z + bias): ``weight`` (k, j), ``bias`` (k,), ``activation`` s or None.
-
-    ``size`` (k, j + 1) is at least |weight| and |bias|: it says how large the numbers are that the
-    model itself adds up, where that is another sum than ours.
-    """
-
-    weight: Tensor
-    bias: Tensor
-    activation: Activation | None
-    size: Tensor
+_KINDS = (TwoLayerNet, DeepNet, nn.Linear, nn.Sequential)  # whose layers are read
 
 
-@dataclass(frozen=True)
-class Layers:
-    """f = the last layer after the others, one output; the model computes it in ``dtype``."""
-
-    layers: tuple[Layer, ...]
-    dtype: torch.dtype
-
-    @property
-    def affine(self) -> bool:
-        """Whether f is affine in its input."""
-        return all(layer.activation is None for layer in self.layers)
-
-    @property
-    def unbounded(self) -> str | None:
-        """The first activation that says too little for bounds, in words; None where all do."""
-        said = (layer.activation.unbounded for layer in self.layers if layer.activation)
-        return next((words for words in said if words is not None), None)
-
-    @property
-    def roundings(self) -> int:
-        """More than the operations on any way through the net: what ``gamma`` is asked for."""
-        return 64 + 4 * sum(layer.weight.shape[1] + 8 for layer in self.layers)
-
-    @property
-    def unit(self) -> float:
-        """The relative error of one operation of the model itself."""
-        wide = self.dtype == torch.float64
-        return UNIT if wide else _SHORT[torch.get_float32_matmul_precision()]
-
-
-def read_layers(model: object) -> Layers | None:
-    """The layers of a model whose structure is known here, else None.
+def read_layers(model: object, x: Tensor | None = None) -> Layers:
+    """The layers of a model whose structure is known here, for examples like ``x`` (n, ...).
 
     Known: ``TwoLayerNet``, ``DeepNet``, ``nn.Linear`` with one output, and ``nn.Sequential`` of
-    Flatten, Linear, built-in activations, Identity and Dropout (which does nothing in
-    evaluation mode) that ends in one output. A subclass or a module with hooks may compute
-    something else, and is not known.
+    what ``sequential.py`` knows, in evaluation mode. One that may compute something else than its
+    class says is not known (``robustlib.models`` decides): ``UnknownLayers``, a ``TypeError``, says
+    why. Raises ``ValueError`` for weights that are not finite, and where ``x`` does not fit.
     """
-    if isinstance(model, nn.Module) and any(
-        m._forward_hooks or m._forward_pre_hooks for m in model.modules()
-    ):
-        return None
-    if type(model) is TwoLayerNet:
-        return _two_layer(model)
-    if type(model) is DeepNet:
-        return _deep(model)
-    if type(model) in (nn.Linear, nn.Sequential):
-        assert isinstance(model, nn.Module)
-        return _sequential(model)
-    return None
+    if known_as(model, _KINDS) is None:
+        raise UnknownLayers(departure(model, _KINDS) or type(model).__name__)
+    assert isinstance(model, nn.Module)
+    _check_weights(model, x)
+    if not isinstance(model, TwoLayerNet | DeepNet):
+        return read_sequential(model, x)
+    if x is not None and x.shape[1:] != (model.d,):
+        got = x.shape[1:].numel()
+        if got == model.d:
+            raise ValueError(f"x must have shape (n, {model.d}), got {tuple(x.shape)}")
+        raise ValueError(f"x must have {model.d} coordinates an example, got {got}")
+    return _two_layer(model) if isinstance(model, TwoLayerNet) else _deep(model)
 
 
-def simplified(layers: Layers) -> Layers:
-    """The same function with fewer layers and units, for bounds of its exact values.
-
-    Affine maps that follow one another are multiplied out. Where one hidden layer is left, equal
-    units become one, and units of readout 0 go: a symmetric net at its start has none. ``size``
-    still bounds all that was added up.
-    """
-    merged: list[Layer] = []
-    for layer in layers.layers:
-        if merged and merged[-1].activation is None:
-            old = merged.pop()
-            size = layer.size[:, :-1] @ old.size
-            size[:, -1] += layer.size[:, -1]
-            weight, bias = layer.weight @ old.weight, layer.weight @ old.bias + layer.bias
-            layer = Layer(weight, bias, layer.activation, size)
-        merged.append(layer)
-    if len(merged) == 2:
-        hidden, out = merged
-        rows = torch.cat([hidden.weight, hidden.bias[:, None]], 1)
-        unique, place = torch.unique(rows, dim=0, return_inverse=True)
-        readout = torch.zeros_like(unique[:, 0]).index_add(0, place, out.weight[0])
-        at = place[:, None].expand_as(rows)
-        sizes = torch.zeros_like(unique).scatter_reduce(0, at, hidden.size, "amax")
-        used = readout != 0
-        unique, sizes = unique[used], sizes[used]
-        # what equal units of opposite signs add up to is lost in ``out``, but was added up exactly
-        total = torch.zeros_like(readout).index_add(0, place, out.weight[0].abs())[used]
-        merged = [
-            Layer(unique[:, :-1], unique[:, -1], hidden.activation, sizes),
-            Layer(readout[used][None], out.bias, None, torch.cat([total, out.bias.abs()])[None]),
-        ]
-    return Layers(tuple(merged), layers.dtype)
+def _check_weights(model: nn.Module, x: Tensor | None) -> None:
+    """Raise for weights that are not finite, or not like ``x``."""
+    for tensors in (model.named_parameters(), model.named_buffers()):
+        for name, weight in tensors:
+            if not weight.is_floating_point():
+                continue
+            if x is not None and weight.dtype != x.dtype:
+                raise TypeError(f"x is {x.dtype} but the model is {weight.dtype}, in {name}")
+            if x is not None and weight.device != x.device:
+                raise ValueError(
+                    f"x is on {x.device} but the model is on {weight.device}, in {name}"
+                )
+            if not all_finite(weight.detach()):
+                bad = int((~torch.isfinite(weight)).sum())
+                raise ValueError(
+                    f"model must have finite weights, got {bad} NaN or infinite entries in {name}"
+                )
 
 
 def _two_layer(net: TwoLayerNet) -> Layers:
@@ -149,34 +91,3 @@ def _plain(weight: Tensor, activation: Activation | None, size: Tensor | None = 
     """x -> weight x."""
     size = functional.pad(weight.abs() if size is None else size, (0, 1))
     return Layer(weight, weight.new_zeros(len(weight)), activation, size)
-
-
-def _sequential(model: nn.Module) -> Layers | None:
-    layers: list[Layer] = []
-    last = None
-    for module in _flattened(model):
-        kind = type(module)
-        if kind is nn.Flatten and isinstance(module, nn.Flatten):
-            # of each example at the start; of the single column at the end
-            if not (module.start_dim == (0 if layers else 1) and module.end_dim == -1):
-                return None
-        elif kind is nn.Linear and isinstance(module, nn.Linear):
-            weight = module.weight.detach().double()
-            bias = weight.new_zeros(len(weight)) if module.bias is None else module.bias.detach()
-            bias = bias.double()
-            layers.append(Layer(weight, bias, None, torch.cat([weight, bias[:, None]], 1).abs()))
-            last = module.weight.dtype
-        elif (s := read_module(module)) and layers and layers[-1].activation is None:
-            old = layers.pop()
-            layers.append(Layer(old.weight, old.bias, s, old.size))
-        elif kind not in (nn.Identity, nn.Dropout):
-            return None
-    if not layers or last is None or len(layers[-1].weight) != 1 or layers[-1].activation:
-        return None
-    return Layers(tuple(layers), last)
-
-
-def _flattened(model: nn.Module) -> list[nn.Module]:
-    if type(model) is nn.Sequential:
-        return [inner for module in model for inner in _flattened(module)]
-    return [model]

@@ -21,7 +21,7 @@ from torch import Tensor
 from ..activations import Activation
 from ..numerics import row_norm
 from ..sets.hull import Hull, gamma
-from .layers import Layers
+from .affine import Layers
 from .relaxation import LinearRelaxation, lines
 
 
@@ -61,7 +61,7 @@ class MarginBound:
         noise: list[Tensor] = []
         for k, layer in enumerate(self._layers.layers):
             inputs = 1 + row_norm(centre) + far  # at least the norm of (inputs, 1)
-            noise.append(inputs * (gamma(layer.weight.shape[1] + 8, unit) + own))
+            noise.append(inputs * (gamma(layer.roundings, unit) + own))
             if k + 1 == len(self._layers.layers):
                 return near, noise
             middle = centre @ layer.weight.T + layer.bias

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..numerics import row_norm
 from ..sets.hull import Hull
-from .layers import Layers
+from .affine import Layers
 from .relaxation import relax
 from .search import Nodes
 

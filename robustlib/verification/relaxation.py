@@ -9,6 +9,7 @@ exact function at the nearest point of the exact set.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -16,8 +17,9 @@ from torch import Tensor
 
 from ..activations import Activation
 from ..sets.hull import UNIT, Hull, gamma
-from .layers import Layer, Layers
+from .affine import Layer, Layers
 
+_NUMBERS = 2**22  # held at once
 _SAMPLES = 33  # points at which a smooth activation is compared with a line
 
 
@@ -36,11 +38,16 @@ class LinearRelaxation:
 
 def first_interval(layer: Layer, hull: Hull) -> tuple[Tensor, Tensor]:
     """The exact range (n, k) of every output of the first layer, outward by its rounding."""
-    weight = layer.weight[None].expand(len(hull), -1, -1)
     middle = hull.centre @ layer.weight.T + layer.bias
     size = 2 * (hull.reach @ layer.size[:, :-1].T) + layer.size[:, -1]
-    slack = gamma(4 * layer.weight.shape[1] + 64) * size
-    up, down = hull.support_function(weight)[0], hull.support_function(-weight)[0]
+    slack = gamma(4 * layer.terms + 64) * size
+    up, down = (torch.empty_like(middle) for _ in range(2))
+    # some rows at a time: the support function says for every one where it is reached
+    block = max(1, _NUMBERS // max(1, hull.centre.numel()))
+    for k in range(0, len(layer.weight), block):
+        rows = layer.weight[k : k + block].expand(len(hull), -1, -1)
+        up[:, k : k + block] = hull.support_function(rows)[0]
+        down[:, k : k + block] = hull.support_function(-rows)[0]
     return middle - down - slack, middle + up + slack
 
 
@@ -50,7 +57,7 @@ def interval_step(layer: Layer, low: Tensor, high: Tensor) -> tuple[Tensor, Tens
     centre = middle @ layer.weight.T + layer.bias
     spread = half @ layer.weight.abs().T
     size = torch.maximum(low.abs(), high.abs()) @ layer.size[:, :-1].T + layer.size[:, -1]
-    spread = spread + gamma(2 * layer.weight.shape[1] + 64) * size
+    spread = spread + gamma(2 * layer.terms + 64) * size
     return centre - spread, centre + spread
 
 
@@ -189,15 +196,15 @@ def relax(layers: Layers, hull: Hull, *, linear: bool) -> Relaxed:
             s = layers.layers[k - 1].activation
             ends = (low, high) if s is None else activation_range(s, low, high, relaxed[-1])
             low, high = interval_step(layer, *ends)
-        if linear:
+        last = k + 1 == len(layers.layers)
+        if linear and (k or last):  # the first layer's own range is exact
             eye = torch.eye(len(layer.weight), dtype=low.dtype, device=low.device)
             eye = eye.expand(len(hull), -1, -1)
-            upto, last = layers.layers[: k + 1], k + 1 == len(layers.layers)
-            if k or last:
-                above, up = backward(upto, relaxed, hull, eye, layers.roundings)
-                below, down = backward(upto, relaxed, hull, -eye, layers.roundings)
-                low, high = torch.maximum(low, -below), torch.minimum(high, above)
-                lowest, highest = down[:, 0], up[:, 0]
+            upto = layers.layers[: k + 1]
+            above, up = backward(upto, relaxed, hull, eye, layers.roundings)
+            below, down = backward(upto, relaxed, hull, -eye, layers.roundings)
+            low, high = torch.maximum(low, -below), torch.minimum(high, above)
+            lowest, highest = down[:, 0], up[:, 0]
         if k + 1 < len(layers.layers):
             relaxed.append(lines(layer.activation, low, high))
     return Relaxed(relaxed, low[:, 0], high[:, 0], lowest, highest)
@@ -226,14 +233,19 @@ def rounding_error(layers: Layers, hull: Hull) -> Tensor:
     """
     size = hull.reach
     error = torch.zeros_like(size)
-    steep = torch.eye(size.shape[1], dtype=size.dtype, device=size.device).expand(len(size), -1, -1)
-    unit, last = layers.unit, layers.layers[-1]
+    unit, last, limits = layers.unit, layers.layers[-1], torch.finfo(layers.dtype)
+    steep: Tensor | None = None  # a bound of |df/dx'|, entry by entry
+    slope = error
     low, high = first_interval(layers.layers[0], hull)
     for layer in layers.layers:
         terms, offset = layer.size[:, :-1], layer.size[:, -1]
         total = (size + error) @ terms.T + offset
-        error = error @ terms.T + gamma(terms.shape[1] + 8, unit) * total
-        steep = layer.weight.abs() @ steep
+        error = error @ terms.T + gamma(layer.roundings, unit) * total
+        # what underflows is lost in whole, and what overflows says nothing any more
+        error = torch.where(total + error < limits.max, error, math.inf)
+        error = error + layer.roundings * limits.tiny
+        weight = layer.weight.abs()
+        steep = weight[None] if steep is None else (weight * slope[:, None]) @ steep
         outside = hull.slack[:, None] * hull.dual_norm(steep) * (1 + gamma(layers.roundings))
         if layer is last:
             error = error + 4 * unit * total
@@ -243,8 +255,8 @@ def rounding_error(layers: Layers, hull: Hull) -> Tensor:
         low, high = low - error - outside, high + error + outside
         near = lines(layer.activation, low, high)
         size = near.height
-        error = near.slope * error + 16 * unit * (size + error)
-        steep = near.slope[..., None] * steep
+        error = near.slope * error + 16 * unit * (size + error) + 16 * limits.tiny
+        slope = near.slope
         if layer.activation is not None:
             low, high = activation_range(layer.activation, low, high, near)
     result: Tensor = (error + outside)[:, 0]

@@ -11,19 +11,23 @@ import torch
 from torch import Tensor
 
 from ..attacks import PGD, Adversary, Attack, GridMax
-from ..attacks.base import check_adversary, check_arguments, undisturbed
+from ..attacks.base import check_adversary, check_arguments
 from ..attacks.fitted import fitted
-from ..attacks.oracle import Model, Oracle, outputs
+from ..attacks.oracle import Oracle, outputs
 from ..checks import check_choice
 from ..losses import Logistic
+from ..models import Model, undisturbed
+from ..numerics import down, up
 from ..samples import Labelled
 from ..sets import Perturbation
 from ..sets.hull import Hull, UnknownHull
+from .affine import Layers
 from .branch_and_bound import search_known
-from .layers import Layers, read_layers
+from .layers import read_layers
 from .margin import MarginBound
-from .output import check_fits, ranges
+from .output import ranges
 from .search import EFFORTS
+from .sequential import UnknownLayers
 
 _PATIENCE = 3  # questions to the model before a proof that no attack breaks an example may pay
 _PART = 64  # examples that are proved right together; with fewer it never pays
@@ -60,8 +64,9 @@ class RobustAccuracy:
 
     def __repr__(self) -> str:
         n, undecided = len(self.how), int(self.undecided.sum())
-        low, high = (f"{share:.4g}" for share in (self.lower, self.upper))
-        share = f"between {low} and {high}" if undecided else low
+        share = f"{self.lower:.4g}"
+        if undecided:
+            share = f"between {down(self.lower, 4)} and {up(self.upper, 4)}"
         return (
             f"Robust accuracy {share}: of {n} point{'s' * (n > 1)}, {int(self.proved.sum())} "
             f"proved right on their whole set, {int(self.broken.sum())} broken, {undecided} "
@@ -103,7 +108,10 @@ def robust_accuracy(
     check_arguments(model, x, y, perturbation, Logistic())
     verdict = _Verdict(model, x, y, perturbation)
     with undisturbed(model, x.device):
-        layers, sets = read_layers(model), None
+        layers: Layers | None = None
+        with suppress(UnknownLayers):
+            layers = read_layers(model, x)
+        sets: Hull | None = None
         if layers is not None and layers.unbounded is not None:
             layers = None  # an activation without the facts that a proof needs
         with suppress(UnknownHull):
@@ -123,7 +131,6 @@ def robust_accuracy(
         rest = verdict.undecided()
         if effort == "low" or layers is None or sets is None or not len(rest):
             return verdict.result()
-        check_fits(layers, x)
         low, high, points = ranges(layers, sets.rows(rest), linear=True)
         for z in points:
             verdict.offer(perturbation.project(z.to(x.dtype).reshape(x[rest].shape), x[rest]), rest)

@@ -9,19 +9,21 @@ import torch
 from torch import Tensor
 
 from ..attacks import APGD, PGD, Attack
-from ..attacks.base import undisturbed
 from ..attacks.best import Best
 from ..attacks.fitted import fitted
-from ..attacks.oracle import Model, outputs
-from ..checks import check_choice, check_integer
+from ..attacks.oracle import outputs
+from ..checks import all_finite, check_choice, check_integer
 from ..losses import Logistic, Loss
+from ..models import Model, undisturbed
+from ..numerics import down, up
 from ..samples import Labelled
 from ..sets import Perturbation
 from ..sets.hull import UnknownHull
 from .branch_and_bound import search_known
 from .layers import read_layers
-from .output import check_fits, ranges
+from .output import ranges
 from .search import EFFORTS
+from .sequential import UnknownLayers
 
 _MEET = 1e-6  # ends this close count as one number
 _FAR = 100.0  # an output where a one-sided loss no longer rises
@@ -58,21 +60,21 @@ class RobustLoss:
     def __repr__(self) -> str:
         n, exact = len(self.how), sum(words.startswith("exact") for words in self.how)
         points = f"{n} point{'s' * (n > 1)}"
-        low, high = (f"{share:.3g}" for share in self.accuracy)
+        low, high = self.accuracy
         if low == high:
-            accuracy = f"robust accuracy {low}"
+            accuracy = f"robust accuracy {low:.3g}"
         else:
-            accuracy = f"robust accuracy between {low} and {high}"
+            accuracy = f"robust accuracy between {down(low, 3)} and {up(high, 3)}"
         if exact == n:
             return f"Robust loss {self.lower:.6g}, exact at {points}; {accuracy}."
         if math.isinf(self.upper):
             open_ = int(self.per_example[:, 1].isinf().sum())
             return (
-                f"Robust loss at least {self.lower:.6g}, nothing proved from above "
+                f"Robust loss at least {down(self.lower, 6)}, nothing proved from above "
                 f"({open_} of {points} without a bound); {accuracy}."
             )
         return (
-            f"Robust loss between {self.lower:.6g} and {self.upper:.6g} "
+            f"Robust loss between {down(self.lower, 6)} and {up(self.upper, 6)} "
             f"({exact} of {points} exact); {accuracy}."
         )
 
@@ -119,15 +121,15 @@ def robust_loss(
     with undisturbed(model, x.device):
         if perturbation.finite:
             return _enumerated(found, perturbation)
-        layers = read_layers(model)
-        if layers is None or layers.unbounded is not None:
-            words = type(model).__name__ if layers is None else str(layers.unbounded)
-            return _from_below(found, perturbation, words)
         try:
+            layers = read_layers(model, x.detach())
+            if layers.unbounded is not None:
+                return _from_below(found, perturbation, layers.unbounded)
             sets = perturbation.hull(x)
+        except UnknownLayers as unknown:
+            return _from_below(found, perturbation, str(unknown))
         except UnknownHull as unknown:
             return _from_below(found, perturbation, str(unknown))
-        check_fits(layers, x)
         low, high, points = ranges(layers, sets, linear=True)
         for z in points:
             z = z.to(x.dtype).reshape(x.shape)
@@ -170,7 +172,8 @@ def largest_loss(loss: Loss, low: Tensor, high: Tensor, y: Tensor) -> Tensor:
     """
     ends = torch.maximum(loss(low, y.double()), loss(high, y.double()))
     size = 1 + ends.abs() + torch.maximum(low.abs(), high.abs())
-    return ends + 8 * torch.finfo(y.dtype).eps * size
+    top = ends + 8 * torch.finfo(y.dtype).eps * size
+    return top.nan_to_num(math.inf, math.inf, math.inf)  # where outputs overflow nothing is proved
 
 
 class _Found:
@@ -196,6 +199,11 @@ class _Found:
         with undisturbed(self.model, z.device), torch.no_grad():
             f = outputs(self.model, z)
             values = self.of(f, self.y).double()
+        if not all_finite(values):
+            bad = values[~values.isfinite()][0]
+            raise ValueError(
+                f"loss must be finite at the model's outputs, got {float(bad)} from {self.of!r}"
+            )
         self._best.offer(z.detach(), values)
         self.margin = torch.minimum(self.margin, (f * self.y).double())
 

@@ -23,11 +23,12 @@ from scipy.optimize import linprog
 from torch import Tensor
 
 from ..sets.hull import Hull, Polytope, gamma
-from .layers import Layer
+from .affine import Layer
 from .relaxation import first_interval
 from .search import Nodes
 
 _STEPS = 40  # of the primal-dual method in an ordinary node
+_WIDEST = 2**12  # units among which twins are looked for
 _LAST = 2000  # and in one whose bound is its node's true maximum, where precision counts
 
 
@@ -36,14 +37,14 @@ class UnitTree:
 
     def __init__(self, hidden: Layer, out: Layer, hull: Hull) -> None:
         self.hull, self.weight = hull, hidden.weight
-        n, (m, d) = len(hull), hidden.weight.shape
+        n, m = len(hull), len(hidden.weight)
         self.low, self.high = first_interval(hidden, hull)
         self.centre = hull.centre @ hidden.weight.T + hidden.bias
-        sign = torch.tensor([1.0, -1.0]).to(out.weight).repeat(n)[:, None]
+        sign = torch.tensor([1.0, -1.0], device="cpu").to(out.weight).repeat(n)[:, None]
         self.coefficient = sign * out.weight  # (2n, m)
         self.offset = (sign * out.bias)[:, 0]
         self.size = 2 * (hull.reach @ hidden.size[:, :-1].T) + hidden.size[:, -1]
-        self.roundings = 64 + 8 * (m + d)
+        self.roundings = 64 + 8 * (hidden.terms + out.terms)
         low, high = self._twice(self.low), self._twice(self.high)
         self.mixed = (low < 0) & (high > 0)
         self.convex = self.mixed & (self.coefficient > 0)
@@ -64,6 +65,7 @@ class UnitTree:
                 hidden.bias[here] - hidden.bias[other],
                 None,
                 hidden.size[here] + hidden.size[other],
+                hidden.operations,
             )
             low, high = (self._twice(t) for t in first_interval(apart, hull))
             slope, lift = _chord(low, high)
@@ -176,10 +178,10 @@ class UnitTree:
 def twins(hidden: Layer, out: Layer) -> Tensor:
     """The unit (m,) nearest to each among those of opposite readout, if that is mutual; else -1."""
     rows = torch.cat([hidden.weight, hidden.bias[:, None]], 1)
+    if not 0 < len(rows) <= _WIDEST:  # all pairs are looked at, for sharper bounds alone
+        return torch.full((len(rows),), -1, device=rows.device)
     apart = torch.cdist(rows, rows)
     apart = torch.where(-out.weight == out.weight.T, apart, math.inf)
-    if not len(rows):
-        return torch.zeros(0, dtype=torch.long, device=rows.device)
     nearest, other = apart.min(1)
     place = torch.arange(len(rows), device=rows.device)
     return torch.where((other[other] == place) & nearest.isfinite(), other, -1)

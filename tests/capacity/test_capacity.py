@@ -22,8 +22,8 @@ from robustlib.capacity import (
     two_layer_vc_bound,
     width_needed,
 )
-from robustlib.capacity.bounds import _log_phi
 from robustlib.capacity.gadget import NORMS
+from robustlib.capacity.growth import log2_binomial, log2_sauer, sauer
 from robustlib.capacity.simplex import (
     best_size,
     corners,
@@ -240,7 +240,55 @@ def test_the_bound_says_where_it_is_worth_something() -> None:
 def test_sums_of_binomials() -> None:
     for count, k in [(1, 0), (5, 2), (30, 7), (10, 10), (10, 20)]:
         total = sum(comb(count, i, exact=True) for i in range(min(k, count) + 1))
-        assert _log_phi(count, k) == pytest.approx(math.log2(total), rel=1e-12)
+        assert log2_sauer(count, k) == pytest.approx(math.log2(total), rel=1e-12)
+        assert sauer(count, k) == total
+
+
+@pytest.mark.parametrize(
+    ("count", "k"),
+    [
+        (2001, 1),
+        (2001, 1000),
+        (2001, 1001),
+        (6000, 2500),
+        (9000, 4499),
+        (9000, 4501),
+        (20_000, 3000),
+    ],
+)
+def test_logarithms_of_large_sums_are_those_of_integers(count: int, k: int) -> None:
+    assert log2_sauer(count, k) == pytest.approx(math.log2(sauer(count, k)), rel=2e-15)
+    assert log2_binomial(count, k) == pytest.approx(math.log2(math.comb(count, k)), rel=2e-15)
+
+
+def test_bounds_of_wide_nets_come_back_and_keep_their_order() -> None:
+    """At sizes whose integers have billions of digits, against the inequality by other means."""
+    for d, width in ((64, 1024), (784, 65_536)):
+        count, size = two_layer_vc_bound(d, width), width * (d + 1) + 1
+
+        def log2_phi(points: int, k: int) -> float:
+            last = math.lgamma(points + 1) - math.lgamma(k + 1) - math.lgamma(points - k + 1)
+            # the ratios of neighbours fall: a geometric sum from above
+            return (last + math.log((points - k + 1) / (points - 2 * k + 1))) / math.log(2)
+
+        for points, fits in ((count * 0.999, True), (count * 1.001, False)):
+            n = int(points)
+            assert (n <= width * log2_phi(n, d + 1) + log2_phi(n, size)) == fits
+        assert width_needed(count, d) <= width < width_needed(count + 1, d)
+    wide = width_needed(robust_vc_bound(10_000, 784).value, 784)
+    assert 1 < wide < 10_000
+    assert width_needed(2**48, 784) > 65_536
+    for call in (lambda: width_needed(10**400, 8), lambda: two_layer_vc_bound(10**9, 10**9)):
+        with pytest.raises(ValueError, match=r"at most 2\*\*48"):
+            call()
+
+
+def test_the_bound_is_that_of_integers() -> None:
+    for d, width in itertools.product((1, 2, 8), (2, 4, 7)):
+        count, size = two_layer_vc_bound(d, width), width * (d + 1) + 1
+        for points, fits in ((count, True), (count + 1, False)):
+            room = sauer(points, d + 1) ** width * sauer(points, size)
+            assert (2**points <= room) == fits
 
 
 def test_two_layer_bound_against_its_inequality_and_a_net_that_shatters() -> None:
@@ -249,7 +297,7 @@ def test_two_layer_bound_against_its_inequality_and_a_net_that_shatters() -> Non
         count = two_layer_vc_bound(d, width)
         size = width * (d + 1) + 1
         for points, fits in ((count, True), (count + 1, False)):
-            room = width * _log_phi(points, d + 1) + _log_phi(points, size)
+            room = width * log2_sauer(points, d + 1) + log2_sauer(points, size)
             assert (points <= room) == fits
         # one unit shatters d + 1 points in general position, and more units no fewer
         assert count >= (d + 1 if width else 1)

@@ -9,8 +9,8 @@ import torch
 import torch.utils._python_dispatch
 from torch import Tensor, nn
 
+from robustlib.kernels import autograd, empirical_ntk, ntk, ntk_by_layer, robust_gram
 from robustlib.kernels import empirical as module
-from robustlib.kernels import empirical_ntk, ntk, ntk_by_layer, robust_gram
 from robustlib.networks import DeepNet, Network, TwoLayerNet, linearize
 
 
@@ -120,7 +120,7 @@ def test_any_module_by_chunks(monkeypatch: pytest.MonkeyPatch, device: torch.dev
     x = points(7, 6).reshape(7, 2, 3).to(device)
     a = by_autograd(net, x)
     for size in (1, 100, 1 << 25):  # numbers of the Jacobian held at a time
-        monkeypatch.setattr(module, "_JACOBIAN", size)
+        monkeypatch.setattr(autograd, "_NUMBERS", size)
         torch.testing.assert_close(empirical_ntk(net, x), a @ a.T)
         torch.testing.assert_close(empirical_ntk(net, x[:3], x), a[:3] @ a.T)
     assert all(p.grad is None for p in net.parameters())
@@ -129,7 +129,7 @@ def test_any_module_by_chunks(monkeypatch: pytest.MonkeyPatch, device: torch.dev
 def test_our_nets_are_any_module_too() -> None:
     x = points(5, 3)
     for net in map(moved, nets()):
-        torch.testing.assert_close(module._any_module(net, x, None), empirical_ntk(net, x))
+        torch.testing.assert_close(autograd.by_autograd(net, x), empirical_ntk(net, x))
 
 
 @pytest.mark.parametrize("k", range(5))

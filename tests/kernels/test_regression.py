@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -11,9 +12,12 @@ from sklearn.kernel_ridge import KernelRidge
 from torch import Tensor
 
 from robustlib.kernels import empirical_ntk, kernel_flow, kernel_regression, ntk
+from robustlib.kernels.gram import check_gram
 from robustlib.losses import LogCosh, Logistic, Loss, PseudoHuber
 from robustlib.networks import TwoLayerNet, linearize
+from robustlib.online import best_in_ball
 from robustlib.samples import hexagon
+from robustlib.sets import SphereCap
 
 
 def problem(n: int = 30, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor, Tensor]:
@@ -101,19 +105,61 @@ def test_the_ridge_that_is_proposed_is_enough() -> None:
         kernel_regression(doubled.to(dtype), torch.cat([y, -y]).to(dtype), ridge=ridge)
 
 
-def test_indefinite_and_unsymmetric_matrices_are_refused() -> None:
-    K, _, y = problem(4)
-    with pytest.raises(ValueError, match="eigenvalues run from -"):
-        kernel_regression(K - torch.eye(4), y)
-    with pytest.raises(ValueError, match="positive semidefinite, got eigenvalues from -"):
-        kernel_flow(K - torch.eye(4), y, loss="squared", times=[1.0])
-    K[0, 1] += 1e-3
-    for call in (
-        lambda: kernel_regression(K, y),
-        lambda: kernel_flow(K, y, loss="squared", times=[1.0]),
-    ):
-        with pytest.raises(ValueError, match=r"K must be symmetric, got entries that differ by"):
-            call()
+def test_all_that_take_a_kernel_matrix_refuse_what_is_none_by_one_sentence() -> None:
+    K, _, y = problem(6)
+    x = hexagon().x
+    one, wide = K.clone(), K[:, :5]
+    one[0, 1] += 1e-3
+    bad = {
+        "entries that differ by 0.001 from": one,
+        "eigenvalues from -": K - torch.eye(6),
+        "eigenvalues from -1": -torch.eye(6, dtype=torch.float64),
+    }
+
+    def ball(matrix: Tensor) -> object:
+        """The kernel with this matrix at the six points of the hexagon."""
+
+        def kernel(a: Tensor, b: Tensor) -> Tensor:
+            rows, columns = (torch.cdist(points, x).argmin(1) for points in (a, b))
+            return matrix[rows][:, columns]
+
+        return best_in_ball(
+            kernel, hexagon(), perturbation=SphereCap(0.0), radius=1.0, loss=PseudoHuber()
+        )
+
+    calls: list[Callable[[Tensor], object]] = [
+        lambda m: kernel_regression(m, y),
+        lambda m: kernel_regression(m, y, ridge=10.0),
+        lambda m: kernel_flow(m, y, loss="squared", times=[1.0]),
+        lambda m: kernel_flow(m, y, loss=PseudoHuber(), times=[1.0]),
+        ball,
+    ]
+    sentence = r"must be a kernel matrix: square, symmetric and positive semidefinite, got "
+    for call in calls:
+        call(K)
+        for seen, matrix in bad.items():
+            with pytest.raises(ValueError, match=sentence + seen):
+                call(matrix)
+        with pytest.raises(ValueError, match="must be finite, got 1 NaN"):
+            call(torch.where(torch.arange(36).reshape(6, 6) == 7, math.nan, K))
+    for call in calls[:4]:
+        with pytest.raises(ValueError, match=sentence + r"shape \(6, 5\)"):
+            call(wide)
+
+
+def test_rounding_makes_no_kernel_matrix_of_another_kind() -> None:
+    for dtype in (torch.float32, torch.float64):
+        generator = torch.Generator().manual_seed(0)
+        for rank in (1, 3, 40):  # eigenvalues that are 0 but for rounding
+            rows = torch.randn(40, rank, dtype=dtype, generator=generator)
+            check_gram("K", rows @ rows.T)
+            values = torch.linalg.eigvalsh((rows @ rows.T).double())
+            lowered = rows @ rows.T - 1e3 * torch.finfo(dtype).eps * values[-1] * torch.eye(40)
+            if rank < 40:
+                with pytest.raises(ValueError, match="got eigenvalues from -"):
+                    check_gram("K", lowered.to(dtype))
+    check_gram("K", torch.zeros(3, 3))
+    check_gram("K", torch.zeros(0, 0))
 
 
 def test_squared_flow_is_exact_in_time(device: torch.device) -> None:

@@ -20,8 +20,9 @@ from robustlib.numerics import generator
 from robustlib.samples import sphere
 from robustlib.sets import Finite, L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
 from robustlib.training import adversarial_training
+from robustlib.verification.affine import Layers, simplified
 from robustlib.verification.branch_and_bound import BranchAndBound
-from robustlib.verification.layers import Layers, read_layers, simplified
+from robustlib.verification.layers import read_layers
 from robustlib.verification.search import Search
 from robustlib.verification.units import UnitTree, twins
 

@@ -26,8 +26,8 @@ from robustlib.attacks import (
     Oracle,
     Square,
 )
-from robustlib.attacks.oracle import Model
 from robustlib.losses import Logistic
+from robustlib.models import Model
 from robustlib.networks import DeepNet, TwoLayerNet
 from robustlib.numerics import generator
 from robustlib.samples import Labelled, Sample, hexagon, sphere

@@ -17,7 +17,7 @@ from ...capacity import (
     two_layer_vc_bound,
     width_needed,
 )
-from ...capacity.bounds import sauer
+from ...capacity.growth import sauer
 from ...capacity.patterns import activity_patterns
 from ...losses import Hinge
 from ...numerics import generator

@@ -1,0 +1,361 @@
+"""Reading models: layers of torch, what is refused and where, precision, memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import pytest
+import torch
+from drawn import drawn_inputs, drawn_model
+from torch import Tensor, backends, nn
+
+from robustlib.attacks import PGD
+from robustlib.losses import Logistic, PseudoHuber
+from robustlib.networks import DeepNet, TwoLayerNet
+from robustlib.samples import sphere
+from robustlib.sets import L1Ball, L2Ball, LinfBall, Perturbation
+from robustlib.verification import BranchAndBound, output_bounds, robust_accuracy, robust_loss
+from robustlib.verification.affine import Layers, simplified
+from robustlib.verification.layers import read_layers
+from robustlib.verification.precision import convolution_by_transform, float32_unit
+from robustlib.verification.units import twins
+
+CPU = torch.device("cpu")
+
+
+def value(layers: Layers, x: Tensor) -> Tensor:
+    z = x.flatten(1)
+    for layer in layers.layers:
+        z = z @ layer.weight.T + layer.bias
+        z = z if layer.activation is None else layer.activation.function(z)
+    return z[:, 0]
+
+
+def settled(net: nn.Module) -> nn.Module:
+    """The net in evaluation mode, with running statistics that are not those of the start."""
+    for module in net.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            k = module.num_features
+            module.running_mean = torch.linspace(-1, 2, k)
+            module.running_var = torch.linspace(0.1, 3, k)
+    return net.eval()
+
+
+def test_layers_are_the_function_of_the_model() -> None:
+    for seed in range(60):
+        net, shape = drawn_model(seed)
+        net, x = net.double(), drawn_inputs(shape, 5, seed)
+        f = net(x).detach().reshape(-1)
+        for layers in (read_layers(net, x), simplified(read_layers(net, x))):
+            size = float(f.abs().max()) + 1
+            torch.testing.assert_close(value(layers, x), f, rtol=1e-9, atol=1e-9 * size)
+
+
+@pytest.mark.parametrize("sets", [L2Ball(0.2), LinfBall(0.2), L1Ball(0.2)], ids=repr)
+def test_bounds_of_models_that_are_affine_are_their_range(sets: Perturbation) -> None:
+    """Normalisation of the input, convolutions, statistics and pooling, with no activation."""
+    net = settled(
+        nn.Sequential(
+            nn.BatchNorm2d(2, affine=False, eps=0),  # (x - m)/s
+            nn.Conv2d(2, 4, 3, padding=1, stride=2, bias=False),
+            nn.Sequential(nn.BatchNorm2d(4), nn.Dropout(0.5)),
+            nn.AvgPool2d(2, padding=1, count_include_pad=False),
+            nn.Conv2d(4, 4, 2, groups=2),
+            nn.Flatten(),
+            nn.BatchNorm1d(4),
+            nn.Linear(4, 1),
+            nn.Flatten(0),
+        )
+    ).double()
+    x = drawn_inputs((2, 4, 4), 6, 0).requires_grad_()
+    f = net(x)
+    (slope,) = torch.autograd.grad(f.sum(), x)
+    top, bottom = (net(sets.argmax_linear(g, x.detach())).detach() for g in (slope, -slope))
+    found = output_bounds(net, x.detach(), perturbation=sets)
+    torch.testing.assert_close(found.upper, top, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(found.lower, bottom, rtol=1e-9, atol=1e-9)
+    # by hand, what the first layer does to an image
+    mean, deviation = torch.linspace(-1, 2, 2), torch.linspace(0.1, 3, 2).sqrt()
+    norm = nn.Sequential(net[0], nn.Flatten(), nn.Linear(32, 1)).double()  # type: ignore[index]
+    scaled = (x.detach() - mean[:, None, None]) / deviation[:, None, None]
+    by_hand = norm[2](scaled.flatten(1)).detach()[:, 0]
+    still = output_bounds(norm, x.detach(), perturbation=L2Ball(0.0))
+    torch.testing.assert_close(still.upper, by_hand, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(still.lower, by_hand, rtol=1e-6, atol=1e-6)
+
+
+def test_a_net_with_statistics_gets_a_whole_certificate() -> None:
+    """Its robust loss is exact: found and proved meet, also where training mode is left on."""
+    net = settled(nn.Sequential(nn.Linear(2, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 1)))
+    net = nn.Sequential(net, nn.Flatten(0)).double().train()
+    sample = sphere(5, 2)
+    found = robust_loss(net, sample, perturbation=L2Ball(0.2), loss=Logistic(), effort="high")
+    assert found.exact
+    assert found.gap <= 1e-6
+    accuracy = robust_accuracy(net, sample, perturbation=L2Ball(0.2))
+    assert not bool(accuracy.undecided.any())
+    assert net.training
+
+
+# --- what is refused, and where ----------------------------------------------------------------
+
+REFUSED: list[tuple[Callable[[], nn.Module], tuple[int, ...], str]] = [
+    (
+        lambda: nn.Sequential(nn.Flatten(), nn.Sequential(nn.Linear(4, 4), nn.Sigmoid())),
+        (4,),
+        r"layer 3 \(model\[1\]\[1\]\), Sigmoid, is none of Linear, .*BatchNorm with affine=False",
+    ),
+    (lambda: nn.Sequential(nn.MaxPool1d(2)), (1, 4), r"layer 1 \(model\[0\]\), MaxPool1d, is none"),
+    (
+        lambda: nn.Sequential(nn.Linear(4, 2), nn.BatchNorm1d(2, track_running_stats=False)),
+        (4,),
+        r"layer 2 \(model\[1\]\), BatchNorm1d, has no running statistics",
+    ),
+    (
+        lambda: nn.Sequential(nn.Conv1d(1, 1, 3, padding=1, padding_mode="circular")),
+        (1, 4),
+        r"layer 1 \(model\[0\]\), Conv1d, has padding_mode='circular'",
+    ),
+    (lambda: nn.Sequential(nn.Linear(4, 2)), (4,), "the model has 2 outputs an example"),
+    (lambda: nn.Sequential(nn.Flatten(0)), (4,), r"Flatten, does not keep apart .* \(1, 4\)"),
+    (lambda: nn.Linear(4, 3), (4,), "Linear: the model has 3 outputs an example"),
+    (
+        lambda: nn.Sequential(nn.Unflatten(1, (1, 100, 100)), nn.AvgPool2d(1), nn.Flatten()),
+        (10_000,),
+        r"AvgPool2d, makes a matrix of 10000 x 10000 numbers",
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "shape", "words"), REFUSED)
+def test_the_layer_that_is_not_known_is_named_with_its_place(
+    make: Callable[[], nn.Module], shape: tuple[int, ...], words: str
+) -> None:
+    net, x = make().double(), torch.zeros(2, *shape, dtype=torch.float64)
+    with pytest.raises(TypeError, match=r"model must be a TwoLayerNet.*got .*" + words):
+        output_bounds(net, x, perturbation=L2Ball(0.1))
+
+
+def test_others_say_it_too() -> None:
+    net = nn.Sequential(nn.Linear(5, 4), nn.Sigmoid(), nn.Linear(4, 1), nn.Flatten(0)).double()
+    sample = sphere(3, 5)
+    found = robust_loss(net, sample, perturbation=L2Ball(0.1), loss=Logistic(), effort="low")
+    assert "layer 2 (model[1]), Sigmoid, is none of" in found.how[0]
+    with pytest.raises(TypeError, match=r"BranchAndBound needs .* layer 2 \(model\[1\]\), Sigmoid"):
+        BranchAndBound()(net, sample.x, sample.y, perturbation=L2Ball(0.1), loss=Logistic())
+
+
+MISFITS: list[tuple[Callable[[], nn.Module], tuple[int, ...], str]] = [
+    (lambda: nn.Linear(3, 1), (4,), "x must have 3 coordinates an example, got 4"),
+    (lambda: TwoLayerNet(3, 4), (3, 1), r"x must have shape \(n, 3\), got \(2, 3, 1\)"),
+    (lambda: DeepNet(3, 4, 1), (4,), "x must have 3 coordinates an example, got 4"),
+    (
+        lambda: nn.Sequential(nn.Conv2d(2, 1, 2)),
+        (3, 4, 4),
+        r"layer 1 .*, Conv2d, takes 4 axes and 2 channels, got examples of shape \(1, 3, 4, 4\)",
+    ),
+    (lambda: nn.Sequential(nn.Conv1d(2, 1, 9)), (2, 4), r"Conv1d, does not take .* \(1, 2, 4\)"),
+    (lambda: nn.Sequential(nn.Linear(4, 3), nn.Linear(2, 1)), (4,), r"Linear, takes 2 coordinates"),
+    (
+        lambda: nn.Sequential(nn.BatchNorm1d(3), nn.Linear(4, 1)),
+        (4,),
+        "BatchNorm1d, takes 2 or 3 axes and 3 channels",
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "shape", "words"), MISFITS)
+def test_examples_that_do_not_fit_are_refused(
+    make: Callable[[], nn.Module], shape: tuple[int, ...], words: str
+) -> None:
+    net, x = make().double(), torch.zeros(2, *shape, dtype=torch.float64)
+    with pytest.raises(ValueError, match=words):
+        output_bounds(net, x, perturbation=L2Ball(0.1))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_named(bad: float) -> None:
+    x = sphere(2, 3).x
+    own, torchs = TwoLayerNet(3, 4).double(), nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+    torchs = nn.Sequential(torchs, nn.Linear(2, 1)).double().eval()
+    with torch.no_grad():
+        own.weight[1, 1] = bad
+        torchs[0][1].running_var[0] = bad
+    for net, name in ((own, "weight"), (torchs, r"0\.1\.running_var")):
+        for method in ("interval", "linear"):
+            with pytest.raises(ValueError, match=f"finite weights, got 1 NaN or .* in {name}"):
+                output_bounds(net, x, perturbation=L2Ball(0.1), method=method)
+    with torch.no_grad():
+        torchs[0][1].running_var[0] = -2
+    with pytest.raises(ValueError, match="BatchNorm1d, has a running variance of -2"):
+        output_bounds(torchs, x, perturbation=L2Ball(0.1))
+
+
+def test_numbers_that_overflow_have_no_bounds_and_say_so() -> None:
+    net, x = TwoLayerNet(3, 4, symmetric=False).double(), sphere(2, 3).x
+    with pytest.raises(ValueError, match=r"no finite bounds of the outputs in float64.*to 8e"):
+        output_bounds(net, 1e160 * x, perturbation=L2Ball(0.1))
+    with pytest.raises(ValueError, match=r"no finite bounds of the outputs in float64"):
+        output_bounds(net, 1e160 * x, perturbation=L2Ball(0.1), method="interval")
+    narrow = TwoLayerNet(3, 4, symmetric=False).float()
+    with torch.no_grad():
+        narrow.weight.mul_(1e38)
+    with pytest.raises(ValueError, match=r"no finite bounds of the outputs in float32"):
+        output_bounds(narrow, 10 * x.float(), perturbation=L2Ball(0.1))
+
+
+class Broken:
+    """A loss that is NaN far out, as a user may write one."""
+
+    lipschitz, smoothness, zero_at_label = 1.0, None, True
+
+    def __call__(self, f: Tensor, y: Tensor) -> Tensor:
+        return torch.where((f - y).abs() < 1e3, (f - y).abs(), torch.nan)
+
+    def derivative(self, f: Tensor, y: Tensor) -> Tensor:
+        return (f - y).sign()
+
+
+def test_a_loss_that_is_not_finite_is_refused() -> None:
+    net = TwoLayerNet(3, 4, symmetric=False).double()
+    sample, sets = sphere(4, 3), L2Ball(0.1)
+    assert robust_loss(net, sample, perturbation=sets, loss=Broken()).upper < 10
+    with torch.no_grad():
+        net.weight.mul_(1e6)
+    with pytest.raises(ValueError, match=r"loss must be finite.*Broken"):
+        robust_loss(net, sample, perturbation=sets, loss=Broken())
+
+
+# --- precision ---------------------------------------------------------------------------------
+
+OLD = torch.get_float32_matmul_precision
+
+
+@contextmanager
+def setting(module: object, precision: str) -> Iterator[None]:
+    """One of torch's newer settings, and all as it was afterwards."""
+    before = module.fp32_precision  # type: ignore[attr-defined]
+    module.fp32_precision = precision  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        module.fp32_precision = before  # type: ignore[attr-defined]
+
+
+SETTINGS: list[tuple[str, object, str, float]] = [
+    ("products on the CPU", backends.mkldnn.matmul, "bf16", 2.0**-8),
+    ("products on the CPU", backends.mkldnn.matmul, "tf32", 2.0**-11),
+    ("products of CUDA, which is not asked", backends.cuda.matmul, "tf32", 2.0**-24),
+    ("all", backends, "tf32", 2.0**-11),
+    ("all of mkldnn", backends.mkldnn, "bf16", 2.0**-8),
+    ("full", backends.mkldnn.matmul, "ieee", 2.0**-24),
+]
+
+
+@pytest.mark.parametrize(("what", "module", "precision", "unit"), SETTINGS)
+def test_newer_settings_of_precision_are_understood(
+    what: str, module: object, precision: str, unit: float
+) -> None:
+    net, sample = TwoLayerNet(3, 8, symmetric=False).float(), sphere(2, 3).to(dtype=torch.float32)
+    torch.backends.mkldnn.matmul.fp32_precision = "none"  # what an older setting left
+    usual = output_bounds(net, sample.x, perturbation=L2Ball(0.0))
+    with setting(module, precision):
+        assert float32_unit(CPU, convolved=False) == unit
+        found = output_bounds(net, sample.x, perturbation=L2Ball(0.0))
+        robust_loss(net, sample, perturbation=L2Ball(0.1), loss=PseudoHuber(), effort="low")
+        attack = PGD(steps=2, restarts=1)
+        attack(net, sample.x, sample.y, perturbation=L2Ball(0.1), loss=PseudoHuber())
+    ratio = float(((found.upper - found.lower) / (usual.upper - usual.lower)).min())
+    assert ratio > 100 if unit > 2.0**-20 else ratio == 1
+    assert OLD() == "highest"
+
+
+def test_precision_of_other_devices_and_of_convolutions() -> None:
+    cuda, other = torch.device("cuda"), torch.device("mps")
+    with setting(backends.cuda.matmul, "tf32"):
+        assert float32_unit(cuda, convolved=False) == 2.0**-11
+        assert float32_unit(other, convolved=False) == 2.0**-11
+    assert float32_unit(cuda, convolved=False) == 2.0**-24
+    assert float32_unit(cuda, convolved=True) == 2.0**-11  # torch's default for cuDNN
+    with setting(backends.mkldnn.conv, "bf16"):
+        assert float32_unit(CPU, convolved=False) == 2.0**-24
+        assert float32_unit(CPU, convolved=True) == 2.0**-8
+        net = nn.Sequential(nn.Conv1d(1, 2, 2), nn.Flatten(), nn.Linear(2, 1)).float()
+        x = sphere(2, 2).x.float()[:, None]
+        short = output_bounds(net, x, perturbation=L2Ball(0.0))
+    usual = output_bounds(net, x, perturbation=L2Ball(0.0))
+    assert bool((short.upper - short.lower > 100 * (usual.upper - usual.lower)).all())
+
+
+def test_convolutions_that_torch_may_transform_have_no_bounds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert convolution_by_transform(CPU, torch.float64) is None
+    assert "move the model to the CPU" in str(
+        convolution_by_transform(torch.device("cuda"), torch.float64)
+    )
+    net = nn.Sequential(nn.Conv1d(1, 2, 2), nn.Flatten(), nn.Linear(2, 1)).float()
+    x = sphere(2, 2).x.float()[:, None]
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
+    with pytest.raises(TypeError, match=r"Conv1d, may be computed by transforms in float32"):
+        output_bounds(net, x, perturbation=L2Ball(0.1))
+    assert output_bounds(net.double(), x.double(), perturbation=L2Ball(0.1)).upper.isfinite().all()
+
+
+def test_rounding_of_statistics_and_windows_in_float32_is_allowed_for() -> None:
+    """The outputs of single points against those in float64, which the bounds are not told."""
+    closest = 0.0
+    for seed in range(80):
+        net, shape = drawn_model(seed)
+        x = drawn_inputs(shape, 4, seed).float()
+        bounds = output_bounds(net.float(), x, perturbation=L2Ball(0.0))
+        wide = bounds.upper - bounds.lower
+        error = (net(x).double() - net.double()(x.double())).detach().reshape(-1).abs()
+        assert bool((2 * error <= wide).all())
+        closest = max(closest, float((2 * error / wide).max()))
+    assert closest > 1e-3
+
+
+# --- memory ------------------------------------------------------------------------------------
+
+WIDE = """
+import resource, torch
+from robustlib import L2Ball, TwoLayerNet, output_bounds, sphere
+net = TwoLayerNet(64, 65_536, seed=1).double()
+with torch.no_grad():
+    net.weight.add_(torch.ones_like(net.weight).cumsum(0).sin())
+x = sphere(1, 64).x
+found = output_bounds(net, x, perturbation=L2Ball(0.01))
+f = net(x).detach()
+assert bool((found.lower < f).all()) and bool((f < found.upper).all())
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_a_first_layer_of_any_width_takes_no_square_of_it() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", WIDE], capture_output=True, text=True, env=dict(os.environ)
+    )
+    assert run.returncode == 0, run.stderr
+    unit = 1 if sys.platform == "darwin" else 1024
+    assert int(run.stdout) * unit < 1e9
+    # nor does exact search begin with one
+    wide = read_layers(TwoLayerNet(2, 10_000, symmetric=False).double())
+    assert int(twins(*wide.layers).max()) == -1
+
+
+def test_a_sample_of_images_is_certified_as_one_of_rows() -> None:
+    rows = sphere(6, 16)
+    images = SimpleNamespace(x=rows.x.reshape(6, 1, 4, 4), y=rows.y)
+    net = settled(nn.Sequential(nn.Flatten(), nn.Linear(16, 3), nn.ReLU(), nn.Linear(3, 1)))
+    net = nn.Sequential(net, nn.Flatten(0)).double()
+    pair = [
+        robust_loss(net, s, perturbation=L2Ball(0.1), loss=Logistic(), effort="low").upper
+        for s in (rows, images)
+    ]
+    assert pair[0] == pytest.approx(pair[1], rel=1e-9)
