@@ -43,7 +43,7 @@ def check_integer(name: str, value: object, *, minimum: int) -> int:
     if number < minimum:
         raise ValueError(f"{name} must be at least {minimum}, got {shown(number)}")
     if number > _MOST:
-        raise ValueError(f"{name} must be at most 2^63 - 1, got {shown(number)}")
+        raise ValueError(f"{name} must be at most 2**63 - 1, got {shown(number)}")
     return number
 
 

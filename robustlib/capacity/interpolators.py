@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import skip_init
 
 from ..checks import check_alike, check_floats, check_real, check_shape
 from ..samples import Sample
@@ -151,7 +150,7 @@ def line_net(
     axis = first if direction is None else direction
     check_floats("direction", axis)
     check_shape("direction", axis, x.shape[1:])
-    check_alike("direction", axis, "x", x)
+    check_alike("direction", axis.to(x.dtype), "x", x)
     if abs(float(axis.norm()) - 1) > 1e-6:
         raise ValueError(f"direction must have norm 1, got {float(axis.norm()):g}")
     t, order = (x.double() @ axis.double()).sort()
@@ -198,16 +197,22 @@ def _zigzag(
     return towards, kinks, jumps, -jumps[2] * (kinks[2] - c[0])
 
 
+def _empty(inputs: int, outputs: int, like: Tensor) -> nn.Linear:
+    """A layer whose weights wait to be set: none are drawn from the user's random stream."""
+    layer = nn.Linear(inputs, outputs, dtype=torch.float64, device="meta")
+    return layer.to_empty(device=like.device)
+
+
 def two_layer(units: Tensor, biases: Tensor, readout: Tensor, bias: float) -> nn.Module:
     """x -> sum_r readout_r relu(<units_r, x> + biases_r) + bias in float64; also without units."""
     width, d = units.shape
-    last = skip_init(nn.Linear, width or d, 1, dtype=torch.float64, device=units.device)
+    last = _empty(width or d, 1, units)
     with torch.no_grad():
         last.weight.copy_(readout[None] if width else units.new_zeros(1, d))
         last.bias.fill_(bias)
     if not width:
         return nn.Sequential(last, nn.Flatten(0)).requires_grad_(False)
-    first = skip_init(nn.Linear, d, width, dtype=torch.float64, device=units.device)
+    first = _empty(d, width, units)
     with torch.no_grad():
         first.weight.copy_(units)
         first.bias.copy_(biases)
