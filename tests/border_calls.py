@@ -217,6 +217,10 @@ ARGUMENTS: dict[str, tuple[str, Maker]] = {
     "sample": ("sample", sample),
     "samples": ("effort", lambda: 2),
     "schedule": ("choice", lambda: "falling"),
+    "several_outputs": ("flag", lambda: False),
+    "shape": ("list?", lambda: (2,)),
+    "note": ("text", lambda: "a note"),
+    "scale": ("choice?", lambda: "rows"),
     "seconds": ("real?", lambda: 1.0),
     "seed": ("integer", lambda: 1),
     "seeds": ("effort", lambda: 1),
@@ -255,6 +259,12 @@ def fitted(x: torch.Tensor, y: torch.Tensor, radius: float) -> nn.Module:
 
 HERE: dict[str, dict[str, tuple[str, Maker]]] = {
     "Sample": {"name": ("text", lambda: "mine")},
+    "Sample.from_arrays": {
+        "x": ("array", lambda: rl.hexagon().x.numpy()),
+        "y": ("array", lambda: rl.hexagon().y.numpy()),
+        "name": ("text", lambda: "mine"),
+        "classes": ("pair?", lambda: (-1, 1)),
+    },
     "WidthCurve.values": {"name": ("choice", lambda: "lower"), "width": ("integer", lambda: 2)},
     "Activation": {"name": ("text", lambda: "sine"), "kind": ("choice", lambda: "odd")},
     "Parity.lacks": {"degree": ("integer", lambda: 1)},

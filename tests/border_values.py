@@ -1,7 +1,7 @@
-"""Odd values for arguments of any kind, and what is a matter of taste.
+"""Odd values for arguments of any kind, and which of them may be taken.
 
 ``FITS`` says for every kind which values a call may take; a call that takes another one has
-answered a question that nobody asked. ``TASTE`` holds the exceptions, each with its reason.
+answered a question that nobody asked. Exceptions stand in ``border_taste.py``.
 """
 
 from __future__ import annotations
@@ -27,57 +27,6 @@ from robustlib.activations import ACTIVATIONS
 
 Maker = Callable[[], Any]
 FLOATS = (torch.float32, torch.float64)
-
-# --- a matter of taste: (callable or *, argument or *): why ------------------------------------
-
-_METHODS = [f".{m}" for m in ("__call__", "answer", "move", "restore", "derivative")]
-_METHODS += [f".{m}" for m in ("argmax_linear", "at", "contains", "grid", "hull", "nearest_pair")]
-_METHODS += [f".{m}" for m in ("project", "random", "with_radius")]
-_RESULTS = [
-    "VCBound",
-    "WidthCurve",
-    "WidthRun",
-    "Gadget",
-    "Interpolator",
-    "Narrowest",
-    "Shattering",
-    "Diagnosis",
-    "Expressiveness",
-    "ExplicitNetwork",
-    "RKHSFunction",
-    "RobustGram",
-    "KernelFlow",
-    "KernelRegression",
-    "Spectrum",
-    "Gram",
-    "RegretCertificate",
-    "Regret",
-    "Schedule",
-    "Compatibility",
-    "Comparator",
-    "Trajectory",
-    "OutputBounds",
-    "RobustAccuracy",
-    "RobustLoss",
-]
-TASTE: dict[tuple[str, str], str] = {
-    **{(name, "*"): "a result: the library makes it, users only read it" for name in _RESULTS},
-    **{
-        (f"{name}{method}", "*"): "abstract: every class that can be made is looked at"
-        for name in ("Adversary", "Attack", "Perturbation", "Loss")
-        for method in ("", *_METHODS)
-    },
-    ("Trajectory.from_payload", "*"): "the other half of load, which has checked what it gives",
-    ("Finite.with_radius", "*"): "refuses whatever it is given",
-    ("Finite.hull", "*"): "refuses whatever it is given",
-}
-
-# Values that are taken although they do not fit: (callable, argument, value), * for any: why.
-_NAN = "a function of its argument: NaN for NaN, as torch has it"
-TAKEN: dict[tuple[str, str, str], str] = {
-    **{(m, "*", "nan"): _NAN for m in ("forward", "lift", "evaluate", "expand", "derivative")},
-    **{(f"{loss}.__call__", "*", "nan"): _NAN for loss in "PseudoHuber LogCosh Logistic Hinge".split()},
-}
 
 
 def offline() -> None:
@@ -559,6 +508,7 @@ FITS: dict[str, Callable[[Any], bool]] = {
     "indices": lambda v: (
         isinstance(v, Tensor) and v.dtype == torch.int64 and v.device.type == "cpu"
     ),
+    "array": lambda v: isinstance(v, Sequence | np.ndarray | Tensor) and not isinstance(v, str),
     "flag": lambda v: isinstance(v, bool | np.bool_),
     "choice": lambda v: isinstance(v, str),
     "text": lambda v: isinstance(v, str),

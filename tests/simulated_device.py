@@ -50,6 +50,7 @@ class Simulated(Tensor):
             storage_offset=held.storage_offset(),
             dtype=held.dtype,
             device=torch.device(NAME, 0),
+            dispatch_sizes_strides_policy="sizes",  # they change in place, by squeeze_ for one
         )
         made.held = held
         return made
@@ -85,7 +86,7 @@ def carried_out(operation: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         COUNTS["to the CPU"] += bool(ours) and not there
     elif name == "_to_copy":
         COUNTS["to the CPU"] += bool(ours) and not there
-    elif ours and any(t.dim() and not isinstance(t, Simulated) for t in tensors):
+    elif ours and any(not isinstance(t, Simulated) and t.dim() for t in tensors):
         raise RuntimeError(f"{operation}: expected all tensors to be on the same device")
     if ours and (name in WAITS or (name.startswith("index") and _by_mask(args))):
         COUNTS[name.strip("_").replace("local_scalar_dense", "item")] += 1

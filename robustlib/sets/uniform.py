@@ -75,7 +75,7 @@ def ball_offset(p: float, n: int, d: int, eps: float, generator: torch.Generator
     )
     sizes = waits[:, :d] / waits.sum(1, keepdim=True)
     signs = 2.0 * torch.randint(2, (n, d), generator=generator, device="cpu") - 1
-    return eps * signs * sizes
+    return eps * sizes * signs  # in this order all is float64, whatever the default dtype
 
 
 def cut_ball_offset(
