@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import weakref
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, cast
@@ -13,7 +14,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from .checks import (
-    FLOATS,
     calling,
     check_alike,
     check_flag,
@@ -113,6 +113,40 @@ def _asked(part: str, function: Callable[[Tensor, Tensor], Tensor], f: Tensor, y
     return cast(Tensor, found).detach()
 
 
+_SIGNED = (torch.int8, torch.int16, torch.int32, torch.int64)
+_right: weakref.ref[Tensor] | None = None  # the labels looked at last, and their version then
+_version = -1
+
+
+def _check_signs(f: Tensor, y: Tensor | float) -> None:
+    """Raise for labels other than -1 and +1: 0 would cost log 2 for any output.
+
+    Labels that were looked at in the call before are not looked at again: in loops this is free.
+    """
+    global _right, _version
+    _check_shapes(f, y)
+    if isinstance(y, Tensor):
+        held = y if y._base is None else y._base
+        if torch._C._functorch.is_functorch_wrapped_tensor(held):
+            return  # no entries to look at
+        known = not held.is_inference()  # whose changes nobody counts
+        if known and _right is not None and _right() is held and _version == held._version:
+            return
+        wrong = held[held.abs() != 1]
+        if not len(wrong):
+            if known:
+                _right, _version = weakref.ref(held), held._version
+            return
+        wrong = y[y.abs() != 1]  # a view may have left them out
+        if not len(wrong):
+            return
+        y = float(wrong[0])
+    if y not in (-1, 1):
+        raise ValueError(
+            f"y must have entries -1 and +1 only, got {y:g}; 2 * y - 1 maps 0 and 1 to them"
+        )
+
+
 def _check_shapes(f: Tensor, y: Tensor | float) -> None:
     """Raise where labels do not belong to outputs: (n, 1) with (n,) would be n times n losses.
 
@@ -120,15 +154,19 @@ def _check_shapes(f: Tensor, y: Tensor | float) -> None:
     """
     if not isinstance(f, Tensor):
         raise TypeError(f"f must be a torch.Tensor, got {type(f).__name__}")
-    if f.dtype not in FLOATS or f.device.type == "meta":
-        raise TypeError(f"f must be float32 or float64, with entries, got {f.dtype} on {f.device}")
+    if not f.is_floating_point():
+        raise TypeError(f"f must be a tensor of floats, got {f.dtype}")
     check_kind("f", f, "f", f)
+    if f.device.type == "meta":
+        raise ValueError("f must have entries, got a tensor on the device meta")
     if not isinstance(y, Tensor):
         if isinstance(y, bool) or not isinstance(y, int | float):
             raise TypeError(f"y must be a torch.Tensor or a real number, got {seen(y)}")
         check_real("y", y)
         return
-    check_kind("y", y, "f", f)
+    if not y.is_floating_point() and (y.dtype not in _SIGNED):
+        raise TypeError(f"y must be a tensor of floats like f, got {y.dtype}, which has no -1")
+    check_kind("y", y, "f", f.to(y.dtype) if f.dtype != y.dtype else f)
     if f.shape == y.shape or f.shape[f.dim() - y.dim() :] == y.shape:
         return
     alike = [
@@ -194,13 +232,13 @@ class Logistic:
 
     def __call__(self, f: Tensor, y: Tensor) -> Tensor:
         """The loss (n,) of outputs ``f`` (n,) at labels ``y`` (n,) in {-1, +1}."""
-        _check_shapes(f, y)
+        _check_signs(f, y)
         # beyond the threshold torch returns its argument: 40 is where float64 cannot tell
         return functional.softplus(-y * f, threshold=40.0)
 
     def derivative(self, f: Tensor, y: Tensor) -> Tensor:
         """The derivative (n,) in ``f``."""
-        _check_shapes(f, y)
+        _check_signs(f, y)
         return -y * torch.sigmoid(-y * f)
 
 
@@ -214,10 +252,10 @@ class Hinge:
 
     def __call__(self, f: Tensor, y: Tensor) -> Tensor:
         """The loss (n,) of outputs ``f`` (n,) at labels ``y`` (n,) in {-1, +1}."""
-        _check_shapes(f, y)
+        _check_signs(f, y)
         return torch.relu(1 - y * f)
 
     def derivative(self, f: Tensor, y: Tensor) -> Tensor:
         """A subgradient (n,) in ``f``; 0 at the kink, as autograd has it."""
-        _check_shapes(f, y)
+        _check_signs(f, y)
         return torch.where(y * f < 1, -y, torch.zeros_like(f))

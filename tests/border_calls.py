@@ -321,7 +321,7 @@ HERE: dict[str, dict[str, tuple[str, Maker]]] = {
 for _loss in ("PseudoHuber", "LogCosh", "Logistic", "Hinge"):
     for _method in ("__call__", "derivative"):
         HERE[f"{_loss}.{_method}"] = {
-            "f": ("floats", lambda: direction()[:, 0]),
+            "f": ("loose", lambda: direction()[:, 0]),
             "y": ("labels", y),
         }
 for _net in ("TwoLayerNet", "DeepNet", "LinearizedNet"):

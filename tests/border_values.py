@@ -493,8 +493,8 @@ def _points(value: Any) -> bool:
     return bool(torch.isfinite(value).all())
 
 
-def _arity(function: Any) -> bool:
-    return callable(function)
+def _signed(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.dtype in (torch.int8, torch.int16, torch.int64)
 
 
 FITS: dict[str, Callable[[Any], bool]] = {
@@ -504,7 +504,10 @@ FITS: dict[str, Callable[[Any], bool]] = {
     "rate": lambda v: _number(v, False) or callable(v),
     "points": _points,
     "floats": lambda v: isinstance(v, Tensor) and v.dtype in FLOATS and v.layout == torch.strided,
-    "labels": lambda v: FITS["floats"](v) or _number(v, False),
+    "loose": lambda v: (
+        isinstance(v, Tensor) and v.is_floating_point() and v.layout == torch.strided
+    ),
+    "labels": lambda v: FITS["loose"](v) or _number(v, False) or _signed(v),
     "indices": lambda v: (
         isinstance(v, Tensor) and v.dtype == torch.int64 and v.device.type == "cpu"
     ),

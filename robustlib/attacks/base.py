@@ -24,6 +24,7 @@ from ..checks import (
 )
 from ..losses import Loss, check_loss
 from ..models import Model, undisturbed
+from ..numerics import steady
 from ..sets import Perturbation, check_perturbation
 from .oracle import AllDecided, Oracle
 
@@ -36,6 +37,7 @@ class Adversary(ABC):
     """
 
     @final
+    @steady()
     def __call__(
         self,
         model: Model,
@@ -76,6 +78,7 @@ class Adversary(ABC):
             return self.answer(oracle, generator=generator)
 
     @final
+    @steady()
     def answer(self, oracle: Oracle, *, generator: torch.Generator | None = None) -> Tensor:
         """What ``move`` finds for a new ``oracle``, checked to lie in the sets.
 
@@ -123,6 +126,7 @@ class Attack(Adversary):
     """
 
     @final
+    @steady()
     def move(self, oracle: Oracle, generator: torch.Generator) -> Tensor:
         """Search on ``oracle``, as far as it has to go; the best point of every example.
 

@@ -23,7 +23,7 @@ from ..checks import (
 from ..files import check_path
 from ..losses import Loss
 from ..models import undisturbed
-from ..numerics import generator
+from ..numerics import generator, steady
 from ..samples import Labelled
 from ..sets import Perturbation
 from . import checkpoint as checkpoints
@@ -37,6 +37,7 @@ CHECKPOINT_SECONDS = 1.0  # at most one checkpoint in so many seconds ...
 CHECKPOINT_SHARE = 0.05  # ... and at most this share of the time spent on writing them
 
 
+@steady()
 def adversarial_training(
     net: nn.Module,
     sample: Labelled,

@@ -21,17 +21,19 @@ from robustlib.book.claims import (
     chapter09_norms,
     chapter10,
     chapter10_width,
+    chapter12_time,
+    chapter13_online,
     check,
     claims,
     gaps,
 )
 from robustlib.capacity import WidthCurve, fitting, gadget, interpolators, narrowest
 from robustlib.expressivity import report
-from robustlib.kernels import angles, empirical, infinite, spectrum
-from robustlib.losses import Hinge
+from robustlib.kernels import angles, empirical, infinite, regression, spectrum
+from robustlib.losses import Hinge, Logistic
 from robustlib.networks import DeepNet, Network, TwoLayerNet
 from robustlib.online import Regret, Schedule
-from robustlib.sets import Finite, Hull, SphereCap
+from robustlib.sets import Finite, Hull, L2Ball, LinfBall, SphereCap
 from robustlib.verification import relaxation as linear
 from robustlib.verification.layers import Layer
 from robustlib.verification.search import Nodes
@@ -443,6 +445,40 @@ def exchanged_ends(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(WidthCurve, "narrowest", lambda self: right(self)[::-1])
 
 
+def steep_logistic(patch: pytest.MonkeyPatch) -> None:
+    """The logistic loss has twice the slope."""
+    call = Logistic.__call__
+    patch.setattr(Logistic, "__call__", lambda self, f, y: 2 * call(self, f, y))
+
+
+def other_labels(patch: pytest.MonkeyPatch) -> None:
+    """The interpolant ignores a tenth of every label."""
+    right = chapter12_time.kernel_regression
+    patch.setattr(chapter12_time, "kernel_regression", lambda K, y: right(K, 0.9 * y))
+
+
+def small_boxes(patch: pytest.MonkeyPatch) -> None:
+    """The linear maximiser on boxes goes to 0.9 of the way."""
+    right = LinfBall.argmax_linear
+    patch.setattr(LinfBall, "argmax_linear", lambda self, g, x: x + 0.9 * (right(self, g, x) - x))
+
+
+def no_attack(patch: pytest.MonkeyPatch) -> None:
+    """The linear maximiser on balls does not move."""
+    patch.setattr(L2Ball, "argmax_linear", lambda self, g, x: x)
+
+
+def half_time(patch: pytest.MonkeyPatch) -> None:
+    """The squared flow has come half of the way."""
+    right = regression._squared_flow
+    patch.setattr(regression, "_squared_flow", lambda v, V, y, t: right(v, V, y, t / 2))
+
+
+def clean_labels(patch: pytest.MonkeyPatch) -> None:
+    """A hypothesis is kept where it is right at the clean point, whatever it says around it."""
+    patch.setattr(chapter13_online, "robustly_right", chapter13_online.clean_right)
+
+
 BREAKS: dict[str, Break] = {
     "cap-projection": no_rim,
     "sandwich": first_candidate,
@@ -518,6 +554,22 @@ BREAKS: dict[str, Break] = {
     "zigzag": no_sets,
     "circle-width": no_biases,
     "width-interval": exchanged_ends,
+    "plain-start": other_factor,
+    "doubled-start": larger_outputs,
+    "log-rate": steep_logistic,
+    "interpolation-risk": other_labels,
+    "first-layer-max": small_boxes,
+    "no-constant-step": no_attack,
+    "mini-batches": flipped_gradient,
+    "relu-stuck": shifted_units,
+    "adversarial-flow": half_time,
+    "adversarial-limit": unscaled_lift(infinite),
+    "output-scale": larger_outputs,
+    "power-network": half_expanded,
+    "gap-ceiling": flat_world,
+    "sparse-coding": half_way,
+    "robust-labels": clean_labels,
+    "finite-loss": bent_expansion,
 }
 
 
