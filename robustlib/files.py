@@ -71,10 +71,10 @@ def replace(path: Path, parts: Iterable[bytes | memoryview]) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    keep(path)
+    settle(path)
 
 
-def keep(path: Path) -> None:
+def settle(path: Path) -> None:
     """See to it that the name of ``path`` is on the disk: it is once its directory is."""
     if os.name == "posix":
         directory = os.open(path.parent, os.O_RDONLY)

@@ -246,7 +246,7 @@ def _ours(error: BaseException) -> bool:
     return any(last.lineno in lines for lines in _raises(last.filename))
 
 
-# --- what a call may not change --------------------------------------------------------------------
+# --- what a call may not change ------------------------------------------------------------
 
 
 def _files() -> set[str]:
@@ -297,7 +297,7 @@ def _words(value: Any, depth: int) -> Iterator[str]:
             yield from _words(held, depth)
             yield str(held.grad is None) if isinstance(held, Tensor) and held.is_leaf else ""
         yield str([m.training for m in value.modules()])
-    elif isinstance(value, np.ndarray) or isinstance(value, float):
+    elif isinstance(value, np.ndarray | float):
         yield repr(value)
     elif depth < 6 and isinstance(value, dict):
         for name, held in value.items():
@@ -340,7 +340,7 @@ def _short(value: Any) -> str:
         return f"a {type(value).__name__} whose repr raises {error!r:.60}"
 
 
-# --- processes -------------------------------------------------------------------------------------
+# --- processes -----------------------------------------------------------------------------
 
 
 def _work(pipe: Any, todo: list[Case]) -> None:

@@ -217,6 +217,9 @@ ARGUMENTS: dict[str, tuple[str, Maker]] = {
     "sample": ("sample", sample),
     "samples": ("effort", lambda: 2),
     "schedule": ("choice", lambda: "falling"),
+    "check": ("flag", lambda: True),
+    "points": ("integer", lambda: 100),
+    "validation": ("sample", sample),
     "several_outputs": ("flag", lambda: False),
     "shape": ("list?", lambda: (2,)),
     "note": ("text", lambda: "a note"),
@@ -265,6 +268,7 @@ HERE: dict[str, dict[str, tuple[str, Maker]]] = {
         "name": ("text", lambda: "mine"),
         "classes": ("pair?", lambda: (-1, 1)),
     },
+    "adv_ntk": {"start": ("real", lambda: 1.0), "attack": ("adversary", rl.FGSM)},
     "WidthCurve.values": {"name": ("choice", lambda: "lower"), "width": ("integer", lambda: 2)},
     "Activation": {"name": ("text", lambda: "sine"), "kind": ("choice", lambda: "odd")},
     "Parity.lacks": {"degree": ("integer", lambda: 1)},
@@ -424,7 +428,8 @@ def public() -> dict[str, Callable[..., Any]]:
 def parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     """The arguments that a caller gives."""
     known = inspect.signature(function).parameters
-    return {name: p for name, p in known.items() if name not in ("self", "cls")}
+    rest = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    return {k: p for k, p in known.items() if k not in ("self", "cls") and p.kind not in rest}
 
 
 def argument(name: str, parameter: str) -> tuple[str, Maker]:

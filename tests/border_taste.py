@@ -6,31 +6,11 @@
 from __future__ import annotations
 
 _RESULTS = [
-    "VCBound",
-    "WidthCurve",
-    "WidthRun",
-    "Gadget",
-    "Interpolator",
-    "Narrowest",
-    "Shattering",
-    "Diagnosis",
-    "Expressiveness",
-    "ExplicitNetwork",
-    "RKHSFunction",
-    "RobustGram",
-    "KernelFlow",
-    "KernelRegression",
-    "Spectrum",
-    "Gram",
-    "RegretCertificate",
-    "Regret",
-    "Schedule",
-    "Compatibility",
-    "Comparator",
-    "Trajectory",
-    "OutputBounds",
-    "RobustAccuracy",
-    "RobustLoss",
+    *("VCBound", "WidthCurve", "WidthRun", "Gadget", "Interpolator", "Narrowest", "Shattering"),
+    *("Diagnosis", "Expressiveness", "ExplicitNetwork", "RKHSFunction", "RobustGram", "KernelFlow"),
+    *("KernelRegression", "Spectrum", "Gram", "RegretCertificate", "Regret", "Schedule", "AdvNTK"),
+    *("Compatibility", "Comparator", "Trajectory", "OutputBounds", "RobustAccuracy", "RobustLoss"),
+    *("Sweep", "Sweep.column", "AdvNTK.__call__"),
 ]
 ABSTRACT = ("Adversary", "Attack", "Perturbation", "Loss")
 
@@ -39,6 +19,7 @@ TASTE: dict[tuple[str, str], str] = {
     **{(name, "*"): "a result: the library makes it, users only read it" for name in _RESULTS},
     ("Trajectory.from_payload", "*"): "the other half of load, which has checked what it gives",
     ("Finite.with_radius", "*"): "refuses whatever it is given",
+    ("sweep", "*"): "starts processes and keeps files: its own tests look at its arguments",
     ("Finite.hull", "*"): "refuses whatever it is given",
 }
 

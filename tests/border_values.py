@@ -31,17 +31,17 @@ FLOATS = (torch.float32, torch.float64)
 
 def offline() -> None:
     """Let ``openml`` find a small data set instead of the network."""
-    from robustlib import _openml
+    from robustlib.samples import download
 
     data = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [2.0, 1.0]])
-    _openml._download = lambda name: (data, np.array(["3", "8", "3", "8"]))
+    download._download = lambda name: (data, np.array(["3", "8", "3", "8"]))
 
 
 class Raises(Exception):
     """What a function of the user's raises on purpose: it goes through as it is."""
 
 
-# --- values of any kind --------------------------------------------------------------------------
+# --- values of any kind ------------------------------------------------------------
 
 
 class Index:
@@ -202,7 +202,7 @@ def _file(name: str, data: bytes) -> pathlib.Path:
     return place
 
 
-# --- values of an argument's own kind --------------------------------------------------------------
+# --- values of an argument's own kind ------------------------------------------------------------
 
 Change = Callable[[Any], Any]
 
@@ -469,7 +469,7 @@ def _labelled(sample: rl.Sample, part: str, change: Change) -> Labelled:
     return Labelled(**{**fields, part: change(fields[part])})
 
 
-# --- which values may be taken -----------------------------------------------------------------------
+# --- which values may be taken ------------------------------------------------------------
 
 
 def _number(value: Any, whole: bool) -> bool:
@@ -491,6 +491,10 @@ def _points(value: Any) -> bool:
     if not fine or value.layout != torch.strided or value.device.type != "cpu":
         return False
     return bool(torch.isfinite(value).all())
+
+
+def _dense(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.layout == torch.strided
 
 
 def _signed(value: Any) -> bool:

@@ -75,7 +75,7 @@ class Device(TorchDispatchMode):
 
 
 def carried_out(operation: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-    """An operation on what the tensors hold; the answer is on the device that torch would choose."""
+    """An operation on what the tensors hold; the answer is where torch would have it."""
     name = operation.overloadpacket.__name__
     tensors = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
     ours = [t for t in tensors if isinstance(t, Simulated)]
