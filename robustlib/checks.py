@@ -265,7 +265,7 @@ def check_indices(name: str, value: object, n: int) -> None:
     if not isinstance(value, Tensor) or value.dtype != torch.int64 or value.dim() != 1:
         kind = f"{value.dtype} {tuple(value.shape)}" if isinstance(value, Tensor) else shown(value)
         raise TypeError(f"{name} must be a tensor (k,) of torch.int64, got {kind}")
-    if value.device.type == "meta" or not len(value):
+    if value.layout != torch.strided or value.device.type == "meta" or not len(value):
         raise ValueError(f"{name} must hold at least one number of a row, got none")
     if int(value.min()) < 0 or int(value.max()) >= n:
         raise ValueError(f"{name} must be numbers of the {n} rows, from 0 on, got {value.tolist()}")

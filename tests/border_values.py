@@ -101,7 +101,7 @@ def anything() -> dict[str, Maker]:
     ]
     singles += [("attacked", 3), {}, {"x": 1}, set(), {1, 2}, frozenset(), range(3), slice(2)]
     singles += [Ellipsis, NotImplemented, int, str, Nothing, rl.PGD, rl.L2Ball, rl.PseudoHuber]
-    singles += [print, len, math.sin, torch.sin, torch.relu, math, torch, raising, torch.float64]
+    singles += [len, math.sin, torch.sin, torch.relu, math, torch, raising, torch.float64]
     singles += [torch.int64, torch.strided, datetime.date(2020, 1, 1), pathlib.Path("."), Ellipsis]
     found: dict[str, Maker] = {f"{v!r:.60}": lambda v=v: v for v in singles}
     makers: dict[str, Maker] = {
@@ -483,7 +483,7 @@ def _number(value: Any, whole: bool) -> bool:
         return True
     if isinstance(value, numbers.Integral):
         return True
-    return not whole and isinstance(value, numbers.Real) and math.isfinite(value)
+    return not whole and isinstance(value, numbers.Real | decimal.Decimal) and math.isfinite(value)
 
 
 def _points(value: Any) -> bool:

@@ -158,7 +158,10 @@ def _checked(n: int, d: int, delta: float, rho: float) -> tuple[int, int, float,
     n = check_integer("n", n, minimum=1)
     d = check_integer("d", d, minimum=1)
     check_room(n * d, n=n, d=d)
-    return n, d, check_real("delta", delta, above=0), check_rho(rho)
+    delta = check_real("delta", delta, above=0)
+    if not 1e-100 <= delta <= 1e100:  # whose squares are numbers still
+        raise ValueError(f"delta must be between 1e-100 and 1e100, got {delta:g}")
+    return n, d, delta, check_rho(rho)
 
 
 def _asked(per_pair: int | None, k: int, most: int, where: str) -> int:

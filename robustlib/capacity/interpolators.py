@@ -82,6 +82,7 @@ def nearest_centre(x: Tensor, y: Tensor, radius: float) -> Interpolator:
     weights and about log2 n layers. Raises ``ValueError`` where only one label occurs.
     """
     check_points(x, y)
+    x, y = x.detach(), y.detach()
     radius = check_real("radius", radius, minimum=0)
     plus, minus = int((y > 0).sum()), int((y < 0).sum())
     if not plus or not minus:
@@ -145,10 +146,11 @@ def line_net(
     raises ``ValueError`` where they are not.
     """
     check_points(x, y)
+    x, y = x.detach(), y.detach()
     radius = check_real("radius", radius, minimum=0)
     first = torch.eye(1, x.shape[1], dtype=x.dtype, device=x.device)[0]
     axis = first if direction is None else direction
-    check_floats("direction", axis)
+    axis = check_floats("direction", axis).detach()
     check_shape("direction", axis, x.shape[1:])
     check_alike("direction", axis.to(x.dtype), "x", x)
     if abs(float(axis.norm()) - 1) > 1e-6:
