@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import difflib
+import functools
+import inspect
 import math
 import numbers
 import operator
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 FLOATS = (torch.float32, torch.float64)
+_MOST = 2**63 - 1  # torch's integers end there
 _LETTERS = 80  # of a value in a message: a number may have thousands of digits
 
 
@@ -36,6 +42,8 @@ def check_integer(name: str, value: object, *, minimum: int) -> int:
         raise TypeError(f"{name} must be an integer, got {seen(value)}") from None
     if number < minimum:
         raise ValueError(f"{name} must be at least {minimum}, got {shown(number)}")
+    if number > _MOST:
+        raise ValueError(f"{name} must be at most 2**63 - 1, got {shown(number)}")
     return number
 
 
@@ -92,6 +100,44 @@ def check_flag(name: str, value: object) -> bool:
     return value
 
 
+def check_list(name: str, value: object, such: str = "") -> list[Any]:
+    """The entries of ``value``, a list or anything else that is run through, no text."""
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise TypeError(f"{name} must be a list{such}, got {shown(value)}")
+    try:
+        return list(value)
+    except TypeError:  # arrays and tensors without axes
+        raise TypeError(f"{name} must be a list{such}, got {shown(value)}") from None
+
+
+def check_progress(progress: object) -> bool | None:
+    """What tqdm calls ``disable``: None, for a bar on a terminal only, where nothing is asked."""
+    return None if progress is None else not check_flag("progress", progress)
+
+
+def check_room(numbers: int, **asked: int) -> None:
+    """Raise where so many float64 ``numbers``, which these arguments ask for, cannot be held."""
+    if 8 * numbers > _memory():
+        words = ", ".join(f"{name}={shown(value)}" for name, value in asked.items())
+        raise ValueError(
+            f"{words} must be less: they ask for {8e-9 * min(numbers, 10**300):.3g} GB, and there "
+            f"are {1e-9 * _memory():.3g} GB"
+        )
+
+
+@functools.cache
+def _memory() -> int:
+    """Bytes that this process may have; where no system says so, more than any machine has."""
+    try:
+        import resource
+
+        installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
+    except (ImportError, ValueError, OSError):
+        return 2**47
+    return min(installed, allowed) if allowed >= 0 else installed
+
+
 def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
     """``value`` where it is one of ``choices``; else an error that names the nearest of them."""
     known = list(choices)
@@ -111,6 +157,42 @@ def keep(record: object, **fields: object) -> None:
     """Put checked values into the fields of a frozen dataclass: equal numbers are then one."""
     for name, value in fields.items():
         object.__setattr__(record, name, value)
+
+
+def check_text(name: str, value: object) -> str:
+    """``value`` where it is a text."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, got {type(value).__name__}")
+    return value
+
+
+def check_function(name: str, value: object, takes: str, must: str = "") -> None:
+    """Raise where ``value`` cannot be called as ``takes`` says: "x, y" for two arguments.
+
+    What cannot be known before the call, as of functions written in C, is let through.
+    """
+    must = must or f"be a function ({takes})"
+    if isinstance(value, type) or not callable(value):
+        raise TypeError(f"{name} must {must}, got {shown(value)}")
+    asked: Callable[..., object] = value.forward if isinstance(value, nn.Module) else value
+    try:
+        known = inspect.signature(asked)
+    except (TypeError, ValueError):
+        return
+    try:
+        known.bind(*takes.split(", "))
+    except TypeError:
+        raise TypeError(f"{name} must {must}, got one of {known}") from None
+
+
+@contextmanager
+def calling(name: str) -> Iterator[None]:
+    """What a function of the user's raises goes on as it is, with a note that says whose it is."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"raised by {name}, which the library called as it was given")
+        raise
 
 
 def check_device(name: str, value: object) -> torch.device:
@@ -149,20 +231,44 @@ def check_floats(name: str, value: object, *, min_dim: int = 1) -> Tensor:
     return value
 
 
-def check_alike(name: str, value: Tensor, other_name: str, other: Tensor) -> None:
+def check_alike(name: str, value: Tensor, other_name: str, other: Tensor, remedy: str = "") -> None:
     """Raise where two tensors differ in dtype or device."""
     if value.dtype != other.dtype:
-        raise TypeError(f"{name} is {value.dtype} but {other_name} is {other.dtype}")
+        raise TypeError(f"{name} is {value.dtype} but {other_name} is {other.dtype}{remedy}")
     if value.device != other.device:
         raise ValueError(
             f"{name} is on {value.device} but {other_name} is on {other.device}; move one of them"
         )
 
 
-def check_shape(name: str, value: Tensor, shape: Sequence[int]) -> None:
-    """Raise where ``value`` has another shape than ``shape``."""
+def check_kind(
+    name: str, value: object, other_name: str, other: Tensor, remedy: str = ""
+) -> Tensor:
+    """A dense tensor of the dtype and device of ``other``, whose entries are not looked at."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
+    if value.layout != torch.strided or value.is_nested:
+        raise TypeError(f"{name} must be a dense tensor, got one that is not; use .to_dense()")
+    check_alike(name, value, other_name, other, remedy)
+    return value
+
+
+def check_shape(name: str, value: Tensor, shape: Sequence[int], *, fits: str = "") -> None:
+    """Raise where ``value`` has another shape than ``shape``, the one that ``fits`` asks for."""
     if tuple(value.shape) != tuple(shape):
-        raise ValueError(f"{name} must have shape {tuple(shape)}, got {tuple(value.shape)}")
+        reason = f" to fit {fits}" if fits else ""
+        raise ValueError(f"{name} must have shape {tuple(shape)}{reason}, got {tuple(value.shape)}")
+
+
+def check_indices(name: str, value: object, n: int) -> None:
+    """Raise where ``value`` is not a tensor (k,) of numbers of ``n`` rows, k at least 1."""
+    if not isinstance(value, Tensor) or value.dtype != torch.int64 or value.dim() != 1:
+        kind = f"{value.dtype} {tuple(value.shape)}" if isinstance(value, Tensor) else shown(value)
+        raise TypeError(f"{name} must be a tensor (k,) of torch.int64, got {kind}")
+    if value.layout != torch.strided or value.device.type == "meta" or not len(value):
+        raise ValueError(f"{name} must hold at least one number of a row, got none")
+    if int(value.min()) < 0 or int(value.max()) >= n:
+        raise ValueError(f"{name} must be numbers of the {n} rows, from 0 on, got {value.tolist()}")
 
 
 def check_outputs(f: object, inputs: Sequence[int]) -> Tensor:

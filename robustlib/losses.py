@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import weakref
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from .checks import (
+    calling,
+    check_alike,
+    check_flag,
+    check_floats,
+    check_function,
+    check_kind,
+    check_real,
+    check_shape,
+    seen,
+    shown,
+)
+
+_FACTS = ("lipschitz", "smoothness", "zero_at_label")
 
 
 class Loss(Protocol):
@@ -33,9 +51,66 @@ class Loss(Protocol):
 
 
 def check_loss(loss: object) -> None:
-    """Raise where ``loss`` is not a ``Loss``: its class, say, or a function of torch."""
+    """Raise where ``loss`` is not a ``Loss``: its class, say, or a function of torch.
+
+    A loss of one's own is compared with what it says of itself on a grid, once: never a proof.
+    """
+    if type(loss) in (PseudoHuber, LogCosh, Logistic, Hinge):
+        return
     if isinstance(loss, type) or not callable(loss) or not hasattr(loss, "derivative"):
-        raise TypeError(f"loss must be a loss such as PseudoHuber(), got {loss!r}")
+        raise TypeError(f"loss must be a loss such as PseudoHuber(), got {shown(loss)}")
+    lacking = [fact for fact in _FACTS if not hasattr(loss, fact)]
+    if lacking:
+        raise TypeError(f"loss must say its {', '.join(lacking)}, got {shown(loss)}")
+    try:
+        hash(loss)
+    except TypeError:
+        _check_facts(cast(Loss, loss))
+    else:
+        _check_facts_once(cast(Hashable, loss))
+
+
+def _check_facts(loss: Loss) -> None:
+    """Raise where values and slopes on a grid are none, or not those of such a convex loss."""
+    check_function("loss", loss, "f, y")
+    check_function("loss.derivative", loss.derivative, "f, y")
+    lipschitz = check_real("loss.lipschitz", loss.lipschitz, minimum=0)
+    smoothness = math.inf
+    if loss.smoothness is not None:
+        smoothness = check_real("loss.smoothness", loss.smoothness, minimum=0)
+    check_flag("loss.zero_at_label", loss.zero_at_label)
+    f = torch.linspace(-8.03, 8.01, 301, dtype=torch.float64, device="cpu")
+    for label in (-1.0, 1.0):
+        y = torch.full_like(f, label)
+        value, slope = _asked("", loss, f, y), _asked(".derivative", loss.derivative, f, y)
+        rise, rounding = value.diff(), 1e-9 * (1 + lipschitz + value.abs().max())
+        slack = (1e-6 + rounding) * f.diff()
+        wrong = {
+            "convex, with this derivative": (rise < slope[:-1] * f.diff() - slack)
+            | (rise > slope[1:] * f.diff() + slack),
+            f"of lipschitz {lipschitz:g}": slope.abs() > lipschitz + rounding,
+            f"of smoothness {smoothness:g}": slope.diff() > smoothness * f.diff() + rounding,
+        }
+        if loss.zero_at_label:
+            wrong["zero_at_label"] = _asked("", loss, y, y).abs() > rounding
+        for fact, rows in wrong.items():
+            if bool(rows.any()):
+                at = float(f[int(rows.int().argmax())])
+                raise ValueError(f"loss must be {fact}; it is not near f = {at:.3g}, y = {label:g}")
+
+
+@functools.lru_cache(maxsize=256)
+def _check_facts_once(loss: Hashable) -> None:
+    _check_facts(cast(Loss, loss))
+
+
+def _asked(part: str, function: Callable[[Tensor, Tensor], Tensor], f: Tensor, y: Tensor) -> Tensor:
+    name = f"loss{part}(f, y)"
+    with calling(name):
+        found: object = function(f.clone(), y.clone())
+    check_shape(name, check_floats(name, found), f.shape)
+    check_alike(name, cast(Tensor, found), "f", f)
+    return cast(Tensor, found).detach()
 
 
 _SIGNED = (torch.int8, torch.int16, torch.int32, torch.int64)
@@ -54,11 +129,13 @@ def _check_signs(f: Tensor, y: Tensor | float) -> None:
         held = y if y._base is None else y._base
         if torch._C._functorch.is_functorch_wrapped_tensor(held):
             return  # no entries to look at
-        if _right is not None and _right() is held and _version == held._version:
+        known = not held.is_inference()  # whose changes nobody counts
+        if known and _right is not None and _right() is held and _version == held._version:
             return
         wrong = held[held.abs() != 1]
         if not len(wrong):
-            _right, _version = weakref.ref(held), held._version
+            if known:
+                _right, _version = weakref.ref(held), held._version
             return
         wrong = y[y.abs() != 1]  # a view may have left them out
         if not len(wrong):
@@ -75,15 +152,21 @@ def _check_shapes(f: Tensor, y: Tensor | float) -> None:
 
     One number may stand for the label of all.
     """
-    for name, value in (("f", f), ("y", y)):
-        if not isinstance(value, Tensor) and (name == "f" or not isinstance(value, int | float)):
-            raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
+    if not isinstance(f, Tensor):
+        raise TypeError(f"f must be a torch.Tensor, got {type(f).__name__}")
     if not f.is_floating_point():
         raise TypeError(f"f must be a tensor of floats, got {f.dtype}")
+    check_kind("f", f, "f", f)
+    if f.device.type == "meta":
+        raise ValueError("f must have entries, got a tensor on the device meta")
     if not isinstance(y, Tensor):
+        if isinstance(y, bool) or not isinstance(y, int | float):
+            raise TypeError(f"y must be a torch.Tensor or a real number, got {seen(y)}")
+        check_real("y", y)
         return
     if not y.is_floating_point() and (y.dtype not in _SIGNED):
         raise TypeError(f"y must be a tensor of floats like f, got {y.dtype}, which has no -1")
+    check_kind("y", y, "f", f.to(y.dtype) if f.dtype != y.dtype else f)
     if f.shape == y.shape or f.shape[f.dim() - y.dim() :] == y.shape:
         return
     alike = [

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .activations import Activation, activation_of
-from .checks import check_flag, check_integer, check_real
+from .checks import check_flag, check_integer, check_kind, check_real, seen
 from .models import copy_of, departure
-from .numerics import generator
+from .numerics import generator, normals
 
 # Streams of the seed, apart from those of the samples: a net and a sample made with the same
 # seed must not share their Gaussian numbers.
@@ -69,27 +69,21 @@ class Network(nn.Module):
 
         Norm 1 stays norm 1. Raises ``TypeError`` or ``ValueError`` for other shapes and dtypes.
         """
-        if not isinstance(x, Tensor):
-            raise TypeError(f"x must be a torch.Tensor, got {type(x).__name__}")
+        check_kind("x", x, "the net", self.start()[0], "; use net.to(x)")
         if x.dim() != 2 or x.shape[1] != self.d:
             raise ValueError(f"x must have shape (n, {self.d}), got {tuple(x.shape)}")
-        dtype = self.start()[0].dtype
-        if x.dtype != dtype:
-            raise TypeError(f"x is {x.dtype} but the net is {dtype}; use net.to(x)")
         return functional.pad(x, (0, 1), value=1.0) * math.sqrt(0.5) if self.bias else x
 
     def _layers(self, name: str, given: object) -> tuple[Tensor, ...]:
         """``given`` as a tuple, where it has one tensor per trained layer, like ``start()``."""
         asked = self.start()
         if not isinstance(given, Sequence):
-            kind = type(given).__name__
-            raise TypeError(f"{name} must be a tuple of {len(asked)} tensors, got {kind}")
+            raise TypeError(f"{name} must be a tuple of {len(asked)} tensors, got {seen(given)}")
+        for w in given:
+            check_kind(name, w, "the net", asked[0])
         shapes = [[tuple(w.shape) for w in held] for held in (asked, given)]
         if shapes[0] != shapes[1]:
             raise ValueError(f"{name} must have the shapes {shapes[0]}, got {shapes[1]}")
-        wrong = [w.dtype for w in given if w.dtype != asked[0].dtype]
-        if wrong:
-            raise TypeError(f"{name} must be {asked[0].dtype} like the net, got {wrong[0]}")
         return tuple(given)
 
     def __repr__(self) -> str:
@@ -124,13 +118,14 @@ class TwoLayerNet(Network):
         super().__init__()
         self.d = check_integer("d", d, minimum=1)
         self.width = check_integer("width", width, minimum=1)
-        if check_flag("symmetric", symmetric) and width % 2:
+        if check_flag("symmetric", symmetric) and self.width % 2:
             raise ValueError(f"width must be even with symmetric=True, got {width}")
         self.activation = activation_of(activation)
-        self.bias, self.symmetric, self.seed = check_flag("bias", bias), symmetric, seed
-        rows = width // 2 if symmetric else width
-        w = torch.randn(rows, d + bias, dtype=torch.float64, generator=generator(seed, _WEIGHTS))
-        a = 2.0 * torch.randint(2, (rows,), generator=generator(seed, _READOUT)) - 1
+        self.bias, self.symmetric = check_flag("bias", bias), symmetric
+        self.seed = seed = check_integer("seed", seed, minimum=0)
+        rows = self.width // 2 if symmetric else self.width
+        w = normals(seed, _WEIGHTS, rows, self.d + bias, d=self.d, width=self.width)
+        a = 2.0 * torch.randint(2, (rows,), generator=generator(seed, _READOUT), device="cpu") - 1
         if symmetric:
             w, a = torch.cat([w, w]), torch.cat([a, -a])
         dtype = torch.get_default_dtype()
@@ -209,12 +204,14 @@ class DeepNet(Network):
         self.width = check_integer("width", width, minimum=1)
         self.depth = check_integer("depth", depth, minimum=1)
         self.activation = activation_of(activation)
-        self.bias, self.seed = check_flag("bias", bias), seed
+        self.bias = check_flag("bias", bias)
+        self.seed = seed = check_integer("seed", seed, minimum=0)
+        d, width, depth = self.d, self.width, self.depth
         scale = math.sqrt(self.activation.gain)
         dtype = torch.get_default_dtype()
 
         def normal(stream: int, *shape: int) -> Tensor:
-            draw = torch.randn(*shape, dtype=torch.float64, generator=generator(seed, stream))
+            draw = normals(seed, stream, *shape, d=d, width=width, depth=depth)
             return draw if stream == _READOUT else scale * draw
 
         self.register_buffer("first", normal(_FIRST, width, d + bias).to(dtype))
@@ -280,8 +277,11 @@ class LinearizedNet(Network):
 
     def evaluate(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
         """The affine function at other weights than the net's own: one tensor per layer."""
-        pairs = zip(self._layers("weights", weights), self.start(), strict=True)
-        step = [w - w0 for w, w0 in pairs]
+        given = self._layers("weights", weights)
+        return self.base_net.expand([w - w0 for w, w0 in zip(given, self.start(), strict=True)], x)
+
+    def expand(self, step: Sequence[Tensor], x: Tensor) -> Tensor:
+        """That of the net that was linearised: it is its own expansion."""
         return self.base_net.expand(step, x)
 
     def extra_repr(self) -> str:

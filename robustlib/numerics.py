@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .checks import check_choice, check_integer
+from .checks import check_choice, check_integer, check_room
 
 BUDGETS = ("smoke", "laptop", "gpu")
 
@@ -34,6 +34,16 @@ def generator(seed: int, *stream: int) -> torch.Generator:
         value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) % 2**64
         value ^= value >> 31
     return torch.Generator().manual_seed(value % 2**63)
+
+
+def normals(seed: int, stream: int, *shape: int, **asked: int) -> Tensor:
+    """Standard normal numbers in float64, drawn on the CPU from a ``stream`` of ``seed``.
+
+    Raises ``ValueError`` where memory does not hold so many, and names the arguments ``asked``.
+    """
+    check_room(2 * math.prod(shape), **asked)
+    draw = generator(seed, stream)
+    return torch.randn(*shape, dtype=torch.float64, device="cpu", generator=draw)
 
 
 @contextmanager

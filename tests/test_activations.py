@@ -144,7 +144,7 @@ def test_true_facts_are_not_refused(s: Activation) -> None:
 
 
 def test_a_parity_of_another_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="'even' or 'odd', got 'neither'"):
+    with pytest.raises(ValueError, match="kind must be one of 'even', 'odd', got 'neither'"):
         Parity("neither")
 
 

@@ -578,7 +578,7 @@ OTHERS: list[Row] = [
         "diagnose labels",
         lambda: diagnose(NET, SimpleNamespace(x=X, y=Y[:3]), perturbation=CAP, loss=LOSS),
         ValueError,
-        ("y must have shape (6,), got (3,)",),
+        ("y must have shape (6,) to fit x, got (3,)",),
     ),
     (
         "diagnose radius",

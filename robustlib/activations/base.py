@@ -11,8 +11,26 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..checks import (
+    check_choice,
+    check_flag,
+    check_function,
+    check_integer,
+    check_real,
+    check_text,
+    keep,
+    shown,
+)
+
 Interval = tuple[Tensor, Tensor]
 Dual = Callable[[Tensor, Tensor, Tensor, bool], Tensor]
+_FUNCTIONS = {
+    "function": "z",
+    "derivative": "z",
+    "range": "low, high",
+    "dual": "q, p, c, slope",
+    "module": "module",
+}
 
 
 @dataclass(frozen=True)
@@ -26,13 +44,15 @@ class Parity:
     power: int | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in ("even", "odd"):
-            raise ValueError(f"kind must be 'even' or 'odd', got {self.kind!r}")
+        check_choice("kind", self.kind, ("even", "odd"))
+        if self.power is not None:
+            keep(self, power=check_integer("power", self.power, minimum=0))
 
     def lacks(self, degree: int) -> bool:
         """Whether kernels of nets without bias lack the harmonics of this degree: those of the
         other parity, but for the polynomial's.
         """
+        degree = check_integer("degree", degree, minimum=0)
         other = 1 if self.kind == "even" else 0
         return degree % 2 == other and (self.power is None or degree > self.power)
 
@@ -77,6 +97,27 @@ class Activation:
     dual: Dual | None = None
     module: Callable[[nn.Module], bool] | None = None
 
+    def __post_init__(self) -> None:
+        """The kinds of all facts; whether they are true is looked at where the function is used."""
+        check_text("name", self.name)
+        check_flag("monotone", self.monotone)
+        for name, takes in _FUNCTIONS.items():
+            held = getattr(self, name)
+            if held is not None or name in ("function", "derivative"):
+                check_function(name, held, takes)
+        for name in ("slope", "curvature", "third", "strip"):
+            held = getattr(self, name)
+            if name == "strip" and held is None:
+                continue
+            if not (isinstance(held, float) and held == math.inf):
+                keep(self, **{name: check_real(name, held, minimum=0)})
+        if self.sharpest is not None:
+            keep(self, sharpest=check_real("sharpest", self.sharpest))
+        if self.degree is not None:
+            keep(self, degree=check_integer("degree", self.degree, minimum=0))
+        if not isinstance(self.parity, Parity | None):
+            raise TypeError(f"parity must be a Parity or None, got {shown(self.parity)}")
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Activation:
         return self  # nothing of it changes, and copies of its functions would be other functions
 
@@ -97,7 +138,9 @@ class Activation:
         """s(-1) and s(1), which are all of a homogeneous s; None for others."""
         if self.degree is None:
             return None
-        left, right = self.function(torch.tensor([-1.0, 1.0], dtype=torch.float64)).tolist()
+        left, right = self.function(
+            torch.tensor([-1.0, 1.0], dtype=torch.float64, device="cpu")
+        ).tolist()
         return left, right
 
     @property

@@ -8,6 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from ..checks import calling
 from .base import Activation
 
 _LOOSE = 1e-3  # of difference quotients and integrals
@@ -19,7 +20,7 @@ _STEP = 1e-5
 def check_facts(s: Activation) -> None:
     """Raise ``ValueError`` where the function of ``s`` contradicts one of the facts given."""
     # no kink is hit, and 0 is not among them
-    z = torch.linspace(-8.0137, 8.0291, 402, dtype=torch.float64)
+    z = torch.linspace(-8.0137, 8.0291, 402, dtype=torch.float64, device="cpu")
     value, slope = _values(s, "function", z), _values(s, "derivative", z)
     quotient = (s.function(z + _STEP) - s.function(z - _STEP)) / (2 * _STEP)
     top = float(slope.abs().max())
@@ -45,7 +46,9 @@ def check_facts(s: Activation) -> None:
             rest_ = rest_ - power * (rest_ @ power) / (power @ power)
         _agrees(s, f"parity={s.parity!r}", rest_.abs(), size)
     if s.sharpest is not None and s.smooth:
-        at = torch.tensor([s.sharpest - _STEP, s.sharpest + _STEP], dtype=torch.float64)
+        at = torch.tensor(
+            [s.sharpest - _STEP, s.sharpest + _STEP], dtype=torch.float64, device="cpu"
+        )
         found = float(s.derivative(at).diff().abs()) / (2 * _STEP)
         _agrees(s, f"sharpest={s.sharpest:g}", abs(found - s.curvature), _LOOSE * s.curvature)
     if s.range is not None:
@@ -55,7 +58,8 @@ def check_facts(s: Activation) -> None:
 
 
 def _values(s: Activation, which: str, z: Tensor) -> Tensor:
-    found = getattr(s, which)(z)
+    with calling(f"the {which} of activation {s.name!r}"):
+        found = getattr(s, which)(z)
     if not isinstance(found, Tensor) or found.shape != z.shape or found.dtype != z.dtype:
         raise ValueError(
             f"activation {s.name!r} must have a {which} that maps tensors entry by entry in their "
@@ -67,7 +71,7 @@ def _values(s: Activation, which: str, z: Tensor) -> Tensor:
 
 
 def _agrees(s: Activation, fact: str, size: Tensor | float, limit: Tensor | float) -> None:
-    if not bool(torch.as_tensor(size <= limit).all()):
+    if not bool(torch.as_tensor(size <= limit, device="cpu").all()):
         raise ValueError(f"activation {s.name!r} must have the facts it gives: {fact} is not true")
 
 
@@ -83,9 +87,9 @@ def _check_range(s: Activation, z: Tensor, value: Tensor) -> None:
 def _check_dual(s: Activation) -> None:
     """E[s(Z)^2] and E[s'(Z)^2] by the trapezoidal rule."""
     assert s.dual is not None
-    z = torch.linspace(-13, 13, 2602, dtype=torch.float64)
+    z = torch.linspace(-13, 13, 2602, dtype=torch.float64, device="cpu")
     weight = torch.exp(-z * z / 2) * (float(z[1] - z[0]) / math.sqrt(2 * math.pi))
-    one = torch.ones(1, dtype=torch.float64)
+    one = torch.ones(1, dtype=torch.float64, device="cpu")
     for flag, of in ((False, s.function), (True, s.derivative)):
         expected = float(weight @ of(z) ** 2)
         found = float(s.dual(one, one, one, flag))

@@ -47,7 +47,7 @@ class APGD(Attack):
         keep(self, seed=check_integer("seed", self.seed, minimum=0))
 
     def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
-        seed = int(torch.randint(2**62, (), generator=generator))
+        seed = int(torch.randint(2**62, (), generator=generator, device="cpu"))
         sets, x, region = oracle.perturbation, oracle.x, oracle.region
         for restart in range(self.restarts):
             jumps = Jumps(oracle, seed, restart, 0)

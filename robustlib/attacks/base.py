@@ -15,7 +15,13 @@ import torch
 from torch import Tensor
 
 from .. import numerics
-from ..checks import check_alike, check_floats, check_shape
+from ..checks import (
+    check_alike,
+    check_floats,
+    check_function,
+    check_shape,
+    shown,
+)
 from ..losses import Loss, check_loss
 from ..models import Model, undisturbed
 from ..numerics import steady
@@ -83,6 +89,8 @@ class Adversary(ABC):
         Without ``generator`` random numbers are those of the rule's own ``seed``, 0 where it has
         none. Raises ``TypeError``, ``ValueError`` or ``RuntimeError`` for a wrong answer.
         """
+        _check_oracle(oracle)
+        _check_generator(generator)
         if generator is None:
             generator = numerics.generator(getattr(self, "seed", 0))
         found, x = self.move(oracle, generator), oracle.x
@@ -109,8 +117,10 @@ class Adversary(ABC):
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from a ``state`` that an equal rule returned; {} is a new one's state."""
-        if state:
-            raise ValueError(f"{self!r} remembers nothing, got a state of {sorted(state)}")
+        if check_state(state):
+            raise ValueError(
+                f"state must be {{}}, for {self!r} remembers nothing, got one of {sorted(state)}"
+            )
 
 
 class Attack(Adversary):
@@ -127,6 +137,8 @@ class Attack(Adversary):
         That is the best that ``oracle`` has been asked for, also before; ``x`` unless another is
         better.
         """
+        _check_oracle(oracle)
+        _check_generator(generator, needed=True)
         with suppress(AllDecided):
             self._search(oracle, generator)
         return oracle.result()
@@ -150,11 +162,10 @@ def check_arguments(
     model: Model, x: Tensor, y: Tensor, perturbation: Perturbation, loss: Loss
 ) -> None:
     """Raise for what no call takes; an ``x`` outside its own set is left to the set."""
-    if isinstance(model, type) or not callable(model):
-        raise TypeError(f"model must map inputs (n, ...) to outputs (n,), got {model!r}")
+    check_function("model", model, "x", "map inputs (n, ...) to outputs (n,)")
     check_floats("x", x, min_dim=2)
     check_floats("y", y)
-    check_shape("y", y, x.shape[:1])
+    check_shape("y", y, x.shape[:1], fits="x")
     check_alike("x", x, "y", y)
     wrong = y[y.abs() != 1]
     if len(wrong):
@@ -163,8 +174,23 @@ def check_arguments(
     check_loss(loss)
 
 
-def _check_generator(generator: torch.Generator | None) -> None:
-    if generator is not None and not isinstance(generator, torch.Generator):
+def check_state(state: object) -> dict[str, Tensor]:
+    """``state`` where it is a dict of tensors by name."""
+    if not isinstance(state, dict):
+        raise TypeError(f"state must be a dict of tensors by name, got {type(state).__name__}")
+    for name, value in state.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise TypeError(f"state must be a dict of tensors by name, got {shown(name)} in it")
+    return state
+
+
+def _check_oracle(oracle: object) -> None:
+    if not isinstance(oracle, Oracle):
+        raise TypeError(f"oracle must be an Oracle, got {type(oracle).__name__}")
+
+
+def _check_generator(generator: torch.Generator | None, *, needed: bool = False) -> None:
+    if (needed or generator is not None) and not isinstance(generator, torch.Generator):
         raise TypeError(f"generator must be a torch.Generator, got {type(generator).__name__}")
     if generator is not None and generator.device.type != "cpu":
         raise ValueError(f"generator must be on the CPU, got one on {generator.device}")

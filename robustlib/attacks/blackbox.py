@@ -64,19 +64,19 @@ def block(x: Tensor, share: float, generator: torch.Generator) -> Tensor:
     """
     n, *shape = x.shape
     if len(shape) < 2:
-        draw = torch.rand(n, *shape, dtype=torch.float64, generator=generator)
+        draw = torch.rand(n, *shape, dtype=torch.float64, generator=generator, device="cpu")
         # at least one coordinate, and no two of the same size: an L1 step goes to one of them
         chosen = draw <= draw.amin(1, keepdim=True).clamp(min=share)
-        signs = 2.0 * torch.randint(2, draw.shape, generator=generator) - 1
+        signs = 2.0 * torch.randint(2, draw.shape, generator=generator, device="cpu") - 1
         return torch.where(chosen, signs * (1 + draw), 0.0).to(x)
-    direction = torch.ones(n, *shape[:-2], 1, 1, dtype=torch.float64)
+    direction = torch.ones(n, *shape[:-2], 1, 1, dtype=torch.float64, device="cpu")
     for axis, size in ((-2, shape[-2]), (-1, shape[-1])):
         side = min(size, max(1, round(share**0.5 * size)))
-        draw = torch.rand(n, dtype=torch.float64, generator=generator)
+        draw = torch.rand(n, dtype=torch.float64, generator=generator, device="cpu")
         start = (draw * (size - side + 1)).floor().reshape(n, *[1] * len(shape))
-        places = torch.arange(size, dtype=torch.float64)
+        places = torch.arange(size, dtype=torch.float64, device="cpu")
         places = places.reshape(*[1] * len(shape), size).transpose(-1, axis)
         direction = direction * ((places >= start) & (places < start + side))
-    signs = 2.0 * torch.randint(2, (n, *shape[:-2], 1, 1), generator=generator) - 1
-    tilt = 1 + torch.rand(n, *shape, dtype=torch.float64, generator=generator)
+    signs = 2.0 * torch.randint(2, (n, *shape[:-2], 1, 1), generator=generator, device="cpu") - 1
+    tilt = 1 + torch.rand(n, *shape, dtype=torch.float64, generator=generator, device="cpu")
     return (direction * signs * tilt).to(x)

@@ -87,7 +87,7 @@ class PGD(Attack):
         return f"{type(self).__qualname__}({', '.join(shown)})"
 
     def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
-        seed = int(torch.randint(2**62, (), generator=generator))
+        seed = int(torch.randint(2**62, (), generator=generator, device="cpu"))
         sets, x, region = oracle.perturbation, oracle.x, oracle.region
         first = 2 * region.radius if self.step_size is None else self.step_size
         for restart in range(self.restarts):
@@ -170,7 +170,9 @@ class Jumps:
         """Random points (n, ...) of the sets, far from ``z``; others at every step ``k``."""
         oracle, (n, d) = self._oracle, z.flatten(1).shape
         # row i is i .. i + d of one line: random for each example, and drawn in no time
-        line = torch.rand(n + d, dtype=torch.float64, generator=numerics.generator(*self._seed, k))
+        line = torch.rand(
+            n + d, dtype=torch.float64, generator=numerics.generator(*self._seed, k), device="cpu"
+        )
         directions = (2 * line - 1).to(z).unfold(0, d, 1)[:n].contiguous()
         return oracle.region.ascend(z, directions.reshape(z.shape), 2 * oracle.region.radius)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..checks import check_integer, keep
 from ..numerics import per_row
-from .base import Attack
+from .base import Attack, check_state
 from .oracle import Oracle
 
 
@@ -56,7 +56,7 @@ class Reused(Attack):
             return
         points = self.attack.move(oracle, generator)
         # clones, because the caller gets the originals and may write on them
-        memory.update(x=x.clone(), points=points.clone(), age=torch.tensor(1))
+        memory.update(x=x.clone(), points=points.clone(), age=torch.tensor(1, device="cpu"))
 
     def state(self) -> dict[str, Tensor]:
         """The examples of the last call, the points found for them, and their age in calls."""
@@ -65,9 +65,15 @@ class Reused(Attack):
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from a ``state`` that an equal attack returned; {} is a new attack's state."""
+        check_state(state)
         mine = {name: value for name, value in state.items() if not name.startswith("attack.")}
         if set(mine) not in (set(), {"x", "points", "age"}):
             raise ValueError(f"state must hold x, points and age, got {sorted(mine)}")
+        if mine and mine["x"].shape != mine["points"].shape:
+            shapes = tuple(mine["x"].shape), tuple(mine["points"].shape)
+            raise ValueError(f"state must hold x and points of one shape, got {shapes}")
+        if mine:
+            check_integer("age of the state", mine["age"], minimum=1)
         inner = {name[7:]: value for name, value in state.items() if name.startswith("attack.")}
         self.attack.restore(inner)
         self._memory.clear()

@@ -13,7 +13,7 @@ import torch
 
 from ..activations import Activation
 from ..attacks import Adversary
-from ..checks import check_choice, check_integer, check_real
+from ..checks import check_choice, check_integer, check_list, check_real
 from ..losses import Loss
 from ..networks import TwoLayerNet
 from ..numerics import steady
@@ -77,6 +77,7 @@ class WidthCurve:
         """The number ``name`` of every run of ``width``, one a seed; inf for None."""
         known = [key.name for key in fields(WidthRun) if key.name != "accuracy"]
         check_choice("name", name, [*known, "suboptimality"])
+        width = check_integer("width", width, minimum=1)
         found = [getattr(run, name) for run in self.runs if run.width == width]
         if not found:
             raise ValueError(f"width must be one of {self.widths}, got {width}")
@@ -150,9 +151,7 @@ def width_curve(
     seeds = check_integer("seeds", seeds, minimum=1)
     steps = check_integer("steps", steps, minimum=1)
     target = check_real("target", target, above=0)
-    if not isinstance(widths, Iterable):
-        raise TypeError(f"widths must be a list of widths, got {widths!r}")
-    sizes = [check_integer("widths", width, minimum=1) for width in widths]
+    sizes = [check_integer("widths", width, minimum=1) for width in check_list("widths", widths)]
     if not sizes:
         raise ValueError("widths must hold at least one width, got none")
     check_choice("effort", effort, EFFORTS)

@@ -178,8 +178,10 @@ class Fitter:
             # from the rounded w, so that its rounding counts only at a distance from the origin
             at = sum((Fraction(a) * b for a, b in zip(w, origin, strict=True)), Fraction(0))
             biases.append(float(first - at))
-        weight = torch.tensor(units, dtype=torch.float64).reshape(len(signs), len(origin))
-        bias = torch.tensor(biases, dtype=torch.float64)
+        weight = torch.tensor(units, dtype=torch.float64, device="cpu").reshape(
+            len(signs), len(origin)
+        )
+        bias = torch.tensor(biases, dtype=torch.float64, device="cpu")
         return two_layer(weight, bias, torch.from_numpy(signs), float(solution[-1]))
 
 

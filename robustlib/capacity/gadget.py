@@ -9,7 +9,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..checks import check_choice, check_floats, check_integer, check_real, check_shape
+from ..checks import (
+    check_alike,
+    check_choice,
+    check_floats,
+    check_integer,
+    check_real,
+    check_room,
+    check_shape,
+)
 from .simplex import best_size, corners, least_ratio, two_centres
 
 NORMS = {"l2": 2.0, "linf": math.inf}
@@ -66,6 +74,7 @@ class Gadget:
         """Centres (n, d) and labels (n,) that force ``labelling`` (N,), entries -1 and +1."""
         check_floats("labelling", labelling)
         check_shape("labelling", labelling, self.points.shape[:1])
+        check_alike("labelling", labelling, "the points of the gadget", self.points)
         if bool((labelling.abs() != 1).any()):
             raise ValueError(f"labelling must have entries -1 and +1 only, got {labelling}")
         kinds = {"cube": _hypercube_pair, "simplex": _simplex_pair, "splits": _threshold_pair}
@@ -80,7 +89,7 @@ class Gadget:
         if self.n % 2:
             centres.append(self.points[-1].clone())
             labels.append(float(labelling[-1]))
-        return torch.stack(centres), torch.tensor(labels, dtype=torch.float64)
+        return torch.stack(centres), torch.tensor(labels, dtype=torch.float64, device="cpu")
 
     def __repr__(self) -> str:
         count = len(self.points)
@@ -112,13 +121,13 @@ def hypercube_gadget(
     Raises ``ValueError`` for n < 1, d < 1, delta <= 0, and rho outside (0, 1], where balls of
     different labels may overlap.
     """
-    _check(n, d, delta, rho)
+    n, d, delta, rho = _checked(n, d, delta, rho)
     check_choice("norm", norm, NORMS)
     most = d if norm == "l2" else 1 + (d + 1).bit_length() - 1
     k = _cube_points(d, rho) if norm == "l2" else points_per_pair(d, rho, norm)
     k = _asked(per_pair, k, most, f"R^{d} for {norm}")
     shape = "cube" if norm == "l2" else "splits"
-    gadget = Gadget(n, d, float(delta), float(rho), norm, shape, k, torch.empty(0, d))
+    gadget = Gadget(n, d, float(delta), float(rho), norm, shape, k, torch.empty(0, d, device="cpu"))
     return _built(gadget, _hypercube_points(gadget) if norm == "l2" else _threshold_points(gadget))
 
 
@@ -136,24 +145,30 @@ def simplex_gadget(
     ``per_pair`` asks for another number k of points per pair, up to d + 1: where k is too large
     the gadget is built all the same and fails its check. Raises as :func:`hypercube_gadget` does.
     """
-    _check(n, d, delta, rho)
+    n, d, delta, rho = _checked(n, d, delta, rho)
     k = _asked(per_pair, points_per_pair(d, rho, "l2"), d + 1, f"R^{d} for a simplex")
-    gadget = Gadget(n, d, float(delta), float(rho), "l2", "simplex", k, torch.empty(0, d))
+    gadget = Gadget(
+        n, d, float(delta), float(rho), "l2", "simplex", k, torch.empty(0, d, device="cpu")
+    )
     size = best_size(k)[0] * _inner_radius(gadget)
     return _built(gadget, torch.nn.functional.pad(size * corners(k), (0, d - k + 1)))
 
 
-def _check(n: int, d: int, delta: float, rho: float) -> None:
+def _checked(n: int, d: int, delta: float, rho: float) -> tuple[int, int, float, float]:
     n = check_integer("n", n, minimum=1)
     d = check_integer("d", d, minimum=1)
+    check_room(n * d, n=n, d=d)
     delta = check_real("delta", delta, above=0)
-    check_rho(rho)
+    if not 1e-100 <= delta <= 1e100:  # whose squares are numbers still
+        raise ValueError(f"delta must be between 1e-100 and 1e100, got {delta:g}")
+    return n, d, delta, check_rho(rho)
 
 
 def _asked(per_pair: int | None, k: int, most: int, where: str) -> int:
     if per_pair is None:
         return k
-    if check_integer("per_pair", per_pair, minimum=1) > most:
+    per_pair = check_integer("per_pair", per_pair, minimum=1)
+    if per_pair > most:
         raise ValueError(f"per_pair must be at most {most} in {where}, got {per_pair}")
     return per_pair
 
@@ -161,8 +176,8 @@ def _asked(per_pair: int | None, k: int, most: int, where: str) -> int:
 def _built(gadget: Gadget, group: Tensor) -> Gadget:
     """``gadget`` with a copy of ``group`` for every pair, and one more point where n is odd."""
     n, d = gadget.n, gadget.d
-    shifts = torch.zeros((n + 1) // 2, 1, d, dtype=torch.float64)
-    shifts[:, 0, 0] = _FAR * gadget.delta * torch.arange(len(shifts))
+    shifts = torch.zeros((n + 1) // 2, 1, d, dtype=torch.float64, device="cpu")
+    shifts[:, 0, 0] = _FAR * gadget.delta * torch.arange(len(shifts), device="cpu")
     points = (shifts[: n // 2] + group).flatten(0, 1)
     if n % 2:
         points = torch.cat([points, shifts[-1]])
@@ -171,12 +186,13 @@ def _built(gadget: Gadget, group: Tensor) -> Gadget:
 
 def check_rho(rho: float) -> float:
     """``rho`` where it is in (0, 1]."""
-    if check_real("rho", rho, above=0) > 1:
+    rho = check_real("rho", rho, above=0)
+    if rho > 1:
         raise ValueError(
             f"rho must be at most 1, got {rho:g}: larger balls round points of different labels "
             "may overlap, and then no function is right on both"
         )
-    return float(rho)
+    return rho
 
 
 def _half_separation(gadget: Gadget) -> float:
@@ -188,11 +204,15 @@ def _half_separation(gadget: Gadget) -> float:
 
 def _hypercube_points(gadget: Gadget) -> Tensor:
     k = gadget.per_pair
-    return _half_separation(gadget) / math.sqrt(k) * torch.eye(k, gadget.d, dtype=torch.float64)
+    return (
+        _half_separation(gadget)
+        / math.sqrt(k)
+        * torch.eye(k, gadget.d, dtype=torch.float64, device="cpu")
+    )
 
 
 def _hypercube_pair(gadget: Gadget, v: Tensor) -> tuple[Tensor, Tensor]:
-    vertex = torch.zeros(gadget.d, dtype=torch.float64)
+    vertex = torch.zeros(gadget.d, dtype=torch.float64, device="cpu")
     vertex[: len(v)] = _half_separation(gadget) / math.sqrt(len(v)) * v.double()
     return vertex, -vertex
 
@@ -210,18 +230,20 @@ def _simplex_pair(gadget: Gadget, v: Tensor) -> tuple[Tensor, Tensor]:
 def _splits(k: int) -> Tensor:
     """All splits of k points in two non-empty parts: (2^(k-1) - 1, k), first column +1."""
     rest = itertools.islice(itertools.product((1.0, -1.0), repeat=k - 1), 1, None)
-    return torch.tensor([(1.0, *signs) for signs in rest], dtype=torch.float64).reshape(-1, k)
+    return torch.tensor(
+        [(1.0, *signs) for signs in rest], dtype=torch.float64, device="cpu"
+    ).reshape(-1, k)
 
 
 def _threshold_points(gadget: Gadget) -> Tensor:
     splits = _splits(gadget.per_pair)
-    points = torch.zeros(gadget.per_pair, gadget.d, dtype=torch.float64)
+    points = torch.zeros(gadget.per_pair, gadget.d, dtype=torch.float64, device="cpu")
     points[:, : len(splits)] = gadget.radius * splits.T
     return points
 
 
 def _threshold_pair(gadget: Gadget, v: Tensor) -> tuple[Tensor, Tensor]:
-    one, other = torch.zeros(2, gadget.d, dtype=torch.float64)
+    one, other = torch.zeros(2, gadget.d, dtype=torch.float64, device="cpu")
     if bool((v == v[0]).all()):
         other[0] = 10 * gadget.delta  # far from all points: this label is not needed here
     else:

@@ -82,6 +82,7 @@ def nearest_centre(x: Tensor, y: Tensor, radius: float) -> Interpolator:
     weights and about log2 n layers. Raises ``ValueError`` where only one label occurs.
     """
     check_points(x, y)
+    x, y = x.detach(), y.detach()
     radius = check_real("radius", radius, minimum=0)
     plus, minus = int((y > 0).sum()), int((y < 0).sum())
     if not plus or not minus:
@@ -124,7 +125,10 @@ def cap_net(sample: Sample, rho: float) -> Interpolator:
         far = torch.cos(theta.amin(1) - angle)  # greatest <x_i, x'> over caps of the other label
         tau, slope = (near + far) / 2, 4 / (near - far)
     else:
-        tau, slope = torch.zeros(0, dtype=x.dtype), torch.zeros(0, dtype=x.dtype)
+        tau, slope = (
+            torch.zeros(0, dtype=x.dtype, device=x.device),
+            torch.zeros(0, dtype=x.dtype, device=x.device),
+        )
     net = two_layer(ours, -tau, rare * slope, -rare)
     weights = len(ours) * (sample.d + 2) + 1
     return Interpolator(net, float(rho), 1.0, len(ours), 1, weights, "caps")
@@ -142,11 +146,13 @@ def line_net(
     raises ``ValueError`` where they are not.
     """
     check_points(x, y)
+    x, y = x.detach(), y.detach()
     radius = check_real("radius", radius, minimum=0)
     first = torch.eye(1, x.shape[1], dtype=x.dtype, device=x.device)[0]
     axis = first if direction is None else direction
-    check_floats("direction", axis)
+    axis = check_floats("direction", axis).detach()
     check_shape("direction", axis, x.shape[1:])
+    check_alike("direction", axis.to(x.dtype), "x", x)
     if abs(float(axis.norm()) - 1) > 1e-6:
         raise ValueError(f"direction must have norm 1, got {float(axis.norm()):g}")
     t, order = (x.double() @ axis.double()).sort()
@@ -157,9 +163,9 @@ def line_net(
     crossings = ((t[change] + t[change + 1]) / 2).tolist()
     slopes, kinks, jumps, bias = _zigzag(crossings, float(t[-1]) + radius)
     sign = float(labels[0]) if len(t) else 1.0
-    knots = torch.tensor(kinks, dtype=torch.float64)
-    towards = torch.tensor(slopes, dtype=torch.float64)
-    readout = -sign * torch.tensor(jumps, dtype=torch.float64)
+    knots = torch.tensor(kinks, dtype=torch.float64, device=x.device)
+    towards = torch.tensor(slopes, dtype=torch.float64, device=x.device)
+    readout = -sign * torch.tensor(jumps, dtype=torch.float64, device=x.device)
     net = two_layer(towards[:, None] * axis.double(), -towards * knots, readout, -sign * bias)
     corners = torch.cat([t - radius, t + radius, knots])
     inside = (corners - t[:, None]).abs() <= radius * (1 + 1e-12)
@@ -193,16 +199,22 @@ def _zigzag(
     return towards, kinks, jumps, -jumps[2] * (kinks[2] - c[0])
 
 
+def _empty(inputs: int, outputs: int, like: Tensor) -> nn.Linear:
+    """A layer whose weights wait to be set: none are drawn from the user's random stream."""
+    layer = nn.Linear(inputs, outputs, dtype=torch.float64, device="meta")
+    return layer.to_empty(device=like.device)
+
+
 def two_layer(units: Tensor, biases: Tensor, readout: Tensor, bias: float) -> nn.Module:
     """x -> sum_r readout_r relu(<units_r, x> + biases_r) + bias in float64; also without units."""
     width, d = units.shape
-    last = nn.Linear(width or d, 1).double()
+    last = _empty(width or d, 1, units)
     with torch.no_grad():
-        last.weight.copy_(readout[None] if width else torch.zeros(1, d))
+        last.weight.copy_(readout[None] if width else units.new_zeros(1, d))
         last.bias.fill_(bias)
     if not width:
         return nn.Sequential(last, nn.Flatten(0)).requires_grad_(False)
-    first = nn.Linear(d, width).double()
+    first = _empty(d, width, units)
     with torch.no_grad():
         first.weight.copy_(units)
         first.bias.copy_(biases)

@@ -83,7 +83,7 @@ def narrowest_net(
     check_points(sample.x, sample.y)
     max_width = check_integer("max_width", max_width, minimum=0)
     linear_programs = check_integer("linear_programs", linear_programs, minimum=0)
-    x, y = sample.x.double(), sample.y.double()
+    x, y = sample.x.detach().double(), sample.y.detach().double()
     same = (torch.cdist(x, x) == 0) & (y[:, None] != y)
     if bool(same.any()):
         i, j = (int(k) for k in same.nonzero()[0])
@@ -118,18 +118,23 @@ class _Judged:
     y: Tensor
 
 
+def _array(t: Tensor) -> Array:
+    """Where tensors of any device become numbers for the linear programs."""
+    return np.asarray(t.cpu().numpy(), dtype=np.float64)
+
+
 class _Search:
     """Points seen so far, which only grow from width to width, and the judge of whole sets."""
 
     def __init__(self, x: Tensor, y: Tensor, perturbation: Perturbation | None) -> None:
         self.sample, self.perturbation = _Judged(x, y), perturbation
-        self.fitter = Fitter(x.numpy(), y.numpy())
+        self.fitter = Fitter(_array(x), _array(y))
         if perturbation is not None:  # where it will be tight: near the opposite points
             for i, j in (y[:, None] != y).nonzero().tolist():
                 if most_patterns(len(self.fitter.points) + 1, x.shape[1] + 1) > PATTERNS:
                     break
                 near = perturbation.project(x[j : j + 1], x[i : i + 1])
-                self.fitter.add(near.numpy(), y[i : i + 1].numpy())
+                self.fitter.add(_array(near), _array(y[i : i + 1]))
 
     @property
     def programs(self) -> int:
@@ -155,6 +160,7 @@ class _Search:
 
     def _with_signs(self, signs: Array) -> nn.Module | None:
         while (net := self.fitter.fit(signs)) is not None:
+            net = net.to(self.sample.x)
             wrong, labels = self._wrong(net)
             if not len(wrong):
                 return net
@@ -176,6 +182,6 @@ class _Search:
                 return np.zeros((0, 0)), np.zeros(0)
             hinge = found.per_example[:, 0]
             if float(hinge.max()) >= 1:
-                chosen = (hinge >= _CUT).numpy()
-                return found.points.numpy()[chosen], self.sample.y.numpy()[chosen]
+                chosen = hinge >= _CUT
+                return _array(found.points[chosen]), _array(self.sample.y[chosen])
         raise UndecidedError("a net was found that is neither proved right on the sets nor wrong")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..checks import check_floats, check_integer, check_shape
+from ..checks import calling, check_floats, check_function, check_integer, check_shape
 from ..numerics import generator, steady
 from .gadget import NORMS, Gadget
 
@@ -70,8 +70,8 @@ def check_shattering(
         raise TypeError(f"gadget must be a Gadget, got {type(gadget).__name__}")
     random = check_integer("random", random, minimum=1)
     seed = check_integer("seed", seed, minimum=0)
-    if model_class is not None and not callable(model_class):
-        raise TypeError(f"model_class must be a function (x, y, radius), got {model_class!r}")
+    if model_class is not None:
+        check_function("model_class", model_class, "x, y, radius")
     exhaustive = 2 ** len(gadget.points) <= EXHAUSTIVE
     separation, distance, tried, why = math.inf, 0.0, 0, ""
     for labelling in _labellings(len(gadget.points), exhaustive, random, seed):
@@ -90,12 +90,16 @@ def check_shattering(
 
 def _fitted(model_class: ModelClass, x: Tensor, y: Tensor, gadget: Gadget) -> Tensor:
     """Outputs (N,) at the points of what the class fits to the centres."""
-    classifier: object = model_class(x, y, gadget.radius)
+    with calling("model_class"):
+        classifier: object = model_class(x, y, gadget.radius)
     if not callable(classifier):
         kind = type(classifier).__name__
         raise TypeError(f"model_class(x, y, radius) must give a function of points, got {kind}")
     name = "model_class(x, y, radius)(points)"
-    outputs = check_floats(name, classifier(gadget.points))
+    check_function("model_class(x, y, radius)", classifier, "points")
+    with calling(name):
+        found = classifier(gadget.points)
+    outputs = check_floats(name, found)
     check_shape(name, outputs, (len(gadget.points),))
     return outputs
 
@@ -103,11 +107,11 @@ def _fitted(model_class: ModelClass, x: Tensor, y: Tensor, gadget: Gadget) -> Te
 def _labellings(count: int, exhaustive: bool, random: int, seed: int) -> Iterator[Tensor]:
     if exhaustive:
         for signs in itertools.product((1.0, -1.0), repeat=count):
-            yield torch.tensor(signs, dtype=torch.float64)
+            yield torch.tensor(signs, dtype=torch.float64, device="cpu")
         return
     stream = generator(seed)
     for _ in range(random):
-        yield 2 * torch.randint(0, 2, (count,), generator=stream).double() - 1
+        yield 2 * torch.randint(0, 2, (count,), generator=stream, device="cpu").double() - 1
 
 
 def _look(gadget: Gadget, labelling: Tensor, x: Tensor, y: Tensor) -> tuple[float, float, str]:

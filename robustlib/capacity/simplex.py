@@ -22,7 +22,7 @@ def least_ratio(k: int) -> float:
 
 def corners(k: int) -> Tensor:
     """A regular simplex around 0: corners (k, k - 1) with inner products [i = j] - 1/k."""
-    found = torch.zeros(k, k - 1, dtype=torch.float64)
+    found = torch.zeros(k, k - 1, dtype=torch.float64, device="cpu")
     for j in range(1, k):  # the orthonormal basis of Helmert, without the constant vector
         found[:j, j - 1] = 1 / math.sqrt(j * (j + 1))
         found[j, j - 1] = -j / math.sqrt(j * (j + 1))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from ..checks import check_alike, check_floats
+from ..checks import check_alike, check_floats, check_integer
 from .explicit import ExplicitNetwork, explicit_network
 from .sets import SphereSets
 from .zonal import ZonalKernel
@@ -63,6 +63,7 @@ class RKHSFunction:
         net starts from ``seed`` as ``TwoLayerNet`` does, in float64. Raises ``ValueError`` for an
         odd width, and for kernels of other nets than the one with its first layer trained.
         """
+        width = check_integer("width", width, minimum=1)
         if self.kernel.trained != "first":
             raise ValueError(
                 'to_network needs the kernel of a two-layer net, trained="first", '

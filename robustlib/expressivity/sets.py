@@ -14,7 +14,7 @@ from ..attacks import PGD
 from ..losses import Logistic
 from ..numerics import row_norm
 from ..samples import Sample
-from ..sets import Perturbation
+from ..sets import Perturbation, check_perturbation
 
 Function = Callable[[Tensor], Tensor]
 
@@ -47,6 +47,7 @@ class SphereSets:
     def __init__(self, sample: Sample, perturbation: Perturbation) -> None:
         if not isinstance(sample, Sample):
             raise TypeError(f"sample must be a Sample, got {type(sample).__name__}")
+        check_perturbation(perturbation)
         if not (perturbation.finite or perturbation.on_sphere):
             raise TypeError(
                 "perturbation must keep points on the unit sphere, SphereCap or Finite, "
@@ -70,7 +71,9 @@ class SphereSets:
         elif sample.d == 2:
             size = min(_ARC, max(101, _POINTS // sample.n))
             self.cover = self.reach / (size - 1)
-            self.grid = self.turned(slice(None), self._angles(torch.arange(size))[None, :])
+            self.grid = self.turned(
+                slice(None), self._angles(torch.arange(size, device="cpu"))[None, :]
+            )
         else:
             self.cover = self.reach
 

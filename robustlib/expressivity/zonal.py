@@ -57,7 +57,7 @@ class ZonalKernel:
         k has a power series with coefficients >= 0, as it is positive definite on spheres of every
         dimension. So it falls from 0 to pi/2, and beyond that it is at least -k(0).
         """
-        one, there = self.at(torch.tensor([0.0, angle], dtype=torch.float64)).tolist()
+        one, there = self.at(torch.tensor([0.0, angle], dtype=torch.float64, device="cpu")).tolist()
         return math.sqrt(max(0.0, 2 * (one - (there if angle <= math.pi / 2 else -one))))
 
     def variation(self, angle: float) -> float:
@@ -67,7 +67,7 @@ class ZonalKernel:
         [-1, 0]. So k(cos a), mirrored beyond pi/2, falls, and bounds all variation.
         """
         steps = min(_MOST, max(64, math.ceil(_FINE * math.pi / angle)))
-        table = torch.linspace(0, math.pi, steps + 1, dtype=torch.float64)
+        table = torch.linspace(0, math.pi, steps + 1, dtype=torch.float64, device="cpu")
         near = self.at(torch.minimum(table, math.pi - table))
         middle = float(self.at(table.new_tensor([math.pi / 2])))
         falling = torch.where(table <= math.pi / 2, near, 2 * middle - near)

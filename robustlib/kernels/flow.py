@@ -41,7 +41,7 @@ def flow(K: Tensor, y: Tensor, loss: Loss, times: Tensor, fastest: float, steps:
         problem = _Problem(gram, labels, loss, fastest / len(y), steps)
         stiff = rate * float(when[-1]) > _STIFF
         found = _stiff(problem, when) if stiff else _plain(gram, labels, loss, when, steps)
-    return torch.as_tensor(found).to(times.device)
+    return torch.as_tensor(found, device="cpu").to(times.device)
 
 
 def _too_many(steps: int, time: float, end: float) -> TooManySteps:
@@ -71,7 +71,7 @@ def _plain(K: Tensor, y: Tensor, loss: Loss, times: Array, steps: int) -> Array:
         asked += 1
         if asked > 12 * steps:  # evaluations a step
             raise _too_many(steps, t, end)
-        f = K @ torch.as_tensor(c)
+        f = K @ torch.as_tensor(c, device="cpu")
         return (-loss.derivative(f, y) / len(y)).numpy()
 
     found = integrate.solve_ivp(
@@ -96,13 +96,13 @@ class _Problem:
 
     def velocity(self, _: float, b: Array) -> Array:
         """b'."""
-        f = self.K @ torch.as_tensor(b)
+        f = self.K @ torch.as_tensor(b, device="cpu")
         return np.asarray((-self.loss.derivative(f, self.y) / len(self.y)).numpy())
 
     def jacobian(self, _: float, b: Array) -> Array:
         """The derivative of the velocity in b."""
         with torch.enable_grad():
-            f = (self.K @ torch.as_tensor(b)).requires_grad_()
+            f = (self.K @ torch.as_tensor(b, device="cpu")).requires_grad_()
             (curve,) = torch.autograd.grad(self.loss.derivative(f, self.y).sum(), f)
         return np.asarray((-curve[:, None] * self.K / len(self.y)).numpy())
 

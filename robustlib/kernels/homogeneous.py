@@ -53,8 +53,8 @@ def _check_range(length: Tensor, other: Tensor, degree: int, dtype: torch.dtype)
     # the factor allows for what f itself and its growth with depth may add
     if largest > 1 and 2 * degree * math.log(largest) > math.log(torch.finfo(dtype).max) - 40:
         raise ValueError(
-            f"rows of norm {largest:.4g} are too long: the kernel grows with degree {degree} in "
-            f"each argument and would leave the range of {str(dtype).removeprefix('torch.')}"
+            f"x and z must have shorter rows, got norm {largest:.4g}: the kernel grows with "
+            f"degree {degree} in each argument and would leave the range of {str(dtype).removeprefix('torch.')}"
         )
 
 

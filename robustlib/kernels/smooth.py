@@ -126,10 +126,10 @@ def _series(kind: Kind, q: Tensor, p: Tensor) -> _Series | None:
 @lru_cache(maxsize=256)
 def _coefficients(kind: Kind, square: float, tail: float) -> tuple[float, ...] | None:
     """Chebyshev coefficients in the correlation for squared norm ``square``, down to ``tail``."""
-    q, n = torch.tensor([square], dtype=torch.float64), 64
+    q, n = torch.tensor([square], dtype=torch.float64, device="cpu"), 64
     layers = _Layers(kind, q, q)
     while n <= _MAX_NODES:
-        angles = (torch.arange(n, dtype=torch.float64) + 0.5) * (math.pi / n)
+        angles = (torch.arange(n, dtype=torch.float64, device="cpu") + 0.5) * (math.pi / n)
         found = coefficients(layers.kernel(square * torch.cos(angles)[None])[0], torch)
         sizes = found.abs()
         keep = int((sizes > tail * float(sizes.max())).nonzero()[-1]) + 1

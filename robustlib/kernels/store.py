@@ -13,7 +13,16 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..checks import check_alike, check_flag, check_floats, check_integer, check_shape
+from ..checks import (
+    calling,
+    check_alike,
+    check_flag,
+    check_floats,
+    check_function,
+    check_integer,
+    check_progress,
+    check_shape,
+)
 from ..files import check_path
 from ..numerics import steady
 from .stored import Matrix, Stored, points_digest
@@ -66,12 +75,12 @@ def store_gram(
     where another process is at work on it; and for a kernel with NaN or infinite entries, of which
     none is stored. A bar is shown on a terminal, or wherever ``progress`` says so.
     """
-    if not callable(kernel):
-        raise TypeError(f"kernel must be a function kernel(x, z), got {kernel!r}")
+    check_function("kernel", kernel, "x, z", "be a function kernel(x, z)")
     x = check_floats("x", x).detach()
     if z is not None:
         z = check_floats("z", z).detach()
         check_alike("z", z, "x", x)
+    check_progress(progress)
     block = check_integer("block", block, minimum=1)
     other = x if z is None else z
     if not len(x) or not len(other):
@@ -140,7 +149,7 @@ def _fill(
     """Add the rows of blocks that are missing, where the first ``done`` are there."""
     if done:
         _check_kernel(wanted.stored(), wanted, kernel, x, z)
-    hidden = None if progress is None else not progress  # tqdm: None hides it off a terminal
+    hidden = check_progress(progress)
     with tqdm(
         total=wanted.rows, initial=done, disable=hidden, ascii=True, unit="rows of blocks"
     ) as bar:
@@ -158,7 +167,8 @@ def _row(wanted: Stored, kernel: Kernel, x: Tensor, z: Tensor | None, number: in
         strip[:, :top] = wanted.stored()[:top, top : top + len(a)].T
     for left in range(0 if z is not None else top, len(other), wanted.block):
         b = other[left : left + wanted.block]
-        values = kernel(a, None if z is None and left == top else b)
+        with calling("kernel"):
+            values = kernel(a, None if z is None and left == top else b)
         check_shape("kernel(x, z)", check_floats("kernel(x, z)", values), (len(a), len(b)))
         check_alike("kernel(x, z)", values.to(x.device), "x", x)
         strip[:, left : left + len(b)] = values.detach().cpu().numpy()

@@ -10,7 +10,14 @@ from torch import Tensor
 
 from ..attacks import Adversary
 from ..attacks.base import check_adversary
-from ..checks import check_integer, check_real
+from ..checks import (
+    check_alike,
+    check_floats,
+    check_function,
+    check_integer,
+    check_real,
+    check_shape,
+)
 from ..losses import Loss, check_loss
 from ..numerics import generator
 from ..samples import Labelled, check_labelled
@@ -70,17 +77,19 @@ def adv_ntk(
     draws its random numbers from a stream of ``seed`` that is its own. Raises ``ValueError`` or
     ``TypeError`` for bad arguments.
     """
-    check_labelled(sample)
-    check_labelled(validation)
+    for name, part in (("sample", sample), ("validation", validation)):
+        check_labelled(part)
+        check_floats(f"x of the {name}", part.x, min_dim=2)
+        check_shape(f"y of the {name}", check_floats(f"y of the {name}", part.y), part.x.shape[:1])
+        check_alike(f"y of the {name}", part.y, f"x of the {name}", part.x)
     check_perturbation(perturbation)
     check_adversary("attack", attack)
     check_loss(loss)
-    check_real("start", start, minimum=0)
-    check_real("step_size", step_size, above=0)
-    check_integer("steps", steps, minimum=0)
-    check_integer("seed", seed, minimum=0)
-    if not callable(kernel):
-        raise TypeError(f"kernel must be callable, got {type(kernel).__name__}")
+    start = check_real("start", start, minimum=0)
+    step_size = check_real("step_size", step_size, above=0)
+    steps = check_integer("steps", steps, minimum=0)
+    seed = check_integer("seed", seed, minimum=0)
+    check_function("kernel", kernel, "x, z", "be callable as kernel(x, z)")
     x, y = sample.x, sample.y
     (gram,) = KernelFeatures(kernel).grams(x)
     weights, losses = torch.full_like(y, start), []

@@ -81,7 +81,7 @@ def ball_lower_bound(
             f"after must be less than the {trajectory.steps} steps of the run, got {after}"
         )
     sample, loss = trajectory.setting.same_sample(sample), trajectory.setting.same_loss(loss)
-    total, sums = 0.0, dict.fromkeys(trajectory.weights or {}, torch.zeros(()))
+    total, sums = 0.0, dict.fromkeys(trajectory.weights or {}, torch.zeros((), device="cpu"))
     for step in replay(trajectory, sample, loss):
         if step.t < after:
             continue

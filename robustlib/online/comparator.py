@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..attacks import Adversary, Attack, GridMax
 from ..attacks.base import check_adversary
-from ..checks import check_real
+from ..checks import check_function, check_real
 from ..losses import Loss
 from ..models import departure, known_as
 from ..networks import LinearizedNet
@@ -132,8 +132,7 @@ def _features(model: LinearizedNet | Kernel) -> Features:
             f"model must be a LinearizedNet or a kernel, got {seen}; the robust loss of a net is "
             "not convex in its weights, that of linearize(net) is"
         )
-    if not callable(model):
-        raise TypeError(f"model must be a LinearizedNet or a kernel(x, z), got {model!r}")
+    check_function("model", model, "x, z", "be a LinearizedNet or a kernel(x, z)")
     return KernelFeatures(model)
 
 

@@ -80,7 +80,7 @@ class Regret:
     @property
     def average(self) -> Tensor:
         """(1/t) sum of the excess of the first t steps, for t = 1 .. T: the regret curve (T,)."""
-        counts = torch.arange(1, len(self.surrogate_loss) + 1, dtype=torch.float64)
+        counts = torch.arange(1, len(self.surrogate_loss) + 1, dtype=torch.float64, device="cpu")
         return (self.surrogate_loss - self.robust_loss).cumsum(0) / counts
 
     @property

@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_alike, check_floats
+from ..checks import calling, check_alike, check_floats, check_shape
 from ..kernels import ntk_by_layer
 from ..kernels.gram import check_gram
 from ..networks import LinearizedNet
@@ -76,17 +76,17 @@ class KernelFeatures:
 
     def grams(self, x: Tensor, z: Tensor | None = None) -> list[Tensor]:
         """The kernel matrix."""
-        gram = self.kernel(x.clone(), (x if z is None else z).clone())
-        shape = (len(x), len(x if z is None else z))
-        if not isinstance(gram, Tensor) or tuple(gram.shape) != shape:
-            seen = tuple(gram.shape) if isinstance(gram, Tensor) else type(gram).__name__
-            raise ValueError(f"model must be a kernel with values {shape} here, got {seen}")
-        check_alike("model(x, z)", gram, "x", x)
+        gram = self._asked(x, x if z is None else z)
         if z is None:
             check_gram("model(x, x)", gram)
-        else:
-            check_floats("model(x, z)", gram)
         return [gram]
+
+    def _asked(self, x: Tensor, z: Tensor) -> Tensor:
+        with calling("model"):
+            found = self.kernel(x.clone(), z.clone())
+        check_shape("model(x, z)", check_floats("model(x, z)", found), (len(x), len(z)))
+        check_alike("model(x, z)", found, "x", x)
+        return found
 
     def weights(self, points: Tensor, coefficients: Tensor) -> None:
         """None: these functions have no finite weights."""
@@ -94,7 +94,7 @@ class KernelFeatures:
     def function(self, points: Tensor, coefficients: Tensor) -> Callable[[Tensor], Tensor]:
         """sum_j coefficients[j] K(., points[j])."""
         beta = coefficients[0]
-        return lambda x: self.kernel(x, points) @ beta
+        return lambda x: self._asked(x, points) @ beta
 
 
 class AtWeights(nn.Module):

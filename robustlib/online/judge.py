@@ -43,7 +43,7 @@ class BlurredPGD(Attack):
         keep(self, seed=check_integer("seed", self.seed, minimum=0))
 
     def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
-        seed = int(torch.randint(2**31, (), generator=generator))
+        seed = int(torch.randint(2**31, (), generator=generator, device="cpu"))
         x, y = oracle.x, oracle.y
         most = max(1, _ROWS // len(x))
         for model in (oracle.model, *blurred(oracle.model)):

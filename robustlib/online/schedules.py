@@ -81,11 +81,12 @@ def two_layer_schedule(net: TwoLayerNet, *, loss: Loss, radius: float, epsilon: 
         )
     radius = check_real("radius", radius, above=0)
     epsilon = check_real("epsilon", epsilon, above=0)
+    _whole("epsilon", epsilon, math.sqrt(2) * lip * s.slope * radius)
     alpha = epsilon / (2 * lip**2 * s.slope**2)
     return Schedule(
         step_size=alpha,
         steps=math.ceil(radius**2 / (alpha * epsilon)),
-        width=max(1, math.ceil((2 * lip * s.curvature * radius**2 / epsilon) ** 2)),
+        width=_whole("epsilon", epsilon, 2 * lip * s.curvature * radius**2),
         excess=float(epsilon),
         factor=1.0,
         promise="min over t < T of L_A(W_t) is below L_*(W_*) + epsilon",
@@ -126,7 +127,7 @@ def projected_schedule(
         )
     product = distance * lip * top
     if epsilon is not None:
-        steps = math.ceil((product / check_real("epsilon", epsilon, above=0)) ** 2)
+        steps = _whole("epsilon", check_real("epsilon", epsilon, above=0), product)
     horizon = check_integer("steps", steps, minimum=1)
     return Schedule(
         step_size=distance / (lip * top * math.sqrt(horizon)),
@@ -176,6 +177,14 @@ def realisable_schedule(
             ("$G$", "largest gradient of the output", top),
         ),
     )
+
+
+def _whole(name: str, value: float, size: float) -> int:
+    """ceil((size/value)^2), a number of steps or units; raises where no machine counts so far."""
+    ratio = size / value
+    if not ratio < 2**31:
+        raise ValueError(f"{name} must be larger, got {value:g}: it asks for over 2^62 steps")
+    return max(1, math.ceil(ratio * ratio))
 
 
 def _ball(net: nn.Module, radius: float, gradient: float | None) -> tuple[float, float, int]:

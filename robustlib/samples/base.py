@@ -227,5 +227,5 @@ def balanced(y: Tensor, positive: int, n: int, g: torch.Generator) -> Tensor:
                 f"n must be such that {count} points labelled {sign:+d} can be drawn, "
                 f"got n={n} with {len(among)} of them"
             )
-        parts.append(among[torch.randperm(len(among), generator=g)[:count]])
+        parts.append(among[torch.randperm(len(among), generator=g, device="cpu")[:count]])
     return torch.cat(parts).sort().values

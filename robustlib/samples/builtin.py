@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from scipy.special import betainc, betaincinv
 
-from ..checks import check_integer, check_real
-from ..numerics import generator, row_norm, steady
+from ..checks import check_integer, check_real, check_room
+from ..numerics import generator, normals, row_norm, steady
 from . import download
 from .base import Sample, balanced
 
@@ -27,7 +27,9 @@ def hexagon() -> Sample:
     x = [[1.0, 0.0], [0.5, root], [-0.5, root], [-1.0, 0.0], [-0.5, -root], [0.5, -root]]
     y = [1.0, -1.0] * 3
     return Sample(
-        torch.tensor(x, dtype=torch.float64), torch.tensor(y, dtype=torch.float64), "hexagon"
+        torch.tensor(x, dtype=torch.float64, device="cpu"),
+        torch.tensor(y, dtype=torch.float64, device="cpu"),
+        "hexagon",
     )
 
 
@@ -77,8 +79,8 @@ def sphere(n: int, d: int, seed: int = 0) -> Sample:
     """
     n = check_integer("n", n, minimum=1)
     d = check_integer("d", d, minimum=1)
-    x = torch.randn(n, d, dtype=torch.float64, generator=generator(seed, _POINTS))
-    order = torch.randperm(n, generator=generator(seed, _LABELS))
+    x = normals(seed, _POINTS, n, d, n=n, d=d)
+    order = torch.randperm(n, generator=generator(seed, _LABELS), device="cpu")
     y = torch.where(order < n // 2, 1.0, -1.0).double()
     return Sample(x / row_norm(x)[:, None], y, f"sphere, d={d}, seed={seed}")
 
@@ -94,10 +96,11 @@ def two_caps(d: int, gap: float, n: int, seed: int = 0) -> Sample:
     """
     d = check_integer("d", d, minimum=2)
     n = check_integer("n", n, minimum=2)
+    check_room(3 * n * d, n=n, d=d)
     gap = check_real("gap", gap, minimum=0)
     if gap >= 2 * _CAP_ANGLE:
         raise ValueError(f"gap must be less than 2 pi/3 = {2 * _CAP_ANGLE:.6g}, got {gap:g}")
-    y = 2 * (torch.arange(n, dtype=torch.float64) % 2) - 1
+    y = 2 * (torch.arange(n, dtype=torch.float64, device="cpu") % 2) - 1
     # With t the angle to the point's own pole +-e_1, sin(t/2)^2 is Beta(a, a) distributed on the
     # sphere; the quantile function turns uniform numbers into that law cut at the cap's edge.
     a = (d - 1) / 2
@@ -106,9 +109,9 @@ def two_caps(d: int, gap: float, n: int, seed: int = 0) -> Sample:
     if mass.min() < np.finfo(float).tiny:
         raise ValueError(f"gap={gap:g} leaves a cap too small for floating point in d={d}")
     g = generator(seed, _POINTS)
-    uniform = torch.rand(n, dtype=torch.float64, generator=g).numpy()
+    uniform = torch.rand(n, dtype=torch.float64, generator=g, device="cpu").numpy()
     v = torch.from_numpy(betaincinv(a, a, uniform * mass))
-    around = torch.randn(n, d - 1, dtype=torch.float64, generator=g)
+    around = torch.randn(n, d - 1, dtype=torch.float64, generator=g, device="cpu")
     around *= (2 * (v * (1 - v)).sqrt() / row_norm(around))[:, None]
     x = torch.cat([(y * (1 - 2 * v))[:, None], around], dim=1)
     return Sample(x / row_norm(x)[:, None], y, f"two caps, d={d}, gap={gap:g}, seed={seed}")

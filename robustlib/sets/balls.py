@@ -14,7 +14,7 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from ..checks import check_floats, check_real
+from ..checks import check_floats, check_real, keep
 from ..numerics import row_norm
 from .ball_hull import BallHull
 from .base import Perturbation
@@ -34,7 +34,10 @@ class BallSteps(FlatSteps):
     ) -> None:
         super().__init__(sets, x)
         self.p = p
-        lo, hi = (float(torch.tensor(v, dtype=x.dtype)) for v in box or (-math.inf, math.inf))
+        lo, hi = (
+            float(torch.tensor(v, dtype=x.dtype, device="cpu"))
+            for v in box or (-math.inf, math.inf)
+        )
         self.limits, self.boxed = (lo, hi), box is not None
         size = self._size(self.flat).unsqueeze(1) + self.eps
         self.reach = (self.eps + ROUNDING * torch.finfo(x.dtype).eps * size).to(x)
@@ -85,7 +88,7 @@ class Ball(Perturbation):
         """The linear maximiser in one orthant, see projections.py."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "eps", check_real("eps", self.eps, minimum=0))
+        keep(self, eps=check_real("eps", self.eps, minimum=0))
         if self.box is None:
             return
         if not isinstance(self.box, tuple | list) or len(self.box) != 2:
@@ -115,13 +118,15 @@ class Ball(Perturbation):
     def _limits(self, dtype: torch.dtype) -> tuple[float, float]:
         """The box as numbers of ``dtype``; the whole line without one."""
         lo, hi = self.box or (-math.inf, math.inf)
-        return float(torch.tensor(lo, dtype=dtype)), float(torch.tensor(hi, dtype=dtype))
+        return float(torch.tensor(lo, dtype=dtype, device="cpu")), float(
+            torch.tensor(hi, dtype=dtype, device="cpu")
+        )
 
     def _hull(self, x: Tensor, dtype: torch.dtype) -> BallHull:
         high = torch.full_like(x, math.inf)
         low = -high
         if self.box is not None:
-            ends = torch.tensor(self.box, dtype=torch.float64)
+            ends = torch.tensor(self.box, dtype=torch.float64, device="cpu")
             kept = ends.to(dtype).double()  # the box that data of this dtype is held to
             low = torch.minimum(ends, kept)[0].to(x) - x
             high = torch.maximum(ends, kept)[1].to(x) - x

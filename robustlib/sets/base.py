@@ -18,9 +18,9 @@ the unit sphere and says ``on_sphere = True``. A set that knows better answers b
 
 from __future__ import annotations
 
-import functools
 import math
 from abc import ABC, abstractmethod
+from functools import cached_property, partial
 from typing import ClassVar, Self
 
 import torch
@@ -160,7 +160,7 @@ class Perturbation(ABC):
         """
         _, flat = self._flat("x", x, x)
         side = max(1, math.isqrt(_BLOCK // self._compared(flat)))
-        gap, pair = derived.nearest_pair(functools.partial(self._gaps, flat), rows, cols, side)
+        gap, pair = derived.nearest_pair(partial(self._gaps, flat), rows, cols, side, len(flat))
         rounding = INSIDE_ULPS * torch.finfo(x.dtype).eps * float(self._size(flat).max())
         return (0.0 if gap <= rounding else gap), pair
 
@@ -168,7 +168,7 @@ class Perturbation(ABC):
         """Both as checked float64 matrices (n, d)."""
         check_floats("x", x, min_dim=2)
         check_floats(name, z)
-        check_shape(name, z, x.shape)
+        check_shape(name, z, x.shape, fits="x")
         check_alike(name, z, "x", x)
         flat = x.detach().flatten(1).double()
         if not flat.shape[1]:
@@ -253,7 +253,7 @@ class StepSets:
         sets._flat("x", x, x)
         self.sets, self.x = sets, x.detach()
 
-    @functools.cached_property
+    @cached_property
     def radius(self) -> float:
         """The radius of the sets."""
         return self.sets.radius
@@ -282,7 +282,7 @@ class StepSets:
         """
         if self.sets.finite:
             return self.argmax_linear(g)
-        lengths = torch.as_tensor(length, dtype=torch.float64).cpu()
+        lengths = torch.as_tensor(length, dtype=torch.float64, device="cpu").cpu()
         moved = z
         for value in sorted(set(lengths.flatten().tolist())):
             around = self.sets.with_radius(value)

@@ -13,6 +13,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
+from ..checks import check_indices
 from ..numerics import row_norm
 from .hull import UNIT, Hull, box_support, gamma
 from .uniform import ball_offset
@@ -29,7 +30,7 @@ def random_points(
     x: Tensor, radius: float, project: Hook, on_sphere: bool, generator: torch.Generator
 ) -> Tensor:
     """Uniform by rejection from the ball of ``radius``; projections of the last proposals."""
-    result, todo = x.clone(), torch.arange(len(x))
+    result, todo = x.clone(), torch.arange(len(x), device="cpu")
     for _ in range(1 if on_sphere else _PROPOSALS):
         near = x[todo]
         draw = near + ball_offset(2.0, len(near), near.shape[1], radius, generator)
@@ -96,9 +97,11 @@ def gaps(
 
 
 def nearest_pair(
-    gaps: Callable[[Tensor, Tensor], Tensor], rows: Tensor, cols: Tensor, side: int
+    gaps: Callable[[Tensor, Tensor], Tensor], rows: Tensor, cols: Tensor, side: int, n: int
 ) -> tuple[float, tuple[int, int]]:
-    """The least of ``gaps(rows, cols)``, looked at ``side`` by ``side``, and whose it is."""
+    """The least of ``gaps(rows, cols)`` of ``n`` sets, ``side`` by ``side``, and whose it is."""
+    check_indices("rows", rows, n)
+    check_indices("cols", cols, n)
     gap, pair = math.inf, (0, 0)
     for some_rows, some_cols in product(torch.split(rows, side), torch.split(cols, side)):
         block = gaps(some_rows, some_cols)

@@ -69,7 +69,7 @@ class Finite(Perturbation):
 
     def _check_centre(self, x: Tensor, flat: Tensor) -> None:
         shape = (self.candidates.shape[0], *self.candidates.shape[2:])
-        check_shape("x", x, shape)
+        check_shape("x", x, shape, fits="candidates")
         check_alike("x", x, "candidates", self.candidates)
         missing = ~(self.candidates == x.unsqueeze(1)).flatten(2).all(2).any(1)
         if bool(missing.any()):
@@ -95,7 +95,7 @@ class Finite(Perturbation):
 
     def _random(self, x: Tensor, generator: torch.Generator) -> Tensor:
         n, k = self.candidates.shape[:2]
-        return self._chosen(torch.randint(k, (n,), generator=generator))
+        return self._chosen(torch.randint(k, (n,), generator=generator, device="cpu"))
 
     def _grid(self, x: Tensor, size: int) -> Tensor:
         return self._flat_candidates()

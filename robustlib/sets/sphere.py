@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..checks import check_floats, check_real
+from ..checks import check_floats, check_real, keep
 from ..numerics import row_norm
 from .base import Length, Perturbation, StepSets
 from .great_circle import orthogonal, split, step_on_sphere, turn
@@ -60,7 +60,7 @@ class SphereCap(Perturbation):
     on_sphere = fills_cap = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rho", check_real("rho", self.rho, minimum=0))
+        keep(self, rho=check_real("rho", self.rho, minimum=0))
 
     def __repr__(self) -> str:
         return f"SphereCap({self.rho!r})"

@@ -28,15 +28,15 @@ def cap_point(x: Tensor, rho: float, generator: torch.Generator) -> Tensor:
     # a power of a uniform number, the second is nearly constant where that power concentrates
     largest = rho**2 * (1 - rho**2 / 4)
     v = x.new_zeros(n, 1)
-    todo = torch.arange(n)
+    todo = torch.arange(n, device="cpu")
     while len(todo):
-        draw, coin = torch.rand(2, len(todo), 1, dtype=x.dtype, generator=generator)
+        draw, coin = torch.rand(2, len(todo), 1, dtype=x.dtype, generator=generator, device="cpu")
         proposal = largest * draw ** (2 / (d - 1))
         accept = coin.square() * (1 - proposal) <= 1 - largest
         v[todo[accept[:, 0]]] = proposal[accept[:, 0]]
         todo = todo[~accept[:, 0]]
     half_sine = (v / (2 * (1 + (1 - v).sqrt()))).sqrt()
-    tangent = torch.randn(n, d, dtype=x.dtype, generator=generator)
+    tangent = torch.randn(n, d, dtype=x.dtype, generator=generator, device="cpu")
     for _ in range(2):  # twice: a draw almost along x loses digits in the first subtraction
         tangent = unit_rows(tangent - (tangent * x).sum(1, keepdim=True) * x)
     return step_on_sphere(x, tangent, half_sine)
@@ -45,10 +45,10 @@ def cap_point(x: Tensor, rho: float, generator: torch.Generator) -> Tensor:
 def _reject_from_sphere(x: Tensor, rho: float, generator: torch.Generator) -> Tensor:
     """Uniform on a cap that is not much less than a hemisphere."""
     result = torch.empty_like(x)
-    todo = torch.arange(len(x))
+    todo = torch.arange(len(x), device="cpu")
     while len(todo):
         near = x[todo]
-        draw = unit_rows(torch.randn(near.shape, dtype=x.dtype, generator=generator))
+        draw = unit_rows(torch.randn(near.shape, dtype=x.dtype, generator=generator, device="cpu"))
         if rho**2 < 2:  # inside the hemisphere of x: fold the other one over
             draw = torch.where((draw * near).sum(1, keepdim=True) < 0, -draw, draw)
         accept = (draw - near).norm(dim=1) <= rho
@@ -60,16 +60,22 @@ def _reject_from_sphere(x: Tensor, rho: float, generator: torch.Generator) -> Te
 def ball_offset(p: float, n: int, d: int, eps: float, generator: torch.Generator) -> Tensor:
     """Uniform (n, d) in the ball |v|_p <= eps round 0, p one of 1, 2, inf."""
     if p == math.inf:
-        return eps * (2 * torch.rand(n, d, dtype=torch.float64, generator=generator) - 1)
+        return eps * (
+            2 * torch.rand(n, d, dtype=torch.float64, generator=generator, device="cpu") - 1
+        )
     if p == 2:
-        direction = unit_rows(torch.randn(n, d, dtype=torch.float64, generator=generator))
-        draw = torch.rand(n, 1, dtype=torch.float64, generator=generator)
+        direction = unit_rows(
+            torch.randn(n, d, dtype=torch.float64, generator=generator, device="cpu")
+        )
+        draw = torch.rand(n, 1, dtype=torch.float64, generator=generator, device="cpu")
         return eps * direction * draw ** (1 / d)
     # d + 1 exponentials over their sum are uniform in the simplex; random signs do the rest
-    waits = torch.empty(n, d + 1, dtype=torch.float64).exponential_(generator=generator)
+    waits = torch.empty(n, d + 1, dtype=torch.float64, device="cpu").exponential_(
+        generator=generator
+    )
     sizes = waits[:, :d] / waits.sum(1, keepdim=True)
-    signs = 2.0 * torch.randint(2, (n, d), generator=generator) - 1
-    return eps * signs * sizes
+    signs = 2.0 * torch.randint(2, (n, d), generator=generator, device="cpu") - 1
+    return eps * sizes * signs  # in this order all is float64, whatever the default dtype
 
 
 def cut_ball_offset(
@@ -84,27 +90,29 @@ def cut_ball_offset(
     n, d = low.shape
     low, high = low.clamp(min=-eps), high.clamp(max=eps)
     if p == math.inf:
-        return low + (high - low) * torch.rand(n, d, dtype=low.dtype, generator=generator)
+        return low + (high - low) * torch.rand(
+            n, d, dtype=low.dtype, generator=generator, device="cpu"
+        )
     sides = (low < 0).to(low.dtype) + (high > 0).to(low.dtype)
     log_cube = (high - low).log().sum(1)
     log_ball = _log_orthant_volume(p, d) + d * math.log(eps) + sides.log().sum(1)
     from_cube = log_cube < log_ball
     result = torch.zeros_like(low)
-    todo = torch.arange(n)
+    todo = torch.arange(n, device="cpu")
     for _ in range(ROUNDS):
         if not len(todo):
             return result
         lo, hi = low[todo], high[todo]
         m = len(todo)
-        cube = lo + (hi - lo) * torch.rand(m, d, dtype=low.dtype, generator=generator)
+        cube = lo + (hi - lo) * torch.rand(m, d, dtype=low.dtype, generator=generator, device="cpu")
         # A size drawn from the ball is allowed on 0, 1 or 2 of the sides that have room: keep it
         # with the matching probability, then choose among the allowed sides.
         sizes = ball_offset(p, m, d, eps, generator).abs()
         up, down = sizes <= hi, sizes <= -lo
         share = ((up.to(low.dtype) + down.to(low.dtype)) / sides[todo]).clamp(max=1).prod(1)
-        coins = torch.randint(2, (m, d), generator=generator, dtype=torch.bool)
+        coins = torch.randint(2, (m, d), generator=generator, dtype=torch.bool, device="cpu")
         folded = torch.where(up & (coins | ~down), sizes, -sizes)
-        keep_folded = torch.rand(m, dtype=low.dtype, generator=generator) < share
+        keep_folded = torch.rand(m, dtype=low.dtype, generator=generator, device="cpu") < share
         keep_cube = torch.linalg.vector_norm(cube, ord=p, dim=1) <= eps
         accept = torch.where(from_cube[todo], keep_cube, keep_folded)
         chosen = torch.where(from_cube[todo][:, None], cube, folded)
@@ -134,7 +142,7 @@ def _gibbs(
     v, low, high = ((t / eps).T.contiguous() for t in (start, low, high))
     for _ in range(SWEEPS):
         total = v.abs().pow(p).sum(0)
-        draws = torch.rand(v.shape, dtype=v.dtype, generator=generator)
+        draws = torch.rand(v.shape, dtype=v.dtype, generator=generator, device="cpu")
         for i in range(len(v)):
             others = total - v[i].abs().pow(p)
             reach = (1 - others).clamp(min=0).pow(1 / p)

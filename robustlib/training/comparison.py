@@ -79,6 +79,8 @@ class Comparator:
         Raises ``ValueError`` where the comparator is for another sample, set or loss, and where it
         is a function of a kernel, which has no weights.
         """
+        if not isinstance(setting, Setting):
+            raise TypeError(f"setting must be the Setting of a run, got {type(setting).__name__}")
         if self.weights is None:
             raise ValueError(
                 "comparator has no weights: it is a function of a kernel; take best_in_ball of "
@@ -127,7 +129,10 @@ class Comparison:
                     f"on {trained[name].device}"
                 )
         detached = {name: w.detach().clone() for name, w in weights.items()}
-        numbers = (torch.empty(k, dtype=torch.float64) for k in (steps + 1, steps, steps, steps))
+        numbers = (
+            torch.empty(k, dtype=torch.float64, device="cpu")
+            for k in (steps + 1, steps, steps, steps)
+        )
         room = cls(detached, *numbers)
         room.distance[0] = room._from(trained)
         return room

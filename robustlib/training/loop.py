@@ -11,7 +11,15 @@ from tqdm import tqdm
 
 from ..attacks.base import Adversary, check_adversary
 from ..attacks.fitted import fitted
-from ..checks import check_choice, check_integer, check_real
+from ..checks import (
+    calling,
+    check_choice,
+    check_function,
+    check_integer,
+    check_list,
+    check_progress,
+    check_real,
+)
 from ..files import check_path
 from ..losses import Loss
 from ..models import undisturbed
@@ -79,13 +87,15 @@ def adversarial_training(
     if not isinstance(net, nn.Module):
         raise TypeError(f"net must be a torch module, got {type(net).__name__}")
     check_adversary("attack", attack)
-    if not callable(step_size):
+    if callable(step_size):
+        check_function("step_size", step_size, "t")
+    else:
         step_size = check_real("step_size", step_size, above=0)
-    if isinstance(record, str) or not isinstance(record, Iterable):
-        raise TypeError(f"record must be a collection such as ('weights',), got {record!r}")
-    kept = sorted(check_choice("record", name, RECORDS) for name in set(record))
+    asked = check_list("record", record, " such as ('weights',)")
+    kept = sorted({check_choice("record", name, RECORDS) for name in asked})
     steps = check_integer("steps", steps, minimum=0)
     seed = check_integer("seed", seed, minimum=0)
+    hidden = check_progress(progress)
     radius = None if radius is None else check_real("radius", radius, minimum=0)
     sample = fitted(sample, net)
     setting = Setting.of(sample, perturbation, loss, attack)
@@ -94,7 +104,10 @@ def adversarial_training(
     run = Run(net, setting, steps, radius, kept, comparator)
 
     def alpha(t: int) -> float:
-        value = step_size(t) if callable(step_size) else step_size
+        value = step_size
+        if callable(step_size):
+            with calling("step_size"):
+                value = step_size(t)
         return check_real(f"step_size at step {t}", value, above=0)
 
     path = None if checkpoint is None else check_path("checkpoint", checkpoint)
@@ -105,7 +118,6 @@ def adversarial_training(
         checkpoints.check_lasting(fingerprint)
         if path.exists():
             run.resume(checkpoints.resumed(path, sample.x.device, fingerprint), path, alpha)
-    hidden = None if progress is None else not progress  # tqdm: None hides it off a terminal
     due = time.monotonic() + CHECKPOINT_SECONDS
     with (
         undisturbed(run.net, sample.x.device, buffers=False),  # its own, and part of the run

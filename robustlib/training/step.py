@@ -48,9 +48,9 @@ class Run:
         drift, x = self.distances(), setting.sample.x
         self.layers = list(drift)
         self.surrogate_loss = x.new_empty(steps, device="cpu")
-        self.step_sizes = torch.empty(steps, dtype=torch.float64)
-        self.drift = torch.empty(steps + 1, len(drift), dtype=torch.float64)
-        self.drift[0] = torch.tensor(list(drift.values()))
+        self.step_sizes = torch.empty(steps, dtype=torch.float64, device="cpu")
+        self.drift = torch.empty(steps + 1, len(drift), dtype=torch.float64, device="cpu")
+        self.drift[0] = torch.tensor(list(drift.values()), dtype=torch.float64, device="cpu")
         self.attacked = x.new_empty(steps, *x.shape) if "attacked" in record else None
         self.weights = {
             k: w.new_empty(steps + 1, *w.shape, requires_grad=False)
@@ -91,7 +91,7 @@ class Run:
         if not all(map(math.isfinite, (value, *drift.values()))):
             raise _diverged(t, alpha)
         self.surrogate_loss[t], self.step_sizes[t] = value, alpha
-        self.drift[t + 1] = torch.tensor(list(drift.values()), dtype=torch.float64)
+        self.drift[t + 1] = torch.tensor(list(drift.values()), dtype=torch.float64, device="cpu")
         if self.attacked is not None:
             self.attacked[t] = attacked
         for name, history in self.weights.items():

@@ -40,7 +40,7 @@ class UnitTree:
         n, m = len(hull), len(hidden.weight)
         self.low, self.high = first_interval(hidden, hull)
         self.centre = hull.centre @ hidden.weight.T + hidden.bias
-        sign = torch.tensor([1.0, -1.0]).to(out.weight).repeat(n)[:, None]
+        sign = torch.tensor([1.0, -1.0], device="cpu").to(out.weight).repeat(n)[:, None]
         self.coefficient = sign * out.weight  # (2n, m)
         self.offset = (sign * out.bias)[:, 0]
         self.size = 2 * (hull.reach @ hidden.size[:, :-1].T) + hidden.size[:, -1]

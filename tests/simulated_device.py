@@ -1,0 +1,214 @@
+"""An accelerator that is not there: tensors of a device of their own, whose numbers are the CPU's.
+
+``python tests/simulated_device.py`` calls everything public with data and nets on that device and
+names each answer that is not, bit by bit, that of the CPU; then it prints how often some attacks
+make the host wait. torch knows the device from ``start()`` on, for as long as the process lives,
+so that tests start a process for it.
+
+A ``Simulated`` tensor holds a tensor of the CPU, on which every operation is carried out. As on a
+GPU, operations on tensors of both devices refuse, and so does NumPy.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils import backend_registration
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+
+NAME = "simulated"
+# What a GPU cannot answer before it has done all that was asked of it.
+WAITS = ("_local_scalar_dense", "nonzero", "equal", "masked_select", "_unique2", "unique_dim")
+# "Sample.to" says where it is; torch makes no storage of such a device, to read a file into.
+APART = ("Sample.to", "openml", "Trajectory.load")
+COUNTS: collections.Counter[str] = collections.Counter()
+
+
+class Simulated(Tensor):
+    """A tensor on the simulated device; ``held`` are its numbers."""
+
+    held: Tensor
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+    @staticmethod
+    def __new__(cls, held: Tensor) -> Simulated:
+        made: Simulated = torch.Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+            cls,
+            held.shape,
+            strides=held.stride(),
+            storage_offset=held.storage_offset(),
+            dtype=held.dtype,
+            device=torch.device(NAME, 0),
+            dispatch_sizes_strides_policy="sizes",  # they change in place, by squeeze_ for one
+        )
+        made.held = held
+        return made
+
+    @classmethod
+    def __torch_dispatch__(cls, operation: Any, types: Any, args: Any, kwargs: Any = None) -> Any:
+        return carried_out(operation, args, kwargs or {})
+
+    def tolist(self) -> Any:
+        """Python's numbers, as on any device by way of the CPU."""
+        return self.cpu().tolist()
+
+    def __repr__(self) -> str:  # type: ignore[override]
+        return f"Simulated({self.held!r})"
+
+
+class Device(TorchDispatchMode):
+    """Sees to what is made on the device without any tensor of it, such as zeros."""
+
+    def __torch_dispatch__(self, operation: Any, types: Any, args: Any, kwargs: Any = None) -> Any:
+        return carried_out(operation, args, kwargs or {})
+
+
+def carried_out(operation: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """An operation on what the tensors hold; the answer is where torch would have it."""
+    name = operation.overloadpacket.__name__
+    tensors = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
+    ours = [t for t in tensors if isinstance(t, Simulated)]
+    asked = kwargs.get("device")
+    there = bool(ours) if asked is None else torch.device(asked).type == NAME
+    if name == "copy_":
+        there = isinstance(args[0], Simulated)
+        COUNTS["to the CPU"] += bool(ours) and not there
+    elif name == "_to_copy":
+        COUNTS["to the CPU"] += bool(ours) and not there
+    elif ours and any(not isinstance(t, Simulated) and t.dim() for t in tensors):
+        raise RuntimeError(f"{operation}: expected all tensors to be on the same device")
+    if ours and (name in WAITS or (name.startswith("index") and _by_mask(args))):
+        COUNTS[name.strip("_").replace("local_scalar_dense", "item")] += 1
+    if not ours and not there:
+        return operation(*args, **kwargs)
+    if asked is not None:
+        kwargs = {**kwargs, "device": torch.device("cpu")}
+    known = {id(t.held): t for t in ours}
+    plain = tree_map(lambda t: t.held if isinstance(t, Simulated) else t, (args, kwargs))
+    answer = operation(*plain[0], **plain[1])
+
+    def placed(t: Any) -> Any:
+        if not isinstance(t, Tensor) or not there:
+            return t
+        return known[id(t)] if id(t) in known else Simulated(t)
+
+    return tree_map(placed, answer)
+
+
+def _by_mask(args: Any) -> bool:
+    return any(isinstance(t, Tensor) and t.dtype == torch.bool for t in tree_leaves(args[1:2]))
+
+
+class _Module(backend_registration._DummyBackendModule):
+    """What torch asks a backend's module for."""
+
+    def get_amp_supported_dtype(self) -> list[torch.dtype]:
+        return [torch.float16]
+
+
+def start() -> None:
+    """Make torch know the device, until the process ends."""
+    backend_registration._setup_privateuseone_for_python_backend(NAME, _Module())
+    for name, function in (("empty_strided", _empty), ("_copy_from", _copied)):
+        _LIBRARY.impl(name, function, "PrivateUse1")
+
+
+_LIBRARY = torch.library.Library("aten", "IMPL")
+
+
+def _empty(size: Any, stride: Any, *, dtype: Any = None, **_: Any) -> Tensor:
+    """Room on the device; what makes tensors of Python's numbers asks past every mode."""
+    return Simulated(torch.empty_strided(size, stride, dtype=dtype))
+
+
+def _copied(source: Any, to: Any, non_blocking: bool = False) -> Any:
+    numbers = source.held if isinstance(source, Simulated) else source
+    (to.held if isinstance(to, Simulated) else to).copy_(numbers)
+    return to
+
+
+@contextmanager
+def waits() -> Iterator[collections.Counter[str]]:
+    """How often the host waits for the device, by what makes it wait."""
+    COUNTS.clear()
+    yield COUNTS
+
+
+# --- everything public, here and there -----------------------------------------------------------
+
+
+def differences() -> list[str]:
+    """The callables whose answers on the device are not those on the CPU, and why."""
+    import border
+    import border_calls as calls
+
+    found = []
+    for name in border.fuzzed():
+        if name in APART or (sys.argv[1:] and name not in sys.argv[1:]):
+            continue
+        answers = []
+        for device in ("cpu", NAME):
+            calls.on(device)
+            try:
+                call, given = calls.target(name), calls.valid(name)
+                answers.append(border.digest(here(call(**given))))
+            except Exception as error:
+                answers.append(f"{type(error).__name__}: {error}".split("\n")[0])
+        calls.on("cpu")
+        if answers[0] != answers[1]:
+            told = answers[1] if len(answers[1]) < 300 else "other numbers"
+            found.append(f"{name}: {told}")
+    return found
+
+
+def here(value: Any, depth: int = 0) -> Any:
+    """The answer with all its tensors on the CPU."""
+    if isinstance(value, Simulated):
+        return value.held.detach().clone().requires_grad_(value.requires_grad)
+    if isinstance(value, torch.nn.Module):
+        return {k: here(v) for k, v in value.state_dict().items()}
+    if isinstance(value, dict):
+        return {k: here(v, depth + 1) for k, v in value.items() if k != "scratch"}
+    if isinstance(value, tuple | list):
+        return [here(v, depth + 1) for v in value]
+    if hasattr(value, "__dict__") and not isinstance(value, type | Tensor) and depth < 5:
+        return [type(value).__name__, here(vars(value), depth + 1)]
+    return value
+
+
+def counted() -> dict[str, int]:
+    """How often an attack of 10 steps makes the host wait, by attack and set."""
+    import border_calls as calls
+
+    import robustlib as rl
+
+    calls.on(NAME)
+    x, y, net = calls.x(), calls.y(), calls.net()
+    sets = (rl.L2Ball(0.2), rl.LinfBall(0.2), rl.L1Ball(0.2), rl.SphereCap(0.2))
+    found = {}
+    for attack in (rl.FGSM(), rl.PGD(steps=10), rl.APGD(steps=10)):
+        for perturbation in sets:
+            with waits() as counts:
+                attack(net, x, y, perturbation=perturbation, loss=rl.PseudoHuber())
+            found[f"{attack!r} {perturbation!r}"] = sum(counts.values())
+    return found
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parent))
+    torch.set_num_threads(1)
+    start()
+    os.chdir(tempfile.mkdtemp())
+    with Device():
+        print(json.dumps({"differences": differences(), "waits": counted()}, indent=1))
