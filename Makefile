@@ -83,11 +83,13 @@ pages: book
 # One file of tests for each room of the library (a test keeps the list complete), one notebook,
 # one page.
 QUICK := tests/test_architecture.py tests/test_activations.py tests/test_checks.py \
-  tests/test_diagnosis.py tests/test_losses.py tests/test_numerics.py tests/test_samples.py \
-  tests/attacks/test_steps.py tests/capacity/test_capacity.py tests/claims/test_registry.py \
+  tests/test_diagnosis.py tests/test_files.py tests/test_losses.py tests/test_numerics.py \
+  tests/test_samples.py tests/attacks/test_steps.py tests/capacity/test_capacity.py \
+  tests/claims/test_registry.py \
   tests/expressivity/test_expressivity_report.py tests/kernels/test_regression.py \
   tests/online/test_comparator.py tests/sets/test_perturbation_steps.py \
-  tests/solvers/test_shortest_vector.py tests/training/test_setting.py tests/training/test_checkpoint.py \
+  tests/solvers/test_shortest_vector.py tests/sweeps/test_settings.py tests/test_commands.py \
+  tests/training/test_setting.py tests/training/test_checkpoint.py \
   tests/verification/test_robust_accuracy.py
 
 quick: lint types book

@@ -62,6 +62,8 @@ from .networks import LinearizedNet as LinearizedNet
 from .networks import TwoLayerNet as TwoLayerNet
 from .networks import linearize as linearize
 from .numerics import budget as budget
+from .online.adv_ntk import AdvNTK as AdvNTK
+from .online.adv_ntk import adv_ntk as adv_ntk
 from .online.certificate import RegretCertificate as RegretCertificate
 from .online.certificate import ball_lower_bound as ball_lower_bound
 from .online.comparator import best_in_ball as best_in_ball
@@ -85,6 +87,9 @@ from .sets.l1 import L1Ball as L1Ball
 from .sets.l2 import L2Ball as L2Ball
 from .sets.linf import LinfBall as LinfBall
 from .sets.sphere import SphereCap as SphereCap
+from .sweeps.settings import grid as grid
+from .sweeps.store import Sweep as Sweep
+from .sweeps.sweep import sweep as sweep
 from .training.comparison import Comparator as Comparator
 from .training.loop import adversarial_training as adversarial_training
 from .training.trajectory import Trajectory as Trajectory

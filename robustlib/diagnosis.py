@@ -14,7 +14,7 @@ from .attacks.oracle import Oracle, outputs
 from .checks import check_integer
 from .losses import Loss
 from .models import Model, undisturbed
-from .numerics import row_norm
+from .numerics import row_norm, steady
 from .samples import Labelled
 from .sets import Perturbation
 
@@ -54,6 +54,7 @@ class Diagnosis:
         return "\n".join(["Signs of gradient masking:", *(f"* {f!r}" for f in self.findings)])
 
 
+@steady()
 def diagnose(
     model: Model, sample: Labelled, *, perturbation: Perturbation, loss: Loss, seed: int = 0
 ) -> Diagnosis:

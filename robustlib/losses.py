@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -37,6 +38,38 @@ def check_loss(loss: object) -> None:
         raise TypeError(f"loss must be a loss such as PseudoHuber(), got {loss!r}")
 
 
+_SIGNED = (torch.int8, torch.int16, torch.int32, torch.int64)
+_right: weakref.ref[Tensor] | None = None  # the labels looked at last, and their version then
+_version = -1
+
+
+def _check_signs(f: Tensor, y: Tensor | float) -> None:
+    """Raise for labels other than -1 and +1: 0 would cost log 2 for any output.
+
+    Labels that were looked at in the call before are not looked at again: in loops this is free.
+    """
+    global _right, _version
+    _check_shapes(f, y)
+    if isinstance(y, Tensor):
+        held = y if y._base is None else y._base
+        if torch._C._functorch.is_functorch_wrapped_tensor(held):
+            return  # no entries to look at
+        if _right is not None and _right() is held and _version == held._version:
+            return
+        wrong = held[held.abs() != 1]
+        if not len(wrong):
+            _right, _version = weakref.ref(held), held._version
+            return
+        wrong = y[y.abs() != 1]  # a view may have left them out
+        if not len(wrong):
+            return
+        y = float(wrong[0])
+    if y not in (-1, 1):
+        raise ValueError(
+            f"y must have entries -1 and +1 only, got {y:g}; 2 * y - 1 maps 0 and 1 to them"
+        )
+
+
 def _check_shapes(f: Tensor, y: Tensor | float) -> None:
     """Raise where labels do not belong to outputs: (n, 1) with (n,) would be n times n losses.
 
@@ -45,8 +78,12 @@ def _check_shapes(f: Tensor, y: Tensor | float) -> None:
     for name, value in (("f", f), ("y", y)):
         if not isinstance(value, Tensor) and (name == "f" or not isinstance(value, int | float)):
             raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
+    if not f.is_floating_point():
+        raise TypeError(f"f must be a tensor of floats, got {f.dtype}")
     if not isinstance(y, Tensor):
         return
+    if not y.is_floating_point() and (y.dtype not in _SIGNED):
+        raise TypeError(f"y must be a tensor of floats like f, got {y.dtype}, which has no -1")
     if f.shape == y.shape or f.shape[f.dim() - y.dim() :] == y.shape:
         return
     alike = [
@@ -112,13 +149,13 @@ class Logistic:
 
     def __call__(self, f: Tensor, y: Tensor) -> Tensor:
         """The loss (n,) of outputs ``f`` (n,) at labels ``y`` (n,) in {-1, +1}."""
-        _check_shapes(f, y)
+        _check_signs(f, y)
         # beyond the threshold torch returns its argument: 40 is where float64 cannot tell
         return functional.softplus(-y * f, threshold=40.0)
 
     def derivative(self, f: Tensor, y: Tensor) -> Tensor:
         """The derivative (n,) in ``f``."""
-        _check_shapes(f, y)
+        _check_signs(f, y)
         return -y * torch.sigmoid(-y * f)
 
 
@@ -132,10 +169,10 @@ class Hinge:
 
     def __call__(self, f: Tensor, y: Tensor) -> Tensor:
         """The loss (n,) of outputs ``f`` (n,) at labels ``y`` (n,) in {-1, +1}."""
-        _check_shapes(f, y)
+        _check_signs(f, y)
         return torch.relu(1 - y * f)
 
     def derivative(self, f: Tensor, y: Tensor) -> Tensor:
         """A subgradient (n,) in ``f``; 0 at the kink, as autograd has it."""
-        _check_shapes(f, y)
+        _check_signs(f, y)
         return torch.where(y * f < 1, -y, torch.zeros_like(f))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import types
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, nullcontext
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from torch.nn.modules import module as torch_module
 from .checks import check_alike
 
 Model = Callable[[Tensor], Tensor]
+_Net = TypeVar("_Net", bound=nn.Module)
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 _GLOBAL_HOOKS = tuple(f"_global{name}" for name in _HOOKS)
@@ -158,7 +159,7 @@ def explain(model: object, z: Tensor, error: Exception) -> None:
                     check_alike(f"the model's {name}", weight, "x", z)
                 except (TypeError, ValueError) as mismatch:
                     raise mismatch from error
-    if isinstance(error, torch.cuda.OutOfMemoryError) or not _of_torch(error):
+    if isinstance(error, torch.cuda.OutOfMemoryError | Warning) or not _of_torch(error):
         return
     raise ValueError(
         f"the model cannot be asked at inputs of shape {tuple(z.shape)}, {z.dtype}: "
@@ -191,7 +192,10 @@ def undisturbed(model: object, device: torch.device, *, buffers: bool = True) ->
     modules = list(model.modules()) if isinstance(model, nn.Module) else []
     modes = [module.training for module in modules]
     cuda = [device] if device.type == "cuda" else []
+    cells = bool(cuda) and any(isinstance(module, nn.RNNBase) for module in modules)
     with (
+        # cuDNN has no backward pass of recurrent cells in evaluation mode, torch itself has
+        torch.backends.cudnn.flags(enabled=False) if cells else nullcontext(),
         torch.random.fork_rng(devices=cuda),
         torch.inference_mode(False),
         torch.enable_grad(),
@@ -209,8 +213,7 @@ def undisturbed(model: object, device: torch.device, *, buffers: bool = True) ->
                 for module, name, buffer, before in held:
                     if getattr(module, name) is not buffer:
                         setattr(module, name, buffer)
-                    one, other = (b.to_dense() if b.is_sparse else b for b in (buffer, before))
-                    if not torch.equal(one, other):
+                    if not torch.equal(buffer, before):
                         buffer.copy_(before)
 
 
@@ -219,7 +222,7 @@ def _buffers_of(module: nn.Module) -> Iterator[tuple[nn.Module, str, Tensor, Ten
     if "fixed_buffers" in vars(type(module)):
         return
     for name, buffer in module._buffers.items():
-        if buffer is not None:
+        if buffer is not None and not nn.parameter.is_lazy(buffer):
             yield module, name, buffer, buffer.detach().clone()
 
 
@@ -237,44 +240,53 @@ def at_weights(net: nn.Module, weights: dict[str, Tensor]) -> Iterator[None]:
             named[name].data = data
 
 
-def copy_of(net: nn.Module) -> nn.Module:
-    """A deep copy of ``net`` whose weights and buffers can be written to, one entry at a time."""
-    twin = copy.deepcopy(net)
+def copy_of(net: _Net) -> _Net:
+    """A deep copy of ``net`` that is trained as ``net`` would be.
+
+    Unlike ``copy.deepcopy``'s it has the hooks on the weights, is cut off from the original where
+    that is a script, and every entry of its weights and buffers can be written to by itself.
+    Raises ``TypeError`` where ``net`` cannot be copied.
+    """
+    try:
+        with torch.no_grad():
+            twin = copy.deepcopy(net)
+    except Exception as error:
+        raise TypeError(
+            f"net must be a module that copy.deepcopy copies, got {type(net).__name__}: {error}"
+        ) from error
+    fresh: dict[int, Tensor] = {}  # of tensors with entries that share memory: shared ones once
     for module in twin.modules():
         both: tuple[dict[str, Any], dict[str, Any]] = (module._parameters, module._buffers)
         for held in both:
             for name, value in held.items():
                 if value is not None and value.layout == torch.strided and 0 in value.stride():
                     whole = value.detach().clone(memory_format=torch.contiguous_format)
-                    fresh = nn.Parameter(whole, value.requires_grad)
-                    held[name] = fresh if isinstance(value, nn.Parameter) else whole
+                    if isinstance(value, nn.Parameter):
+                        whole = nn.Parameter(whole, value.requires_grad)
+                    held[name] = fresh.setdefault(id(value), whole)
+    for w, own in zip(net.parameters(), twin.parameters(), strict=True):
+        own.requires_grad_(w.requires_grad)
+        for hook in (w._backward_hooks or {}).values():
+            own.register_hook(hook)  # type: ignore[no-untyped-call]
     return twin
 
 
-def copied(net: nn.Module, x: Tensor) -> nn.Module:
-    """A deep copy of ``net`` that computes with weights of its own, as is seen at ``x`` (n, ...).
+def check_own_weights(net: nn.Module, twin: nn.Module, x: Tensor) -> None:
+    """Raise ``TypeError`` where the copy ``twin`` still computes with weights of ``net``.
 
-    Raises ``TypeError`` where ``net`` cannot be copied, and where the copy's function still uses
-    the weights of the original, so that training the copy would train nothing.
+    Training the copy would train nothing. That it does is seen at ``x`` (n, ...).
     """
-    own = "fixed_buffers" in vars(type(net)) and departure(net) is None
-    try:
-        twin = copy_of(net)
-        if own:  # of the library: as its class says
-            return twin
-        probe = copy.deepcopy(net)
-    except Exception as error:
-        raise TypeError(
-            f"net must be a module that copy.deepcopy copies, got {type(net).__name__}: {error}"
-        ) from error
+    if "fixed_buffers" in vars(type(net)) and departure(net) is None:
+        return  # of the library: as its class says
     named = [(name, w) for name, w in net.named_parameters() if w.requires_grad]
+    probe = copy_of(twin)  # asking may leave traces
     with undisturbed(probe, x.device):
         try:
             f = probe(x.detach().clone())
         except Exception:
-            return twin  # found out, and said, where it is asked in earnest
+            return  # found out, and said, where it is asked in earnest
         if not isinstance(f, Tensor) or not f.requires_grad or not f.is_floating_point():
-            return twin
+            return
         found = torch.autograd.grad(f.sum(), [w for _, w in named], allow_unused=True)
     used = [name for (name, _), g in zip(named, found, strict=True) if g is not None]
     if used:
@@ -283,4 +295,3 @@ def copied(net: nn.Module, x: Tensor) -> nn.Module:
             f"copy computes with the {used[0]} of the original: a forward or a hook holds on to "
             "it; make it a method of a subclass"
         )
-    return twin

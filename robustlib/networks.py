@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
 
@@ -12,7 +11,7 @@ from torch.nn import functional
 
 from .activations import Activation, activation_of
 from .checks import check_flag, check_integer, check_real
-from .models import departure
+from .models import copy_of, departure
 from .numerics import generator
 
 # Streams of the seed, apart from those of the samples: a net and a sample made with the same
@@ -267,7 +266,7 @@ class LinearizedNet(Network):
         source = next(cls for cls in type(net).__mro__ if "expand" in vars(cls))
         if (other := departure(net, (source,))) is not None:
             raise TypeError(f"net must be expanded by its own expand(step, x), got {other}")
-        base_net = copy.deepcopy(net)
+        base_net = copy_of(net)
         # The trained weights move here, under their own names; what stays is fixed.
         for name in list(base_net._parameters):
             self.register_parameter(name, base_net._parameters.pop(name))

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,6 +36,22 @@ def generator(seed: int, *stream: int) -> torch.Generator:
     return torch.Generator().manual_seed(value % 2**63)
 
 
+@contextmanager
+def steady() -> Iterator[None]:
+    """The global random states of torch, NumPy and Python are on leaving what they were before.
+
+    Nothing here draws from them; models, losses and kernels of a user may. Also a decorator.
+    """
+    begun: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    held = np.random.get_state(), random.getstate()  # noqa: NPY002 (users draw from it)
+    with torch.random.fork_rng(devices=list(range(torch.cuda.device_count() if begun else 0))):
+        try:
+            yield
+        finally:
+            np.random.set_state(held[0])  # noqa: NPY002
+            random.setstate(held[1])
+
+
 def default_device() -> torch.device:
     """CUDA where there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -40,13 +60,11 @@ def default_device() -> torch.device:
 def budget() -> str:
     """How much work a notebook or claim may do: ``"smoke"``, ``"laptop"`` or ``"gpu"``.
 
-    Reads the environment variable ``ROBUSTLIB_BUDGET``; without it, "gpu" where CUDA is available
-    and "laptop" elsewhere. Raises ``ValueError`` for any other value of the variable.
+    Reads the environment variable ``ROBUSTLIB_BUDGET``; without it "laptop", on every machine, so
+    that the numbers of the book are those of the reader. Raises ``ValueError`` for any other value
+    of the variable.
     """
-    value = os.environ.get("ROBUSTLIB_BUDGET")
-    if value is None:
-        return "gpu" if torch.cuda.is_available() else "laptop"
-    return check_choice("ROBUSTLIB_BUDGET", value, BUDGETS)
+    return check_choice("ROBUSTLIB_BUDGET", os.environ.get("ROBUSTLIB_BUDGET", "laptop"), BUDGETS)
 
 
 def per_row(values: Tensor, like: Tensor) -> Tensor:

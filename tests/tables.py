@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from robustlib import L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
+from robustlib import PGD, L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
 from robustlib.activations import ACTIVATIONS, Activation, Parity
 from robustlib.losses import Hinge, LogCosh, Logistic, Loss, PseudoHuber
 from robustlib.networks import DeepNet, TwoLayerNet
@@ -118,3 +118,17 @@ NETS: dict[str, Callable[[int], nn.Module]] = {
         for name, a in (ACTIVATIONS | OWN).items()
     },
 }
+
+
+# --- attacks -----------------------------------------------------------------------------------
+
+
+def many_starts(
+    net: nn.Module, x: Tensor, y: Tensor, sets: Perturbation, loss: Loss, starts: int = 8
+) -> Tensor:
+    """What PGD finds (starts, n, d) from x and, all at once, from random points of the sets."""
+    rows, labels = x.repeat(starts - 1, 1), y.repeat(starts - 1)
+    options = {"perturbation": sets, "loss": loss}
+    natural = PGD()(net, x, y, **options)
+    others = PGD(start="random", seed=3)(net, rows, labels, **options)
+    return torch.cat([natural[None], others.reshape(-1, *x.shape)])

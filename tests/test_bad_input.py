@@ -39,6 +39,7 @@ from robustlib.losses import Hinge, LogCosh, Logistic, PseudoHuber
 from robustlib.networks import DeepNet, LinearizedNet, TwoLayerNet, linearize
 from robustlib.online import (
     Comparator,
+    adv_ntk,
     ball_lower_bound,
     best_in_ball,
     projected_schedule,
@@ -219,6 +220,18 @@ KERNELS: list[Row] = [
         ValueError,
         ("times must be finite",),
     ),
+    (
+        "flow weight",
+        lambda: kernel_flow(ntk(X), Y, loss="squared", times=[1.0], weights=-Y),
+        ValueError,
+        ("weights must be non-negative", "-1"),
+    ),
+    (
+        "flow weights",
+        lambda: kernel_flow(ntk(X), Y, loss="squared", times=[1.0], weights=Y[:2]),
+        ValueError,
+        ("weights must have shape (6,)", "(2,)"),
+    ),
 ]
 
 LINEAR = linearize(NET)
@@ -251,7 +264,17 @@ def compared(comparator: object) -> object:
     )
 
 
+def learnt(sample: object = HEXAGON, kernel: object = ntk, **change: object) -> object:
+    arguments = {"perturbation": CAP, "attack": NoAttack(), "loss": LOSS, "start": 1.0}
+    arguments |= {"step_size": 1.0, "steps": 1, **change}
+    return adv_ntk(kernel, sample, HEXAGON, **arguments)  # type: ignore[arg-type]
+
+
 REGRET: list[Row] = [
+    ("learnt start", lambda: learnt(start=-1.0), ValueError, ("start", "-1")),
+    ("learnt step", lambda: learnt(step_size=0.0), ValueError, ("step_size", "0")),
+    ("learnt kernel", lambda: learnt(kernel="relu"), TypeError, ("kernel", "str")),
+    ("learnt sample", lambda: learnt(X), TypeError, ("sample", "Tensor")),
     ("ball of a net", lambda: ball(NET), TypeError, ("TwoLayerNet", "linearize(net)")),
     ("ball of text", lambda: ball("relu"), TypeError, ("kernel(x, z)", "'relu'")),
     (
@@ -643,7 +666,9 @@ def test_nothing_is_written_for_a_bad_openml_name(tmp_path: Path) -> None:
 
 
 def test_openml_asks_nobody_for_what_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("robustlib._openml.load", lambda *_: pytest.fail("looked for the data"))
+    monkeypatch.setattr(
+        "robustlib.samples.download.load", lambda *_: pytest.fail("looked for the data")
+    )
     for bad in ({"classes": (1,)}, {"classes": (1, 2), "n": -1}, {"classes": (1, 2), "seed": -1}):
         with pytest.raises(ValueError, match=r"classes|n must|seed"):
             openml(**bad)  # type: ignore[arg-type]

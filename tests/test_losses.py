@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tables import LOSSES
 from torch import Tensor
 
-from robustlib.losses import Logistic, Loss
+from robustlib.losses import Hinge, Logistic, Loss
 
 each_loss = pytest.mark.parametrize("loss", LOSSES, ids=repr)
 
@@ -132,3 +132,54 @@ def test_shape_dtype_and_device_stay(loss: Loss, device: torch.device, dtype: to
         f = torch.linspace(-2, 2, n, dtype=dtype).to(device)
         for out in (loss(f, torch.ones_like(f)), loss.derivative(f, torch.ones_like(f))):
             assert (out.shape, out.dtype, out.device) == (f.shape, f.dtype, f.device)
+
+
+# --- labels: what follows failed at commit 62c29f0 ------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", [Logistic(), Hinge()], ids=repr)
+def test_losses_of_margins_refuse_other_labels(loss: Loss) -> None:
+    """0 cost log 2 or 1 whatever the output was, and unsigned labels wrapped round."""
+    f = torch.tensor([2.0, -2.0])
+    good = torch.tensor([1.0, -1.0])
+    for bad in (torch.tensor([0.0, 1.0]), torch.tensor([1.0, 2.0]), torch.tensor([1.0, torch.nan])):
+        for call in (loss, loss.derivative):
+            assert torch.equal(call(f, good), call(f, good.clone()))
+            with pytest.raises(ValueError, match=r"-1 and \+1 only, got .*2 \* y"):
+                call(f, bad)
+    with pytest.raises(ValueError, match=r"y must have entries -1 and \+1 only, got 0"):
+        loss(f, 0.0)  # type: ignore[arg-type]
+    assert torch.equal(loss(f, good.long()), loss(f, good))
+    good[0] = 0.0  # the tensor that was right a moment ago
+    with pytest.raises(ValueError, match=r"only, got 0"):
+        loss(f, good)
+
+
+def test_labels_that_a_view_leaves_out_do_not_count() -> None:
+    held = torch.tensor([1.0, 0.0, -1.0])
+    assert Hinge()(torch.zeros(2), held[::2]).tolist() == [1.0, 1.0]
+    with pytest.raises(ValueError, match=r"only, got 0"):
+        Hinge()(torch.zeros(2), held[1:])
+
+
+def test_labels_are_looked_at_once_in_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    y, f = torch.tensor([1.0, -1.0]), torch.zeros(2)
+    Logistic()(f, y)
+    monkeypatch.setattr(Tensor, "abs", None)  # what a second look would need
+    Logistic()(f, y)
+    Logistic().derivative(f[:, None], y[:, None])
+
+
+@each_loss
+def test_labels_without_a_minus_one_are_named(loss: Loss) -> None:
+    for dtype in (torch.uint8, torch.bool):
+        with pytest.raises(TypeError, match="y must be a tensor of floats like f, got torch"):
+            loss(torch.zeros(2), torch.ones(2, dtype=dtype))
+    with pytest.raises(TypeError, match=r"f must be a tensor of floats, got torch\.int64"):
+        loss(torch.zeros(2).long(), torch.ones(2))
+
+
+def test_losses_can_be_vectorised() -> None:
+    f, y = torch.randn(3, 4, generator=torch.Generator().manual_seed(0)), torch.ones(3, 4)
+    each = torch.func.vmap(Hinge())(f, y)
+    assert torch.equal(each, Hinge()(f, y))

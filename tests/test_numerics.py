@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robustlib import numerics
-from robustlib.numerics import generator
+from robustlib.numerics import down, generator, up
 
 
 def draw(*key: int) -> list[float]:
@@ -76,9 +77,11 @@ def test_per_row_multiplies_row_by_row() -> None:
     assert numerics.per_row(torch.ones(3), torch.ones(3)).shape == (3,)
 
 
-def test_budget_obeys_the_variable_and_else_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_budget_obeys_the_variable_and_no_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ROBUSTLIB_BUDGET", raising=False)
-    assert numerics.budget() == ("gpu" if torch.cuda.is_available() else "laptop")
+    for there in (False, True):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        assert numerics.budget() == "laptop"
     for name in numerics.BUDGETS:
         monkeypatch.setenv("ROBUSTLIB_BUDGET", name)
         assert numerics.budget() == name
@@ -99,3 +102,25 @@ def test_significant_digits_are_those_that_an_error_leaves() -> None:
 
 def test_a_power_of_ten_stands_above_its_number() -> None:
     assert [numerics.power_above(v) for v in (0.0, 1e-7, 1.1e-7, 3.0)] == [0.0, 1e-7, 1e-6, 10.0]
+
+
+@given(st.floats(-1e300, 1e300, allow_subnormal=False), st.integers(1, 12))
+def test_printed_ends_hold_the_value(value: float, digits: int) -> None:
+    low, high = Fraction(down(value, digits)), Fraction(up(value, digits))
+    exact = Fraction(value)
+    if float(low) == value == float(high):  # the double of a short number
+        assert low == high
+    else:
+        assert low <= exact <= high
+        assert low < high
+    unit = Fraction(10) ** (math.floor(math.log10(abs(value))) - digits + 2 if value else 0)
+    assert high - low <= unit
+
+
+def test_ends_read_as_they_are_written() -> None:
+    assert (down(0.78, 3), up(0.78, 3)) == ("0.78", "0.78")
+    assert (down(1 / 3, 3), up(1 / 3, 3)) == ("0.333", "0.334")
+    assert (down(-1 / 3, 3), up(-1 / 3, 3)) == ("-0.334", "-0.333")
+    assert (down(0.99996, 4), up(0.99996, 4)) == ("0.9999", "1")
+    assert (down(1e-9 / 3, 2), up(2e9 / 3, 2)) == ("3.3e-10", "6.7e+08")
+    assert (down(-math.inf, 4), up(math.inf, 4)) == ("-inf", "inf")

@@ -18,6 +18,7 @@ from .. import numerics
 from ..checks import check_alike, check_floats, check_shape
 from ..losses import Loss, check_loss
 from ..models import Model, undisturbed
+from ..numerics import steady
 from ..sets import Perturbation, check_perturbation
 from .oracle import AllDecided, Oracle
 
@@ -30,6 +31,7 @@ class Adversary(ABC):
     """
 
     @final
+    @steady()
     def __call__(
         self,
         model: Model,
@@ -70,6 +72,7 @@ class Adversary(ABC):
             return self.answer(oracle, generator=generator)
 
     @final
+    @steady()
     def answer(self, oracle: Oracle, *, generator: torch.Generator | None = None) -> Tensor:
         """What ``move`` finds for a new ``oracle``, checked to lie in the sets.
 
@@ -113,6 +116,7 @@ class Attack(Adversary):
     """
 
     @final
+    @steady()
     def move(self, oracle: Oracle, generator: torch.Generator) -> Tensor:
         """Search on ``oracle``, as far as it has to go; the best point of every example.
 

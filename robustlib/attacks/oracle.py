@@ -141,7 +141,9 @@ class Oracle:
         gradient: Tensor | None = None
         if f.requires_grad:
             try:
-                (gradient,) = torch.autograd.grad(f, z, weights(f.detach()), allow_unused=True)
+                # of a number: with grad_outputs torch would load all of sympy to compare two shapes
+                weighted = (f * weights(f.detach())).sum()
+                (gradient,) = torch.autograd.grad(weighted, z, allow_unused=True)
             except Exception as error:
                 explain(self.model, z, error)
                 raise

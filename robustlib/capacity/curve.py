@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
+from typing import Any
 
 import torch
 
@@ -14,10 +16,15 @@ from ..attacks import Adversary
 from ..checks import check_choice, check_integer, check_real
 from ..losses import Loss
 from ..networks import TwoLayerNet
+from ..numerics import steady
 from ..samples import Sample
 from ..sets import Perturbation
+from ..sweeps import grid, sweep
 from ..training import adversarial_training
+from ..training.checkpoint import check_lasting, describe
+from ..training.setting import Setting
 from ..verification.robust_loss import robust_loss
+from ..verification.search import EFFORTS
 
 
 @dataclass(frozen=True, repr=False)
@@ -110,6 +117,7 @@ def _spread(values: Sequence[float]) -> str:
     return f"{statistics.median(values):.3f} [{min(values):.3f}, {max(values):.3f}]"
 
 
+@steady()
 def width_curve(
     sample: Sample,
     *,
@@ -123,13 +131,19 @@ def width_curve(
     seeds: int = 5,
     activation: str | Activation = "relu",
     effort: str = "medium",
+    **engine: Any,
 ) -> WidthCurve:
     """Train two-layer nets of every width, ``seeds`` of each, and judge their robust losses.
 
     Each net has the symmetric start and a bias, and is trained by ``steps`` steps of
     ``step_size`` against ``attack`` (``NoAttack()``: plain training); its weights of the best step
     are judged on ``sample`` by :func:`robustlib.robust_loss` with ``effort``. ``target`` is the
-    loss at which the steps are counted. Raises as training does, and for fewer than one seed.
+    loss at which the steps are counted.
+
+    With ``workers``, ``store``, ``cluster`` or another option of :func:`robustlib.sweep` the runs
+    are handed to it: to other processes, with what is finished kept in a file. Their numbers are
+    the same, for one thread here as there. Raises as training does, for fewer than one seed, and
+    ``RuntimeError`` where a run of a sweep failed.
     """
     if not isinstance(sample, Sample):
         raise TypeError(f"sample must be a Sample, got {type(sample).__name__}")
@@ -141,39 +155,88 @@ def width_curve(
     sizes = [check_integer("widths", width, minimum=1) for width in widths]
     if not sizes:
         raise ValueError("widths must hold at least one width, got none")
-    runs = []
-    for width in sizes:
-        for seed in range(seeds):
-            net = TwoLayerNet(sample.d, width, activation=activation, seed=seed).to(sample.x)
-            run = adversarial_training(
-                net,
-                sample,
-                perturbation=perturbation,
-                attack=attack,
-                loss=loss,
-                step_size=step_size,
-                steps=steps,
-                progress=False,
-                seed=seed,
-            )
-            best = run.best_step
-            judged = robust_loss(
-                run.best, sample, perturbation=perturbation, loss=loss, effort=effort
-            )
-            with torch.no_grad():
-                clean = float(loss(run.best(sample.x), sample.y).mean())
-            reached = (run.surrogate_loss <= target).nonzero().flatten()
-            runs.append(
-                WidthRun(
-                    width,
-                    seed,
-                    clean,
-                    float(run.surrogate_loss[best]),
-                    judged.lower,
-                    judged.upper,
-                    judged.accuracy,
-                    int(reached[0]) if len(reached) else None,
-                    float(run.drift[best]),
-                )
-            )
-    return WidthCurve(tuple(runs), target)
+    check_choice("effort", effort, EFFORTS)
+    train = partial(
+        _train,
+        sample=sample,
+        perturbation=perturbation,
+        attack=attack,
+        loss=loss,
+        step_size=step_size,
+        steps=steps,
+        target=target,
+        activation=activation,
+        effort=effort,
+    )
+    settings = grid(width=sizes, seed=range(seeds))
+    if not engine:
+        return WidthCurve(tuple(WidthRun(**train(**setting)) for setting in settings), target)
+    # what else a number depends on, in words: a store may not take one curve's runs for another's
+    whole = Setting.of(sample, perturbation, loss, attack).known | {
+        name: describe(value) for name, value in train.keywords.items() if name in _NUMBERS
+    }
+    check_lasting(whole)
+    table = sweep(
+        partial(_known, train), [setting | {"whole": whole} for setting in settings], **engine
+    )
+    for run in table.failed:
+        raise RuntimeError(f"width {run.setting['width']}, seed {run.setting['seed']}: {run.error}")
+    return WidthCurve(tuple(_run(run.result) for run in table.runs), target)
+
+
+_NUMBERS = ("step_size", "steps", "target", "activation", "effort")
+
+
+def _known(train: Callable[..., Any], *, width: int, seed: int, whole: object) -> dict[str, Any]:
+    return {"run": train(width=width, seed=seed)}
+
+
+def _train(
+    *,
+    width: int,
+    seed: int,
+    sample: Sample,
+    perturbation: Perturbation,
+    attack: Adversary,
+    loss: Loss,
+    step_size: float,
+    steps: int,
+    target: float,
+    activation: str | Activation,
+    effort: str,
+) -> dict[str, Any]:
+    """One run of a curve, as the fields of a :class:`WidthRun`."""
+    net = TwoLayerNet(sample.d, width, activation=activation, seed=seed).to(sample.x)
+    run = adversarial_training(
+        net,
+        sample,
+        perturbation=perturbation,
+        attack=attack,
+        loss=loss,
+        step_size=step_size,
+        steps=steps,
+        progress=False,
+        seed=seed,
+    )
+    best = run.best_step
+    judged = robust_loss(run.best, sample, perturbation=perturbation, loss=loss, effort=effort)
+    with torch.no_grad():
+        clean = float(loss(run.best(sample.x), sample.y).mean())
+    reached = (run.surrogate_loss <= target).nonzero().flatten()
+    return {
+        "width": width,
+        "seed": seed,
+        "clean_loss": clean,
+        "surrogate_loss": float(run.surrogate_loss[best]),
+        "lower": judged.lower,
+        "upper": judged.upper,
+        "accuracy": judged.accuracy,
+        "reached": int(reached[0]) if len(reached) else None,
+        "drift": float(run.drift[best]),
+    }
+
+
+def _run(result: dict[str, Any] | None) -> WidthRun:
+    assert result is not None  # it is done
+    fields = result["run"]
+    return WidthRun(**fields | {"accuracy": tuple(fields["accuracy"])})

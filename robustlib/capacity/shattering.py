@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_floats, check_integer, check_shape
-from ..numerics import generator
+from ..numerics import generator, steady
 from .gadget import NORMS, Gadget
 
 EXHAUSTIVE = 2**12  # the most labellings that are all tried
@@ -50,6 +50,7 @@ class Shattering:
         return f"Not shattered, {many} tried: {self.why}; {numbers}."
 
 
+@steady()
 def check_shattering(
     gadget: Gadget,
     model_class: ModelClass | None = None,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ..activations import Activation
-from ..checks import check_real
+from ..checks import check_integer, check_real
 from ..kernels.gram import check_gram
 from ..samples import Sample
 from ..sets import Perturbation, compatible
@@ -35,6 +35,7 @@ def min_norm_interpolant(
     bias: bool = True,
     trained: str = "first",
     depth: int = 1,
+    points: int = 1_000,
 ) -> RKHSFunction:
     """The g of least norm with |g - y| <= ``tolerance``, or y g >= ``margin``, on every B(x_i).
 
@@ -46,9 +47,11 @@ def min_norm_interpolant(
     1e-3 (d > 2 and parts of caps, where a strong attack seeks them). The result says what was found
     and what is proved. Raises ``ValueError`` where no such function exists, with the reason: sets
     of opposite labels meet, harmonics that the labels need are missing, or the norm is beyond
-    float64.
+    float64; and where more than ``points`` points have to join, as for a ``tolerance`` that hardly
+    lets the function move: the cost grows with the cube of their number.
     """
     low, high = _band(tolerance, margin)
+    check_integer("points", points, minimum=1)
     kernel = ZonalKernel(activation, bias, trained, depth)
     sets = SphereSets(sample, perturbation)
     apart = compatible(sample, perturbation)
@@ -61,7 +64,8 @@ def min_norm_interpolant(
     reason = obstruction(sets, kernel, low, high)
     if reason is not None:
         raise ValueError(f"no function of this kernel has these labels: {reason}")
-    return _cut(sets, kernel, low, high)
+    asked = f"tolerance={tolerance:g}" if margin is None else f"margin={margin:g}"
+    return _cut(sets, kernel, low, high, points, asked)
 
 
 def _band(tolerance: float | None, margin: float | None) -> tuple[float, float]:
@@ -83,10 +87,13 @@ def _band(tolerance: float | None, margin: float | None) -> tuple[float, float]:
     return 1 - width, 1 + width
 
 
-def _cut(sets: SphereSets, kernel: ZonalKernel, low: float, high: float) -> RKHSFunction:
+def _cut(
+    sets: SphereSets, kernel: ZonalKernel, low: float, high: float, most: int, asked: str
+) -> RKHSFunction:
     points, rows = sets.x, torch.arange(sets.sample.n, device=sets.x.device)
     if sets.grid is not None and sets.finite and sets.grid[..., 0].numel() <= _WHOLE:
         points, rows = sets.grid.flatten(0, 1), rows.repeat_interleave(sets.grid.shape[1])
+    first = len(rows)
     allowed = 0.0 if sets.finite else _MISSED[sets.grid is None]
     multipliers = np.zeros(0)
     check_gram(f"the matrix of {kernel}", kernel(points))
@@ -116,6 +123,11 @@ def _cut(sets: SphereSets, kernel: ZonalKernel, low: float, high: float) -> RKHS
             break
         points = torch.cat([points, seen.points[new]])
         rows = torch.cat([rows, seen.rows[new]])
+        if len(rows) > first + most:
+            raise ValueError(
+                f"{asked} takes more than points={most} points of the sets to be met to "
+                f"{allowed:g}: ask for less, or allow more points"
+            )
     found = float(seen.values.min()), float(seen.values.max())
     return judged(
         sets, kernel, g.args[1], coefficients, wanted=(low, high), found=found, dual=solved.dual

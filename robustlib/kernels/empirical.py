@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..checks import check_alike, check_flag, check_floats, check_integer
 from ..models import known_as
 from ..networks import DeepNet, LinearizedNet, Network, TwoLayerNet
+from ..numerics import steady
 from .angles import lift
 from .autograd import by_autograd
 from .infinite import check_points
@@ -22,6 +23,7 @@ _STRIP = 256  # rows at a time of a symmetric product, for half the work
 
 
 @torch.no_grad()
+@steady()
 def empirical_ntk(
     net: nn.Module, x: Tensor, z: Tensor | None = None, *, several_outputs: bool = False
 ) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..checks import check_alike, check_floats, check_integer, check_real, check_shape
 from ..losses import Loss, check_loss
-from ..numerics import power_above, significant
+from ..numerics import power_above, significant, steady
 from .flow import flow
 from .gram import check_gram, noise
 
@@ -112,15 +112,21 @@ class KernelFlow:
         )
 
 
+@steady()
 def kernel_flow(
     K: Tensor,
     y: Tensor,
     *,
     loss: Loss | str,
     times: Tensor | Sequence[float],
+    weights: Tensor | None = None,
     steps: int = 5_000,
 ) -> KernelFlow:
-    """Solve f'(t) = -K ell'(f(t), y)/n, f(0) = 0: gradient flow on the mean loss, kernel frozen.
+    """Solve f'(t) = -K D ell'(f(t), y)/n, f(0) = 0: gradient flow on the mean loss, kernel frozen.
+
+    D holds ``weights`` (n,) >= 0 on its diagonal, 1 where none are given: the gains by which an
+    attack raises every example's residual, in Fu and Wang's picture of adversarial training
+    (ICLR 2024). ``condition`` is then that of D^(1/2) K D^(1/2).
 
     ``K`` (n, n) is the Gram matrix of the tangent kernel, ``y`` (n,), ``times`` increasing and
     non-negative. With ``loss="squared"``, ell = (f - y)^2/2, the answer is exact in time, by the
@@ -131,9 +137,11 @@ def kernel_flow(
 
     ``steps`` limits steps and pieces: more are a ``ValueError``, also for a loss of one's own that
     has kinks, where small steps never end. K may be singular. Raises ``ValueError`` where K is not
-    the matrix of a kernel, symmetric and positive semidefinite to rounding.
+    the matrix of a kernel, symmetric and positive semidefinite to rounding, for a negative weight,
+    and for weights with another loss than "squared".
     """
     _check_problem(K, y)
+    gains = torch.ones_like(y) if weights is None else _check_weights(weights, y, loss)
     if not isinstance(loss, str):
         check_loss(loss)
     check_integer("steps", steps, minimum=1)
@@ -144,15 +152,17 @@ def kernel_flow(
     check_floats("times", when)
     if when.dim() != 1 or bool((when < 0).any()) or bool((when.diff() < 0).any()):
         raise ValueError(f"times must be non-negative and increasing, got {times}")
-    wide, labels = K.double(), y.double()
-    values, vectors = torch.linalg.eigh((wide + wide.T) / 2) if len(y) else (labels, wide)
+    wide, labels, root = K.double(), y.double(), gains.double().sqrt()
+    scaled = root[:, None] * ((wide + wide.T) / 2) * root
+    values, vectors = torch.linalg.eigh(scaled) if len(y) else (labels, wide)
     _, greatest, condition = _extremes(values, K.dtype)
     if isinstance(loss, str):
         if loss != "squared":
             raise ValueError(
                 f"loss must be 'squared' or a loss such as PseudoHuber(), got {loss!r}"
             )
-        coefficients = _squared_flow(values.clamp(min=0), vectors, labels, when)
+        # D^(-1/2) times the residual flows with the symmetric D^(1/2) K D^(1/2)
+        coefficients = root * _squared_flow(values.clamp(min=0), vectors, root * labels, when)
     else:
         coefficients = flow(wide, labels, loss, when, max(greatest, 0.0), steps)
     outputs = coefficients @ wide
@@ -231,6 +241,17 @@ def _predict(K: Tensor, coefficients: Tensor) -> Tensor:
     if K.dim() != 2 or K.shape[1] != n:
         raise ValueError(f"K must have shape (m, {n}), got {tuple(K.shape)}")
     return coefficients @ K.T
+
+
+def _check_weights(weights: Tensor, y: Tensor, loss: Loss | str) -> Tensor:
+    weights = check_floats("weights", weights)
+    check_alike("weights", weights, "y", y)
+    check_shape("weights", weights, y.shape)
+    if bool((weights < 0).any()):
+        raise ValueError(f"weights must be non-negative, got {float(weights.min()):.3g}")
+    if not isinstance(loss, str):
+        raise ValueError(f"weights need loss='squared', got {loss!r}")
+    return weights
 
 
 def _check_problem(K: Tensor, y: Tensor) -> None:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..checks import check_alike, check_floats, check_integer, check_shape
+from ..checks import check_alike, check_flag, check_floats, check_integer, check_shape
+from ..files import check_path
+from ..numerics import steady
+from .stored import Matrix, Stored, points_digest
 
 Kernel = Callable[[Tensor, Tensor | None], Tensor]
 
 _PROBE = 8  # rows and columns recomputed before a file is trusted
-_CLOSE = {torch.float32: 1e-5, torch.float64: 1e-12}
+_CLOSE = {"float32": 1e-5, "float64": 1e-12}
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +41,9 @@ class Gram:
         return f"A {n} x {m} kernel matrix in {kind}, {size:.3g} MB in the file {self.path.name}."
 
 
+@steady()
 def store_gram(
-    path: str | Path,
+    path: str | os.PathLike[str],
     kernel: Kernel,
     x: Tensor,
     z: Tensor | None = None,
@@ -52,118 +55,123 @@ def store_gram(
 
     ``kernel(a, b)`` gives the block between some rows, ``kernel(a, None)`` a symmetric one:
     ``functools.partial(ntk, depth=3)``, or ``partial(empirical_ntk, net)``. Without ``z`` only the
-    upper half is computed. Memory is that of one block of ``block`` rows and columns. Killed at
-    any moment, the same call continues after the last finished row of blocks and ends with the
-    same bits; a finished file is opened as it is. Raises ``ValueError`` where ``path`` holds the
-    matrix of other points or of another kernel. A bar is shown on a terminal, or wherever
-    ``progress`` says so.
+    upper half is computed. Memory is that of one row of blocks. The rows go to ``path`` + ".part"
+    and a note with a checksum of each row of blocks to the same name with ".json"; the file gets
+    its own name when it is whole. Killed or failed at any moment, the same call continues after
+    the last row of blocks whose checksum is right and ends with the same bits; a finished file is
+    opened as it is. A call that fails in its first row of blocks leaves nothing behind.
+
+    Raises ``ValueError`` where ``path`` holds the matrix of other points or of another kernel, or
+    a finished one that was changed since, or something of another origin, all left as they are;
+    where another process is at work on it; and for a kernel with NaN or infinite entries, of which
+    none is stored. A bar is shown on a terminal, or wherever ``progress`` says so.
     """
     if not callable(kernel):
         raise TypeError(f"kernel must be a function kernel(x, z), got {kernel!r}")
-    check_floats("x", x)
+    x = check_floats("x", x).detach()
     if z is not None:
-        check_floats("z", z)
+        z = check_floats("z", z).detach()
         check_alike("z", z, "x", x)
     block = check_integer("block", block, minimum=1)
-    path = Path(path)
-    if path.suffix != ".npy":
-        raise ValueError(f"path must end in .npy, got {path.name!r}")
     other = x if z is None else z
-    shape, dtype = (len(x), len(other)), str(x.dtype).removeprefix("torch.")
-    if not all(shape):
+    if not len(x) or not len(other):
         raise ValueError(
-            f"x and z must hold at least one point each, got {shape[0]} and {shape[1]}"
+            f"x and z must hold at least one point each, got {len(x)} and {len(other)}"
         )
-    state = {"points": _digest(x, z), "block": block, "done": 0}
-    done = _resume(path, kernel, x, z, state)
-    mode = "r+" if done else "w+"
-    matrix = np.lib.format.open_memmap(path, mode=mode, dtype=dtype, shape=shape)
-    starts = range(0, len(x), block)
+    wanted = Stored(
+        _npy(path),
+        points=points_digest(x, z),
+        block=block,
+        shape=(len(x), len(other)),
+        dtype=str(x.dtype).removeprefix("torch."),
+    )
+    there = Stored.of(wanted.path)
+    if there is None or not there.finished:
+        with wanted.locked() as file:
+            there = Stored.of(wanted.path)  # once more: another process may have been here
+            if there is None or not there.finished:
+                if there is not None:
+                    there.check_same(wanted)
+                done = wanted.resume(file, [] if there is None else there.sums)
+                try:
+                    _fill(wanted, file, kernel, x, z, done, progress)
+                except BaseException:
+                    if not wanted.sums:
+                        wanted.remove()
+                    raise
+                wanted.finish()
+                return load_gram(path)
+    there.check_same(wanted)
+    found = load_gram(path)
+    _check_kernel(found.values.numpy(), wanted, kernel, x, z)
+    return found
+
+
+def load_gram(path: str | os.PathLike[str], *, check: bool = True) -> Gram:
+    """Open a matrix that ``store_gram`` has finished.
+
+    With ``check`` the file is read once and compared with the checksums in its note. Raises
+    ``ValueError`` where it is not finished, was changed, or is not of ``store_gram``, and
+    ``FileNotFoundError`` where there is none.
+    """
+    check_flag("check", check)
+    found = Stored.of(_npy(path))
+    if found is None:
+        raise FileNotFoundError(f"there is no file {Path(path).name}; make it with store_gram")
+    return Gram(Path(path), torch.from_numpy(found.open(check=check)))
+
+
+def _npy(path: object) -> Path:
+    found = check_path("path", path)
+    if found.suffix != ".npy":
+        raise ValueError(f"path must end in .npy, got {found.name!r}")
+    return found
+
+
+def _fill(
+    wanted: Stored,
+    file: IO[bytes],
+    kernel: Kernel,
+    x: Tensor,
+    z: Tensor | None,
+    done: int,
+    progress: bool | None,
+) -> None:
+    """Add the rows of blocks that are missing, where the first ``done`` are there."""
+    if done:
+        _check_kernel(wanted.stored(), wanted, kernel, x, z)
     hidden = None if progress is None else not progress  # tqdm: None hides it off a terminal
-    bar = tqdm(total=len(starts), initial=done, disable=hidden, ascii=True, unit="rows of blocks")
-    for number, top in enumerate(starts):
-        if number < done:
-            continue
-        rows = slice(top, top + block)
-        for left in range(0 if z is not None else top, len(other), block):
-            columns = slice(left, left + block)
-            same = z is None and left == top
-            values = kernel(x[rows], None if same else other[columns])
-            check_shape("kernel(x, z)", values, (len(x[rows]), len(other[columns])))
-            part = values.cpu().numpy()
-            matrix[rows, columns] = part
-            if z is None and not same:
-                matrix[columns, rows] = part.T
-        matrix.flush()  # the blocks first, then the note that they are there
-        _note(path, {**state, "done": number + 1})
-        bar.update()
-    bar.close()
-    del matrix
-    return load_gram(path)
+    with tqdm(
+        total=wanted.rows, initial=done, disable=hidden, ascii=True, unit="rows of blocks"
+    ) as bar:
+        for number in range(done, wanted.rows):
+            wanted.append(file, _row(wanted, kernel, x, z, number))
+            bar.update()
 
 
-def load_gram(path: str | Path) -> Gram:
-    """Open a matrix that ``store_gram`` has finished. Raises ``ValueError`` where it has not."""
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file {path.name}; make it with store_gram")
-    note = _read_note(path)
-    values = np.load(path, mmap_mode="c")
-    if note is not None and note["done"] * note["block"] < len(values):
-        raise ValueError(
-            f"{path.name} is not finished: {note['done'] * note['block']} of {len(values)} rows "
-            "are there; call store_gram again to continue"
-        )
-    return Gram(path, torch.from_numpy(values))
+def _row(wanted: Stored, kernel: Kernel, x: Tensor, z: Tensor | None, number: int) -> Matrix:
+    """Row ``number`` of blocks: the half below the diagonal is what was stored above it."""
+    top, other = number * wanted.block, x if z is None else z
+    a = x[top : top + wanted.block]
+    strip = np.empty((len(a), len(other)), dtype=wanted.dtype)
+    if z is None and top:
+        strip[:, :top] = wanted.stored()[:top, top : top + len(a)].T
+    for left in range(0 if z is not None else top, len(other), wanted.block):
+        b = other[left : left + wanted.block]
+        values = kernel(a, None if z is None and left == top else b)
+        check_shape("kernel(x, z)", check_floats("kernel(x, z)", values), (len(a), len(b)))
+        check_alike("kernel(x, z)", values.to(x.device), "x", x)
+        strip[:, left : left + len(b)] = values.detach().cpu().numpy()
+    return strip
 
 
-def _resume(
-    path: Path, kernel: Kernel, x: Tensor, z: Tensor | None, state: dict[str, object]
-) -> int:
-    """How many rows of blocks are there already, after a look at whether they are ours."""
-    note = _read_note(path)
-    if note is None:
-        if path.exists():
-            raise ValueError(f"{path.name} was not written by store_gram; choose another path")
-        return 0
-    if note["points"] != state["points"]:
-        raise ValueError(f"{path.name} holds the matrix of other points; choose another path")
-    if note["block"] != state["block"]:
-        raise ValueError(f"{path.name} has blocks of {note['block']}, got block={state['block']}")
-    if note["done"]:
-        held = np.load(path, mmap_mode="r")[:_PROBE, :_PROBE].astype(np.float64)
-        fresh = kernel(x[:_PROBE], (x if z is None else z)[:_PROBE]).cpu().double().numpy()
-        if not np.abs(held - fresh).max() <= _CLOSE[x.dtype] * np.abs(fresh).max():
-            raise ValueError(f"{path.name} holds the matrix of another kernel; choose another path")
-    return int(note["done"])
-
-
-def _digest(x: Tensor, z: Tensor | None) -> str:
-    digest = hashlib.sha256()
-    for points in (x, z):
-        if points is None:
-            continue
-        digest.update(repr((tuple(points.shape), str(points.dtype))).encode())
-        digest.update(points.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _note_path(path: Path) -> Path:
-    return path.with_suffix(".json")
-
-
-def _note(path: Path, state: dict[str, object]) -> None:
-    """Replace the note in one step: a kill leaves the old one or the new one, never half."""
-    fresh = _note_path(path).with_suffix(".json.new")
-    with fresh.open("w", encoding="utf-8") as file:
-        json.dump(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(fresh, _note_path(path))
-
-
-def _read_note(path: Path) -> dict[str, int] | None:
-    if not _note_path(path).exists():
-        return None
-    note: dict[str, int] = json.loads(_note_path(path).read_text(encoding="utf-8"))
-    return note
+def _check_kernel(
+    held: Matrix, wanted: Stored, kernel: Kernel, x: Tensor, z: Tensor | None
+) -> None:
+    """Raise where the first entries of what is ``held`` are not those of ``kernel``."""
+    fresh = kernel(x[:_PROBE], (x if z is None else z)[:_PROBE]).detach().cpu().double().numpy()
+    seen = held[:_PROBE, :_PROBE].astype(np.float64)
+    fresh = fresh[: len(seen)]  # rows that are there
+    if not np.abs(seen - fresh).max() <= _CLOSE[wanted.dtype] * np.abs(fresh).max():
+        name = wanted.path.name
+        raise ValueError(f"{name} holds the matrix of another kernel; choose another path")

@@ -10,7 +10,7 @@ from ..checks import check_integer, check_real
 from ..losses import Loss
 from ..models import departure, known_as
 from ..networks import LinearizedNet
-from ..numerics import down
+from ..numerics import down, steady
 from ..samples import Labelled
 from ..training.trajectory import Trajectory
 from .replay import replay
@@ -38,6 +38,7 @@ class RegretCertificate:
         )
 
 
+@steady()
 def ball_lower_bound(
     trajectory: Trajectory,
     *,

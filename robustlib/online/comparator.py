@@ -15,6 +15,7 @@ from ..checks import check_real
 from ..losses import Loss
 from ..models import departure, known_as
 from ..networks import LinearizedNet
+from ..numerics import steady
 from ..samples import Labelled, check_labelled
 from ..sets import Perturbation
 from ..solvers.interior_point import MinMaxProgram, solve
@@ -30,6 +31,7 @@ _SMALL = 1e-3  # values below it are known with an absolute error
 _FINE = 1e-9  # a gap that, where it no longer shrinks, is rounding: new points are as well
 
 
+@steady()
 def best_in_ball(
     model: LinearizedNet | Kernel,
     sample: Labelled,

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..checks import check_real
 from ..losses import Loss
+from ..numerics import steady
 from ..samples import Labelled
 from ..training.comparison import Comparator, Comparison
 from ..training.trajectory import Trajectory
@@ -123,6 +124,7 @@ class Regret:
         return [f"L_*(W_*) is at least what is used here, the largest found by {self.judge}."]
 
 
+@steady()
 def regret(
     trajectory: Trajectory,
     comparator: Comparator,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from ..attacks.oracle import outputs
 from ..losses import Loss
+from ..models import copy_of
 from ..samples import Labelled
 from ..training.trajectory import Trajectory
 
@@ -35,7 +35,7 @@ def replay(trajectory: Trajectory, sample: Labelled, loss: Loss) -> Iterator[Ste
     """
     if trajectory.attacked is None or trajectory.weights is None:
         raise ValueError("trajectory must come from a run with record=('attacked', 'weights')")
-    net = copy.deepcopy(trajectory.initial)
+    net = copy_of(trajectory.initial)
     trained: dict[str, Tensor] = {
         k: w for k, w in net.named_parameters() if k in trajectory.weights
     }

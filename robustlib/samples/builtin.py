@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from scipy.special import betainc, betaincinv
 
-from .. import _openml
 from ..checks import check_integer, check_real
-from ..numerics import generator, row_norm
+from ..numerics import generator, row_norm, steady
+from . import download
 from .base import Sample, balanced
 
 # Streams of the seed, apart from those of the networks.
@@ -31,6 +31,7 @@ def hexagon() -> Sample:
     )
 
 
+@steady()
 def digits(classes: Sequence[int] = (3, 8), n: int | None = None, seed: int = 0) -> Sample:
     """Two classes of scikit-learn's 8x8 handwritten digits, rows normalised (d = 64, float64).
 
@@ -45,6 +46,7 @@ def digits(classes: Sequence[int] = (3, 8), n: int | None = None, seed: int = 0)
     return _two_classes("digits", data, target.astype(str), classes, n, seed)
 
 
+@steady()
 def openml(
     name: str = "mnist_784",
     *,
@@ -63,7 +65,7 @@ def openml(
     where the cached file has changed, and ``ValueError`` as ``digits`` does.
     """
     _check_choice_of(classes, n, seed)  # before anything is downloaded
-    data, target = _openml.load(name, cache)
+    data, target = download.load(name, cache)
     return _two_classes(name, data, target, classes, n, seed)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -50,7 +51,7 @@ class Finite(Perturbation):
     def __hash__(self) -> int:
         return hash((type(self), self.candidates.dtype, tuple(self.candidates.shape)))
 
-    @property
+    @functools.cached_property
     def radius(self) -> float:
         """The largest Euclidean distance between two candidates of one example."""
         flat = self.candidates.detach().flatten(2).double()

@@ -6,6 +6,8 @@ value of a linear function for proofs: three answers to one question, each with 
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -71,18 +73,29 @@ def turn(centre: Tensor, z: Tensor, chord: float | Tensor, scratch: Tensor) -> T
     sine = tangent.square_().sum(1, keepdim=True).sqrt().double()
     size = torch.hypot(sine, cosine.double())
     psi = torch.atan2(sine, cosine.double())
-    phi = 2 * (torch.as_tensor(chord, dtype=torch.float64, device=z.device) / 2).asin()
+    phi = _angle_of(chord) if isinstance(chord, Tensor) else _angle(chord, z.device)
     phi = torch.where(psi <= phi + ROUNDING * ulp, psi, phi)
     size = torch.where((size - 1).abs() <= ROUNDING * ulp, 1.0, size)
-    stays, goes = sine == 0, phi == psi
-    a = torch.where(stays, 1.0, (psi - phi).sin() / psi.sin())
-    b = torch.where(stays, 0.0, torch.where(goes, 1.0, phi.sin() / psi.sin()) / size)
+    stays, goes, whole = sine == 0, phi == psi, psi.sin()
+    a = torch.where(stays, 1.0, (psi - phi).sin() / whole)
+    b = torch.where(stays, 0.0, torch.where(goes, 1.0, phi.sin() / whole) / size)
     result = (centre * a.to(z.dtype)).addcmul_(z, b.to(z.dtype))
     behind = ((cosine < 0) & (sine < 0.6 * size)).flatten()
     if bool(behind.any()):  # there the formula cancels
         rows = behind.nonzero().flatten()
         result[rows] = _around(centre[rows], z[rows], phi[rows])
     return result
+
+
+def _angle_of(chord: Tensor) -> Tensor:
+    """The angles of chords, in float64."""
+    return 2 * (chord.double() / 2).asin()
+
+
+@functools.lru_cache(maxsize=64)
+def _angle(chord: float, device: torch.device) -> Tensor:
+    """The angle of one chord: a loop asks for the same again and again. Not to be changed."""
+    return _angle_of(torch.tensor(chord, dtype=torch.float64, device=device))
 
 
 def _around(centre: Tensor, z: Tensor, phi: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..checks import check_real
+from ..checks import check_floats, check_real
 from ..numerics import row_norm
 from .base import Length, Perturbation, StepSets
 from .great_circle import orthogonal, split, step_on_sphere, turn
@@ -76,6 +76,7 @@ class SphereCap(Perturbation):
 
     def at(self, x: Tensor) -> StepSets:
         """The caps round the fixed examples ``x`` (n, ...), for loops: see ``Perturbation``."""
+        check_floats("x", x, min_dim=2)
         # S^0 is two points: no great circle to move on
         return CapSteps(self, x) if x[:1].numel() != len(x[:1]) else StepSets(self, x)
 

@@ -15,7 +15,7 @@ from ..checks import check_choice, check_integer, check_real
 from ..files import check_path
 from ..losses import Loss
 from ..models import undisturbed
-from ..numerics import generator
+from ..numerics import generator, steady
 from ..samples import Labelled
 from ..sets import Perturbation
 from . import checkpoint as checkpoints
@@ -29,6 +29,7 @@ CHECKPOINT_SECONDS = 1.0  # at most one checkpoint in so many seconds ...
 CHECKPOINT_SHARE = 0.05  # ... and at most this share of the time spent on writing them
 
 
+@steady()
 def adversarial_training(
     net: nn.Module,
     sample: Labelled,

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..attacks.oracle import NonFiniteOutputError, outputs
-from ..models import copied, copy_of, explain
+from ..models import check_own_weights, copy_of, explain
 from ..networks import Network
 from ..numerics import wide
 from . import checkpoint as checkpoints
@@ -34,11 +34,14 @@ class Run:
         record: Sequence[str],
         comparator: Sequence[Tensor] | None,
     ) -> None:
-        self.net = copied(net, setting.sample.x)
-        self.initial, self.best = copy_of(net), copy_of(net)
+        self.initial, self.net, self.best = (copy_of(net) for _ in range(3))
+        check_own_weights(net, self.net, setting.sample.x)
         self.trained = {k: w for k, w in self.net.named_parameters() if w.requires_grad}
         if not self.trained:
             raise ValueError("net must have parameters that require a gradient, got none")
+        # the tensors of both, side by side: load_state_dict costs more than a step of a small net
+        states = (module.state_dict().values() for module in (self.best, self.net))
+        self.states = list(zip(*states, strict=True))
         self.setting, self.attack = setting, copy.deepcopy(setting.attack)
         self.distances, self.project = _ball(self.net, self.initial, radius)
         self.t = self.best_step = 0
@@ -76,7 +79,8 @@ class Run:
         value = float(mean.detach())
         if t == 0 or value < float(self.surrogate_loss[self.best_step]):
             self.best_step = t
-            self.best.load_state_dict(self.net.state_dict())
+            for kept, now in self.states:
+                kept.copy_(now)
         if self.comparison is not None:
             self.comparison.take(t, self.net, self.trained, gradients, attacked, y, loss)
         with torch.no_grad():

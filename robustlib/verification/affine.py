@@ -39,6 +39,28 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Scaling:
+    """z -> scale z + shift, entry by entry; ``extent`` is at least what made up |shift|."""
+
+    scale: Tensor
+    shift: Tensor
+    extent: Tensor
+    operations: int
+
+    def matrix(self) -> Layer:
+        """The same as a matrix."""
+        size = torch.cat([torch.diag(self.scale.abs()), self.extent[:, None]], 1)
+        return Layer(torch.diag(self.scale), self.shift, None, size, self.operations)
+
+    def after(self, old: Layer) -> Layer:
+        """What ``old`` does, then this."""
+        size = self.scale.abs()[:, None] * old.size
+        size[:, -1] += self.extent
+        weight, bias = self.scale[:, None] * old.weight, self.scale * old.bias + self.shift
+        return Layer(weight, bias, None, size, old.roundings + self.operations)
+
+
+@dataclass(frozen=True)
 class Layers:
     """f = the last layer after the others, one output; the model computes it in ``dtype``.
 

@@ -17,7 +17,7 @@ from ..attacks.oracle import Oracle, outputs
 from ..checks import check_choice
 from ..losses import Logistic
 from ..models import Model, undisturbed
-from ..numerics import down, up
+from ..numerics import down, steady, up
 from ..samples import Labelled
 from ..sets import Perturbation
 from ..sets.hull import Hull, UnknownHull
@@ -74,6 +74,7 @@ class RobustAccuracy:
         )
 
 
+@steady()
 def robust_accuracy(
     model: Model,
     sample: Labelled,

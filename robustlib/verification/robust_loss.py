@@ -15,7 +15,7 @@ from ..attacks.oracle import outputs
 from ..checks import all_finite, check_choice, check_integer
 from ..losses import Logistic, Loss
 from ..models import Model, undisturbed
-from ..numerics import down, up
+from ..numerics import down, steady, up
 from ..samples import Labelled
 from ..sets import Perturbation
 from ..sets.hull import UnknownHull
@@ -79,6 +79,7 @@ class RobustLoss:
         )
 
 
+@steady()
 def robust_loss(
     model: Model,
     sample: Labelled,

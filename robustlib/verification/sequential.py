@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ..activations import read_module
-from .affine import Layer, Layers
+from .affine import Layer, Layers, Scaling
 from .precision import convolution_by_transform
 
 _NUMBERS = 2**26  # of the matrix that a layer is written as
@@ -40,28 +39,6 @@ class UnknownLayers(TypeError):
     """A model whose structure is not known here, in words: there are no bounds for it."""
 
 
-@dataclass(frozen=True)
-class _Scaling:
-    """z -> scale z + shift, entry by entry; ``extent`` is at least what made up |shift|."""
-
-    scale: Tensor
-    shift: Tensor
-    extent: Tensor
-    operations: int
-
-    def matrix(self) -> Layer:
-        """The same as a matrix."""
-        size = torch.cat([torch.diag(self.scale.abs()), self.extent[:, None]], 1)
-        return Layer(torch.diag(self.scale), self.shift, None, size, self.operations)
-
-    def after(self, old: Layer) -> Layer:
-        """What ``old`` does, then this."""
-        size = self.scale.abs()[:, None] * old.size
-        size[:, -1] += self.extent
-        weight, bias = self.scale[:, None] * old.weight, self.scale * old.bias + self.shift
-        return Layer(weight, bias, None, size, old.roundings + self.operations)
-
-
 def read_sequential(model: nn.Module, x: Tensor | None) -> Layers:
     """The layers of an ``nn.Sequential`` or ``nn.Linear``, for examples like ``x`` (n, ...).
 
@@ -81,7 +58,7 @@ class _Reader:
     def __init__(self, name: str, x: Tensor | None) -> None:
         self.name = name
         self.layers: list[Layer] = []
-        self.map: Layer | _Scaling | None = None
+        self.map: Layer | Scaling | None = None
         self.shape = None if x is None else tuple(x.shape[1:])  # of what an example is by now
         self.dtype = None if x is None else x.dtype
         self.device = torch.device("cpu") if x is None else x.device
@@ -139,10 +116,10 @@ class _Reader:
             raise ValueError(f"{self.where} takes {wanted}, got examples of shape {(1, *shape)}")
         return shape
 
-    def identity(self) -> _Scaling:
+    def identity(self) -> Scaling:
         """The map that changes nothing."""
         one = torch.ones(math.prod(self.known_shape()), dtype=torch.float64, device=self.device)
-        return _Scaling(one, 0 * one, 0 * one, 1)
+        return Scaling(one, 0 * one, 0 * one, 1)
 
     def matrix(self) -> Layer:
         """The map since the last activation, as a matrix."""
@@ -260,12 +237,12 @@ class _Reader:
         scale, shift, extent = (
             t.repeat_interleave(times) for t in (scale, shift - mean * scale, extent)
         )
-        new = _Scaling(scale, shift, extent, 12)
+        new = Scaling(scale, shift, extent, 12)
         if isinstance(self.map, Layer):
             self.map = new.after(self.map)
             return
         old = self.identity() if self.map is None else self.map
-        self.map = _Scaling(
+        self.map = Scaling(
             new.scale * old.scale,
             new.scale * old.shift + new.shift,
             new.scale.abs() * old.extent + new.extent,

@@ -6,14 +6,26 @@ import itertools
 import math
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
-from robustlib import FGSM, Attack, L2Ball, LinfBall, NoAttack, PseudoHuber, SphereCap, hexagon
+from robustlib import (
+    FGSM,
+    Attack,
+    L2Ball,
+    LinfBall,
+    NoAttack,
+    PseudoHuber,
+    Sample,
+    SphereCap,
+    hexagon,
+)
 from robustlib.capacity import WidthCurve, narrowest_net, width_curve
 from robustlib.capacity import fitting as module
 from robustlib.capacity.patterns import Node, activity_patterns
@@ -222,9 +234,12 @@ def test_bad_input(arguments: dict[str, object], text: str) -> None:
 # --- curves ------------------------------------------------------------------------------------
 
 
-def curve(attack: Attack, widths: list[int], steps: int = 30) -> WidthCurve:
+def curve(
+    attack: Attack, widths: list[int], steps: int = 30, sample: Sample | None = None, **engine: Any
+) -> WidthCurve:
     return width_curve(
-        hexagon(),
+        hexagon() if sample is None else sample,
+        **engine,
         widths=widths,
         perturbation=SphereCap(0.2),
         attack=attack,
@@ -234,6 +249,18 @@ def curve(attack: Attack, widths: list[int], steps: int = 30) -> WidthCurve:
         target=0.3,
         seeds=2,
     )
+
+
+def test_a_curve_from_other_processes_is_the_same_and_a_store_knows_its_problem(
+    tmp_path: Path,
+) -> None:
+    here = curve(FGSM(), [8, 64])
+    engine = {"workers": 1, "store": tmp_path / "runs.sqlite", "progress": False, "name": "curve"}
+    assert curve(FGSM(), [8, 64], **engine).runs == here.runs
+    turned = hexagon()
+    turned = replace(turned, y=-turned.y)
+    assert curve(FGSM(), [8, 64], sample=turned, **engine).runs != here.runs
+    assert curve(FGSM(), [8, 64], **engine).runs == here.runs
 
 
 def test_a_curve_reports_every_run_and_an_interval_round_each() -> None:

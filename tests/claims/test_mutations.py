@@ -22,13 +22,14 @@ from robustlib.book.claims import (
     chapter10,
     chapter10_width,
     chapter12_time,
+    chapter13_online,
     check,
     claims,
     gaps,
 )
 from robustlib.capacity import WidthCurve, fitting, gadget, interpolators, narrowest
 from robustlib.expressivity import report
-from robustlib.kernels import angles, empirical, infinite, spectrum
+from robustlib.kernels import angles, empirical, infinite, regression, spectrum
 from robustlib.losses import Hinge, Logistic
 from robustlib.networks import DeepNet, Network, TwoLayerNet
 from robustlib.online import Regret, Schedule
@@ -467,6 +468,17 @@ def no_attack(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(L2Ball, "argmax_linear", lambda self, g, x: x)
 
 
+def half_time(patch: pytest.MonkeyPatch) -> None:
+    """The squared flow has come half of the way."""
+    right = regression._squared_flow
+    patch.setattr(regression, "_squared_flow", lambda v, V, y, t: right(v, V, y, t / 2))
+
+
+def clean_labels(patch: pytest.MonkeyPatch) -> None:
+    """A hypothesis is kept where it is right at the clean point, whatever it says around it."""
+    patch.setattr(chapter13_online, "robustly_right", chapter13_online.clean_right)
+
+
 BREAKS: dict[str, Break] = {
     "cap-projection": no_rim,
     "sandwich": first_candidate,
@@ -550,6 +562,14 @@ BREAKS: dict[str, Break] = {
     "no-constant-step": no_attack,
     "mini-batches": flipped_gradient,
     "relu-stuck": shifted_units,
+    "adversarial-flow": half_time,
+    "adversarial-limit": unscaled_lift(infinite),
+    "output-scale": larger_outputs,
+    "power-network": half_expanded,
+    "gap-ceiling": flat_world,
+    "sparse-coding": half_way,
+    "robust-labels": clean_labels,
+    "finite-loss": bent_expansion,
 }
 
 

@@ -218,3 +218,37 @@ def test_interval_is_students() -> None:
     assert high == pytest.approx(2 + half, rel=1e-9)
     with pytest.raises(ValueError, match="at least 2 seeds, got 1"):
         interval_over_seeds([1.0])
+
+
+def held(budget: str) -> Evidence:
+    return evidence()
+
+
+@pytest.mark.parametrize(
+    ("change", "run", "error", "match"),
+    [
+        (
+            {"chapter": None},
+            lambda budget: evidence(),
+            TypeError,
+            "chapter must be a string, got None",
+        ),
+        ({"id": 3}, held, TypeError, r"id must be a string, got 3 \(int\)"),
+        ({"title": " "}, held, ValueError, "title must not be empty"),
+        ({}, 3, TypeError, r"claim 'probe' must be a function of the budget, got 3"),
+        ({}, lambda: evidence(), TypeError, "claim 'probe' must be a function of the budget"),
+    ],
+)
+def test_what_is_no_claim_is_not_registered(
+    change: dict[str, object],
+    run: object,
+    error: type[Exception],
+    match: str,
+    empty: dict[str, Claim],
+) -> None:
+    """At commit 62c29f0 one claim without a chapter made ``claims()`` fail for all."""
+    words: dict[str, object] = {"statement": "thm", "title": "A", "chapter": "01-x", **change}
+    with pytest.raises(error, match=match):
+        claim(words.pop("id", "probe"), **words)(run)  # type: ignore[arg-type]
+    assert not empty
+    assert claims() == ()

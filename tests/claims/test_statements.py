@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from robustlib import __main__ as command
-from robustlib.__main__ import main, without_seconds
+from robustlib.__main__ import main
 from robustlib.book.claims import Verdict, check, claims
 from robustlib.book.claims.ledger import ledger_page
 from robustlib.book.claims.unchecked import UNCHECKED
+from robustlib.commands import claims as command
+from robustlib.commands.claims import without_seconds
 
 CHAPTERS = Path(__file__).parents[2] / "chapters"
 # Claims whose statement asks for more than can be run: they hold, and are not counted as held.

@@ -284,3 +284,12 @@ def test_functions_read_as_sentences() -> None:
     assert "exactly" in repr(listed)
     few = min_norm_interpolant(two_caps(3, 0.5, 2), SphereCap(0.0), margin=1.0)
     assert few.norm > 0
+
+
+def test_a_tolerance_that_takes_ever_more_points_ends_in_a_sentence() -> None:
+    sample = hexagon()
+    with pytest.raises(ValueError, match=r"tolerance=1e-200 takes more than points=100 points"):
+        min_norm_interpolant(sample, SphereCap(0.2), tolerance=1e-200, points=100)
+    # but on sets that are lists of points it is interpolation
+    g = min_norm_interpolant(sample, Finite(sample.x[:, None]), tolerance=1e-200)
+    torch.testing.assert_close(g(sample.x), sample.y, rtol=0, atol=1e-9)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from dataclasses import dataclass
 from functools import partial
 
 import cvxpy as cp
@@ -10,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from robustlib.attacks import PGD, GridMax
+from robustlib.attacks import PGD, Attack, GridMax, Oracle
 from robustlib.kernels import empirical_ntk, ntk
 from robustlib.losses import Hinge, LogCosh, Logistic, Loss, PseudoHuber
 from robustlib.networks import DeepNet, LinearizedNet, Network, TwoLayerNet, linearize
@@ -305,3 +307,36 @@ def test_the_repr_is_a_sentence() -> None:
     assert isinstance(found, Comparator)
     assert repr(found).startswith("Within 2 of the start the least robust loss is between 0.30")
     assert "judged by GridMax(size=1000)." in repr(found)
+
+
+def test_no_loss_below_nothing_is_printed() -> None:
+    """Solved problems whose loss cannot be negative, up to radii at which it is next to nothing."""
+    sample, sets = hexagon(), arcs(0.2, 21)
+    for loss in (PseudoHuber(), Hinge(), Logistic()):
+        for radius in (0.0, 2.0, 1e2, 1e4):
+            found = best_in_ball(ntk, sample, perturbation=sets, radius=radius, loss=loss)
+            assert 0 <= found.lower_bound <= found.value
+            said = re.search(r"between (\S+) and (\S+) \((relative )?gap (\S+)\)", repr(found))
+            assert said
+            low, high, gap = float(said[1]), float(said[2]), float(said[4])
+            assert low <= found.lower_bound * (1 + 1e-15)
+            assert high >= found.value * (1 - 1e-15)
+            assert gap < 1e-5
+
+
+@pytest.mark.parametrize("tolerance", [1e-16, 1e-200])
+def test_a_tolerance_beyond_rounding_is_left_with_the_gap_reached(tolerance: float) -> None:
+    sample, ball = hexagon(), {"perturbation": SphereCap(0.2), "radius": 2.0}
+    asked: list[int] = []
+
+    @dataclass(frozen=True, kw_only=True)
+    class Counted(Attack):
+        def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
+            asked.append(1)
+            GridMax().move(oracle, generator)
+
+    found = best_in_ball(
+        ntk, sample, loss=PseudoHuber(), tolerance=tolerance, judge=Counted(), **ball
+    )  # type: ignore[arg-type]
+    assert found.gap <= 1e-11 * found.value
+    assert len(asked) <= 20  # rounds

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -31,7 +30,6 @@ from robustlib import (
     hexagon,
 )
 from robustlib.attacks import Attack, Oracle
-from robustlib.files import replace
 from robustlib.training import checkpoint as checkpoints
 from robustlib.training import loop
 
@@ -208,28 +206,6 @@ def test_descriptions_with_equal_numbers(one: str, other: str, same: bool) -> No
 # --- several writers, foreign files ---------------------------------------------------------------
 
 
-def test_many_threads_on_one_path_leave_one_whole_file(tmp_path: Path) -> None:
-    """With one name for all temporary files they took them from one another."""
-    path, failed = tmp_path / "run", []
-
-    def work(number: int) -> None:
-        try:
-            for _ in range(20):
-                replace(path, (bytes([number]) * 100_000,))
-        except BaseException as error:
-            failed.append(error)
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failed
-    content = path.read_bytes()
-    assert content == content[:1] * 100_000
-    assert os.listdir(tmp_path) == ["run"]
-
-
 def test_a_run_that_came_later_is_not_overwritten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,17 +248,6 @@ def test_two_processes_with_one_run_on_one_path(
     assert other.returncode == 0
     assert said == float(mine.surrogate_loss.sum()) == float(train(steps=40).surrogate_loss.sum())
     assert os.listdir(tmp_path) == ["run"]
-
-
-def test_what_a_killed_writer_left_goes_and_the_rest_stays(tmp_path: Path) -> None:
-    host = os.uname().nodename
-    dead, alive = 2**22 + 1, os.getppid()  # beyond the largest number of a process
-    left = [tmp_path / f"run.{host}-{number}-00.tmp" for number in (dead, alive)]
-    mine = tmp_path / "run.backup.tmp"
-    for file in (*left, mine):
-        file.write_bytes(b"x")
-    train(checkpoint=tmp_path / "run")
-    assert sorted(os.listdir(tmp_path)) == sorted(["run", mine.name, left[1].name])
 
 
 def test_a_link_is_followed(tmp_path: Path) -> None:

@@ -238,7 +238,6 @@ NET = TwoLayerNet(3, 4).double()
             "sample must hold at least one point, got none",
         ),
         ({"sample": sphere(2, 4)}, ValueError, r"x must have shape \(n, 3\), got \(2, 4\)"),
-        ({"sample": sphere(2, 3).to(dtype=torch.float32)}, TypeError, "float32"),
         ({"perturbation": 0.1}, TypeError, "perturbation must be a set"),
         ({"loss": Hinge}, TypeError, r"loss must be a loss such as PseudoHuber\(\)"),
     ],

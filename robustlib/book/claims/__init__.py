@@ -34,6 +34,11 @@ from . import chapter12_layer as chapter12_layer
 from . import chapter12_start as chapter12_start
 from . import chapter12_steps as chapter12_steps
 from . import chapter12_time as chapter12_time
+from . import chapter13 as chapter13
+from . import chapter13_kernel as chapter13_kernel
+from . import chapter13_online as chapter13_online
+from . import chapter13_sparse as chapter13_sparse
+from . import chapter13_width as chapter13_width
 from .ledger import ledger_page
 from .registry import Claim, Control, Evidence, Verdict, check, claim, claims
 from .tables import assumptions, constants

@@ -27,12 +27,17 @@ def gap_norm(d: int, gap: float, low: float, high: float = math.inf, *, size: in
     ``size`` angles on either side of the gap, the closer together the nearer to it; the norm is a
     lower bound of that for the whole caps, right to about 3 digits.
     """
+    angles, y = side_angles(gap, size)
+    gram = turned_kernel(angles, d) * np.outer(y, y)
+    return math.sqrt(shortest(gram, np.full(2 * size, low), np.full(2 * size, high)).square)
+
+
+def side_angles(gap: float, size: int = 60) -> tuple[Array, Array]:
+    """``size`` angles on either side of the gap, closer together near it, and their labels."""
     share = np.linspace(0, 1, size) ** 3
     near, far = _POLE - gap / 2, math.pi - _POLE - gap / 2
     angles = np.concatenate([near * (1 - share), math.pi - far * (1 - share)])
-    y = np.repeat([1.0, -1.0], size)
-    gram = turned_kernel(angles, d) * np.outer(y, y)
-    return math.sqrt(shortest(gram, np.full(2 * size, low), np.full(2 * size, high)).square)
+    return angles, np.repeat([1.0, -1.0], size)
 
 
 def turned_kernel(angles: Array, d: int) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import inspect
 import math
 import signal
 import threading
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 from scipy import stats
 
-from ...checks import check_choice
+from ...checks import check_choice, seen
 from ...numerics import BUDGETS, budget
 
 HOLDS = "HOLDS"
@@ -158,10 +159,23 @@ def claim(
     """Register a check: a function of the budget's name that returns :class:`Evidence`.
 
     ``statement`` is the label of the numbered statement in chapter file ``chapter``.
-    Raises ``ValueError`` where the id or the statement already has a claim.
+    Raises ``TypeError`` for what is no text, and for a check that is no function of one argument;
+    ``ValueError`` for an empty text, and where the id or the statement already has a claim.
     """
+    texts = {"id": id, "statement": statement, "title": title, "chapter": chapter}
+    for name, text in texts.items():
+        if not isinstance(text, str):
+            raise TypeError(f"{name} must be a string, got {seen(text)}")
+        if not text.strip():
+            raise ValueError(f"{name} must not be empty, got {text!r}")
 
     def register(run: Callable[[str], Evidence]) -> Callable[[str], Evidence]:
+        try:
+            inspect.signature(run).bind("smoke")
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"claim {id!r} must be a function of the budget, got {seen(run)}"
+            ) from None
         for known in _REGISTRY.values():
             if known.id == id or known.statement == statement:
                 raise ValueError(f"claim {id!r} on {statement!r} repeats claim {known.id!r}")

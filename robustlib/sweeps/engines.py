@@ -1,0 +1,114 @@
+"""Runs handed to joblib's processes on this machine, or to the workers of a Dask cluster."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import os
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from .isolated import die_with_parent, release, run_alone
+from .settings import Setting
+
+Job = tuple[str, Setting]  # a key and its setting
+Answer = tuple[str, dict[str, Any]]
+WAIT = "10s"  # for a cluster to answer
+_FRUITLESS = 5  # times that all workers may be lost without a single new result
+
+
+class EngineError(OSError):
+    """The workers are lost, in one sentence."""
+
+
+def needed(module: str, package: str, what: str) -> Any:
+    """An optional library. Raises ``ImportError`` that says what it is for and how to get it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise ImportError(
+            f"{what} needs {package}, which is not installed: pip install {package}"
+        ) from None
+
+
+def on_this_machine(
+    jobs: list[Job], function: bytes, *, workers: int, seconds: float | None, threads: int
+) -> Iterator[Answer]:
+    """Answers as they come, from ``workers`` processes; those of workers that died once more."""
+    joblib = needed("joblib", "joblib", "a sweep on this machine")
+    lost = importlib.import_module("joblib.externals.loky.process_executor").BrokenProcessPool
+    waiting, fruitless = dict(jobs), 0
+    try:
+        while waiting:
+            before = len(waiting)
+            parallel = joblib.Parallel(
+                n_jobs=workers,
+                return_as="generator_unordered",
+                batch_size=1,
+                pre_dispatch=2 * workers,
+            )
+            call = joblib.delayed(_on_worker)
+            calls = [call(job, function, seconds, threads, os.getpid()) for job in waiting.items()]
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # that a worker stopped: seen below
+                    for key, answer in parallel(calls):
+                        del waiting[key]
+                        yield key, answer
+            except lost as error:
+                fruitless = fruitless + 1 if len(waiting) == before else 0
+                if fruitless == _FRUITLESS:
+                    raise EngineError(f"workers die before they answer: {error}") from None
+    finally:
+        release()  # of one worker, which is this process
+
+
+def _on_worker(
+    job: Job, function: bytes, seconds: float | None, threads: int, driver: int
+) -> Answer:
+    if os.getpid() != driver:  # one worker is the driver itself
+        die_with_parent()
+    key, setting = job
+    return key, run_alone(function, setting, seconds, threads)
+
+
+def on_cluster(
+    jobs: list[Job], function: bytes, *, cluster: Any, seconds: float | None, threads: int
+) -> Iterator[Answer]:
+    """Answers as they come from a Dask cluster, its address or itself."""
+    distributed = needed("distributed", "distributed", "a sweep on a cluster")
+    try:
+        client = distributed.Client(cluster, timeout=WAIT, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        words = " ".join(str(error).split())
+        raise ValueError(f"cluster {cluster!r} cannot be reached: {words}") from None
+    with client:
+        waiting, fruitless, attempt = dict(jobs), 0, itertools.count()
+        todo, running = iter(jobs), distributed.as_completed(loop=client.loop)
+        keys: dict[Any, str] = {}
+
+        def submit(job: Job) -> None:
+            name = f"robustlib-{job[0]}-{next(attempt)}"
+            future = client.submit(
+                run_alone, function, job[1], seconds, threads, key=name, pure=False
+            )
+            keys[future] = job[0]
+            running.add(future)
+
+        room = 2 * max(1, sum(client.nthreads().values()))
+        for job in itertools.islice(todo, room):
+            submit(job)
+        for future in running:
+            key = keys.pop(future)
+            if future.status == "finished":
+                fruitless = 0
+                yield key, future.result()
+                del waiting[key]
+            else:
+                fruitless += 1
+                if fruitless > _FRUITLESS * room:
+                    raise EngineError(f"the cluster loses its workers: {future.exception()}")
+                submit((key, waiting[key]))
+            for job in itertools.islice(todo, 1 if future.status == "finished" else 0):
+                submit(job)
