@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import ast
 import collections
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -123,7 +124,8 @@ def cases(name: str, count: int, *, seed: int, shuffled: bool) -> list[Case]:
 @functools.cache
 def _table(name: str, parameter: str) -> list[tuple[str, values.Maker]]:
     kind, make = calls.argument(name, parameter)
-    every = {**values.anything(), **values.own(kind, make())}
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        every = {**values.anything(), **values.own(kind, make())}
     return list(every.items())
 
 

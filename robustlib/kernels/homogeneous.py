@@ -54,7 +54,8 @@ def _check_range(length: Tensor, other: Tensor, degree: int, dtype: torch.dtype)
     if largest > 1 and 2 * degree * math.log(largest) > math.log(torch.finfo(dtype).max) - 40:
         raise ValueError(
             f"x and z must have shorter rows, got norm {largest:.4g}: the kernel grows with "
-            f"degree {degree} in each argument and would leave the range of {str(dtype).removeprefix('torch.')}"
+            f"degree {degree} in each argument and would leave the range "
+            f"of {str(dtype).removeprefix('torch.')}"
         )
 
 
