@@ -185,7 +185,7 @@ def _judged(case: Case) -> Verdict:
     if not values.fits(kind, value) and not _taken(case, word):
         return told("silent", f"took it and gave {_short(answer)}")
     seen = digest(answer)
-    if "nan" in seen and not _taken(case, "nan"):
+    if "nan" in seen.split("\n") and not _taken(case, "nan"):
         return told("silent", f"gave NaN: {_short(answer)}")
     if word.startswith("="):
         given = calls.valid(case.name) | {case.parameter: original}

@@ -52,10 +52,10 @@ def _check_range(length: Tensor, other: Tensor, degree: int, dtype: torch.dtype)
     largest = max((float(norm.max()) for norm in (length, other) if len(norm)), default=0.0)
     # the factor allows for what f itself and its growth with depth may add
     if largest > 1 and 2 * degree * math.log(largest) > math.log(torch.finfo(dtype).max) - 40:
+        kind = str(dtype).removeprefix("torch.")
         raise ValueError(
             f"x and z must have shorter rows, got norm {largest:.4g}: the kernel grows with "
-            f"degree {degree} in each argument and would leave the range "
-            f"of {str(dtype).removeprefix('torch.')}"
+            f"degree {degree} in each argument and would leave the range of {kind}"
         )
 
 
