@@ -162,7 +162,8 @@ def _check_shapes(f: Tensor, y: Tensor | float) -> None:
     if not isinstance(y, Tensor):
         if isinstance(y, bool) or not isinstance(y, int | float):
             raise TypeError(f"y must be a torch.Tensor or a real number, got {seen(y)}")
-        check_real("y", y)
+        if abs(check_real("y", y)) > 2**53:
+            raise ValueError(f"y must be a label, got {y:g}")
         return
     if not y.is_floating_point() and (y.dtype not in _SIGNED):
         raise TypeError(f"y must be a tensor of floats like f, got {y.dtype}, which has no -1")

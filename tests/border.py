@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import ast
 import collections
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -123,7 +124,8 @@ def cases(name: str, count: int, *, seed: int, shuffled: bool) -> list[Case]:
 @functools.cache
 def _table(name: str, parameter: str) -> list[tuple[str, values.Maker]]:
     kind, make = calls.argument(name, parameter)
-    every = {**values.anything(), **values.own(kind, make())}
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        every = {**values.anything(), **values.own(kind, make())}
     return list(every.items())
 
 
@@ -183,7 +185,7 @@ def _judged(case: Case) -> Verdict:
     if not values.fits(kind, value) and not _taken(case, word):
         return told("silent", f"took it and gave {_short(answer)}")
     seen = digest(answer)
-    if "nan" in seen and not _taken(case, "nan"):
+    if "nan" in seen.split("\n") and not _taken(case, "nan"):
         return told("silent", f"gave NaN: {_short(answer)}")
     if word.startswith("="):
         given = calls.valid(case.name) | {case.parameter: original}

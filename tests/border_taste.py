@@ -28,6 +28,7 @@ _NAN = "a function of its argument: NaN for NaN, as functions of torch have it"
 # stands for every answer with NaN in it.
 TAKEN: dict[tuple[str, str, str], str] = {
     **{(m, "*", "nan"): _NAN for m in ("forward", "lift", "evaluate", "expand", "derivative")},
+    ("Comparator.__call__", "*", "nan"): _NAN,
     **{
         (f"{loss}.__call__", "*", "nan"): _NAN
         for loss in ("PseudoHuber", "LogCosh", "Logistic", "Hinge")

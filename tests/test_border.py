@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import border
 import border_calls as calls
 import border_taste as taste
@@ -13,6 +15,11 @@ import pytest
 import torch
 
 CASES = 4  # of every callable: in all about half a minute
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
 
 
 def test_everything_public_is_looked_at_or_excused() -> None:

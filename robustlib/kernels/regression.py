@@ -59,6 +59,7 @@ def kernel_regression(K: Tensor, y: Tensor, *, ridge: float = 0.0) -> KernelRegr
     """
     _check_problem(K, y)
     ridge = check_real("ridge", ridge, minimum=0)
+    K, y = K.detach(), y.detach()
     wide = K.double()
     regular = wide.clone()
     regular.diagonal().add_(ridge)
