@@ -29,6 +29,9 @@ class Index:
     def __index__(self) -> int:
         return 3
 
+    def __repr__(self) -> str:
+        return "Index()"
+
 
 INTEGERS = [3, np.int8(3), np.uint64(3), np.array(3), torch.tensor(3), torch.tensor(3).byte()]
 REALS = [0.5, np.float16(0.5), np.float32(0.5), np.longdouble(0.5), np.array(0.5)]
