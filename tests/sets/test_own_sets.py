@@ -111,6 +111,8 @@ class CutBall(Perturbation):
             share = (low + high) / 2 if step else high
             out = nearest(share * (z - x)).norm(dim=1, keepdim=True) > self.eps
             low, high = torch.where(out, low, share), torch.where(out, share, high)
+            if not (step or bool(out.any())):  # no point is outside the ball
+                break
         return x + nearest(low * (z - x))
 
     def _argmax_linear(self, g: Tensor, x: Tensor) -> Tensor:
