@@ -203,6 +203,7 @@ def exponents(horizons: list[int], averages: list[list[float]]) -> list[float]:
     return [float(np.polyfit(np.log(horizons), np.log(row), 1)[0]) for row in averages]
 
 
+@functools.cache
 def rated_nets() -> list[tuple[LinearizedNet, np.ndarray]]:
     nets = [linearize(TwoLayerNet(2, 256, seed=seed).double()) for seed in range(2)]
     points = SETS5.candidates.flatten(0, 1)

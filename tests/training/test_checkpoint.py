@@ -238,16 +238,16 @@ def test_two_processes_with_one_run_on_one_path(
     program = (
         "import sys; sys.path.insert(0, sys.argv[1]); import test_checkpoint as t; "
         "t.loop.CHECKPOINT_SECONDS, t.loop.CHECKPOINT_SHARE = 0.0, 1e9; print('go', flush=True); "
-        "print(t.train(steps=40, checkpoint=sys.argv[2]).surrogate_loss.sum().item())"
+        "print(t.train(steps=15, checkpoint=sys.argv[2]).surrogate_loss.sum().item())"
     )
     command = [sys.executable, "-c", program, str(Path(__file__).parent), str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "go\n"
-        mine = train(steps=40, checkpoint=path)
+        mine = train(steps=15, checkpoint=path)
         said = float(other.stdout.read())
     assert other.returncode == 0
-    assert said == float(mine.surrogate_loss.sum()) == float(train(steps=40).surrogate_loss.sum())
+    assert said == float(mine.surrogate_loss.sum()) == float(train(steps=15).surrogate_loss.sum())
     assert os.listdir(tmp_path) == ["run"]
 
 
