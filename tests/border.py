@@ -113,12 +113,14 @@ def cases(name: str, count: int, *, seed: int, shuffled: bool) -> list[Case]:
         if (name, p) not in taste.TASTE
         for k in range(len(_table(name, p)))
     ]
-    if shuffled:
-        random.Random(f"{seed} {name}").shuffle(table)
-        return table[:count]
     places = sorted({case.parameter for case in table})
     more = max(0, count - len(table))
-    return table + [Case(name, places[i % len(places)], 10**6 + i) for i in range(more)]
+    if shuffled:
+        random.Random(f"{seed} {name}").shuffle(table)
+        table = table[:count]
+    return table + [
+        Case(name, places[i % len(places)], 10**6 * (1 + seed) + i) for i in range(more)
+    ]
 
 
 @functools.cache
@@ -408,12 +410,18 @@ def main() -> int:
         c for n in names for c in cases(n, asked.cases, seed=asked.seed, shuffled=asked.sampled)
     ]
     total, shown = collections.Counter[str](), collections.Counter[str]()
+    looked = collections.Counter[str]()
     for verdict in verdicts(todo):
         total[verdict.kind] += 1
+        looked[verdict.case.name] += 1
         shown[verdict.case.name] += verdict.kind in BAD
         if verdict.kind in BAD and shown[verdict.case.name] <= asked.show:
             print(re.sub(r"0{40,}", "0...", str(verdict)), flush=True)
     print("all:", sum(total.values()), "cases,", dict(total))
+    right = [name for name in names if not shown[name]]
+    print(f"at least {min(looked.values())} cases each, none bad: {len(right)} of {len(names)}")
+    if len(right) < len(names):
+        print("bad:", {name: shown[name] for name in names if shown[name]})
     return int(any(total[kind] for kind in BAD))
 
 
