@@ -44,7 +44,7 @@ class Parity:
     power: int | None = None
 
     def __post_init__(self) -> None:
-        check_choice("kind", self.kind, ("even", "odd"))
+        keep(self, kind=check_choice("kind", self.kind, ("even", "odd")))
         if self.power is not None:
             keep(self, power=check_integer("power", self.power, minimum=0))
 

@@ -154,7 +154,7 @@ def width_curve(
     sizes = [check_integer("widths", width, minimum=1) for width in check_list("widths", widths)]
     if not sizes:
         raise ValueError("widths must hold at least one width, got none")
-    check_choice("effort", effort, EFFORTS)
+    effort = check_choice("effort", effort, EFFORTS)
     train = partial(
         _train,
         sample=sample,

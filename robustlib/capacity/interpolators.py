@@ -229,6 +229,8 @@ def check_points(x: Tensor, y: Tensor) -> None:
     check_floats("x", x, min_dim=2)
     check_floats("y", y)
     check_alike("x", x, "y", y)
+    if x.dim() != 2:
+        raise ValueError(f"x must have shape (n, d), got {tuple(x.shape)}")
     check_shape("y", y, x.shape[:1])
     if not len(x):
         raise ValueError("x must hold at least one point, got none")

@@ -78,7 +78,7 @@ def adv_ntk(
     ``TypeError`` for bad arguments.
     """
     for name, part in (("sample", sample), ("validation", validation)):
-        check_labelled(part)
+        check_labelled(part, name)
         check_floats(f"x of the {name}", part.x, min_dim=2)
         check_shape(f"y of the {name}", check_floats(f"y of the {name}", part.y), part.x.shape[:1])
         check_alike(f"y of the {name}", part.y, f"x of the {name}", part.x)
