@@ -273,6 +273,8 @@ def check_outputs(f: object, inputs: Sequence[int]) -> Tensor:
     """
     if not isinstance(f, Tensor):
         raise TypeError(f"the model must return a torch.Tensor, got {type(f).__name__}")
+    if f.layout != torch.strided or f.is_nested:
+        raise TypeError("the model must return a dense tensor, got one that is not")
     n, shape = inputs[0], tuple(f.shape)
     if shape == (n,):
         return f

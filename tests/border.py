@@ -49,6 +49,7 @@ BAD = ("unclear", "silent", "no return", "side effect")
 # What the library calls an argument where its message does not use the argument's own name.
 ALSO = {
     "sample": "x|y|points|labels",
+    "validation": "x",
     "model": "net|x",
     "net": "model|x",
     "attacked": "x",

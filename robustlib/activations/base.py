@@ -99,7 +99,7 @@ class Activation:
 
     def __post_init__(self) -> None:
         """The kinds of all facts; whether they are true is looked at where the function is used."""
-        check_text("name", self.name)
+        keep(self, name=check_text("name", self.name))
         check_flag("monotone", self.monotone)
         for name, takes in _FUNCTIONS.items():
             held = getattr(self, name)

@@ -69,7 +69,8 @@ def two_layer_vc_bound(d: int, width: int) -> int:
     for d < 1, a negative width, and more than 2^48 parameters.
     """
     d = check_integer("d", d, minimum=1)
-    if check_integer("width", width, minimum=0) <= 1:
+    width = check_integer("width", width, minimum=0)
+    if width <= 1:
         return d + 1 if width else 1
     if width * (d + 1) > _LARGEST:
         raise ValueError(f"width (d + 1) must be at most 2**48, got {width * (d + 1)}")

@@ -217,8 +217,8 @@ def robust_gram(
             f"shape must be given for attacked of shape {tuple(attacked.shape)}: the shape of one "
             f"input, {a} where these are {len(attacked)} inputs, {b} for {len(attacked)} attacks"
         )
-    points = attacked.reshape(-1, *one)
-    if not len(points):
+    points = attacked.reshape(attacked.shape[:more].numel(), *one)
+    if not points.numel():
         raise ValueError(f"attacked must hold at least one input, got {tuple(attacked.shape)}")
     gram = empirical_ntk(net, points)
     least, greatest, condition = condition_number(gram)
