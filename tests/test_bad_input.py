@@ -296,7 +296,7 @@ def learnt(
 REGRET: list[Row] = [
     ("learnt start", lambda: learnt(start=-1.0), ValueError, ("start", "-1")),
     ("learnt step", lambda: learnt(step_size=0.0), ValueError, ("step_size", "0")),
-    ("learnt kernel", lambda: learnt(kernel="relu"), TypeError, ("kernel", "str")),
+    ("learnt kernel", lambda: learnt(kernel="relu"), TypeError, ("kernel(x, z)", "'relu'")),
     ("learnt sample", lambda: learnt(X), TypeError, ("sample", "Tensor")),
     ("learnt on", lambda: learnt(on=X), TypeError, ("validation must have points", "Tensor")),
     ("ball of a net", lambda: ball(NET), TypeError, ("TwoLayerNet", "linearize(net)")),
