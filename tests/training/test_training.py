@@ -431,7 +431,7 @@ def test_a_spoilt_file_is_refused_and_kept(
 def test_files_of_other_kinds_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "file"
     train().save(path)
-    with pytest.raises(ValueError, match="not a checkpoint"):
+    with pytest.raises(ValueError, match="not of a run"):
         train(checkpoint=path)
     checkpoints.write(path, {"x": torch.ones(2)})
     with pytest.raises(ValueError, match="does not hold a training run"):
