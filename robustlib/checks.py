@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import functools
 import inspect
 import math
 import numbers
 import operator
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -115,34 +113,11 @@ def check_progress(progress: object) -> bool | None:
     return None if progress is None else not check_flag("progress", progress)
 
 
-def check_room(numbers: int, **asked: int) -> None:
-    """Raise where so many float64 ``numbers``, which these arguments ask for, cannot be held."""
-    if 8 * numbers > _memory():
-        words = ", ".join(f"{name}={shown(value)}" for name, value in asked.items())
-        raise ValueError(
-            f"{words} must be less: they ask for {8e-9 * min(numbers, 10**300):.3g} GB, and there "
-            f"are {1e-9 * _memory():.3g} GB"
-        )
-
-
-@functools.cache
-def _memory() -> int:
-    """Bytes that this process may have; where no system says so, more than any machine has."""
-    try:
-        import resource
-
-        installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
-    except (ImportError, ValueError, OSError):
-        return 2**47
-    return min(installed, allowed) if allowed >= 0 else installed
-
-
 def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
-    """``value`` where it is one of ``choices``; else an error that names the nearest of them."""
+    """The one of ``choices`` that ``value`` is; else an error that names the nearest of them."""
     known = list(choices)
     if isinstance(value, str) and value in known:
-        return value
+        return known[known.index(value)]
     lower = {choice.lower(): choice for choice in known}
     near = difflib.get_close_matches(str(value).lower(), lower, n=1, cutoff=0.4)
     hint = f"; did you mean {lower[near[0]]!r}?" if near else ""
@@ -163,7 +138,7 @@ def check_text(name: str, value: object) -> str:
     """``value`` where it is a text."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string, got {type(value).__name__}")
-    return value
+    return str(value)  # also of a class of the user's
 
 
 def check_function(name: str, value: object, takes: str, must: str = "") -> None:
@@ -206,7 +181,7 @@ def check_device(name: str, value: object) -> torch.device:
         if isinstance(number, int) and not isinstance(number, bool):
             found = torch.accelerator.current_accelerator()
             return torch.device("cuda" if found is None else found.type, number)
-    except RuntimeError:
+    except (RuntimeError, ValueError, OverflowError):  # no such kind, no such number
         pass
     else:
         raise TypeError(f"{name} must be a device such as 'cpu' or 'cuda', got {seen(value)}")
@@ -229,6 +204,20 @@ def check_floats(name: str, value: object, *, min_dim: int = 1) -> Tensor:
         bad = int((~torch.isfinite(value)).sum())
         raise ValueError(f"{name} must be finite, got {bad} NaN or infinite entries")
     return value
+
+
+def check_weights(name: str, net: nn.Module) -> None:
+    """Raise where weights or buffers of ``net`` are not finite, or have no entries to look at."""
+    for place, weight in (*net.named_parameters(), *net.named_buffers()):
+        if not weight.is_floating_point():
+            continue
+        if weight.device.type == "meta":
+            raise ValueError(f"{name} must have weights with entries, got {place} on meta")
+        if not all_finite(weight):
+            bad = int((~torch.isfinite(weight)).sum())
+            raise ValueError(
+                f"{name} must have finite weights, got {bad} NaN or infinite entries in {place}"
+            )
 
 
 def check_alike(name: str, value: Tensor, other_name: str, other: Tensor, remedy: str = "") -> None:
@@ -260,15 +249,21 @@ def check_shape(name: str, value: Tensor, shape: Sequence[int], *, fits: str = "
         raise ValueError(f"{name} must have shape {tuple(shape)}{reason}, got {tuple(value.shape)}")
 
 
-def check_indices(name: str, value: object, n: int) -> None:
-    """Raise where ``value`` is not a tensor (k,) of numbers of ``n`` rows, k at least 1."""
+def check_indices(name: str, value: object, n: int) -> Tensor:
+    """``value`` where it is a tensor (k,) of numbers of the ``n`` rows of x, k at least 1.
+
+    torch forgets that a view has the opposite sign where it indexes with it.
+    """
     if not isinstance(value, Tensor) or value.dtype != torch.int64 or value.dim() != 1:
         kind = f"{value.dtype} {tuple(value.shape)}" if isinstance(value, Tensor) else shown(value)
         raise TypeError(f"{name} must be a tensor (k,) of torch.int64, got {kind}")
     if value.layout != torch.strided or value.device.type == "meta" or not len(value):
         raise ValueError(f"{name} must hold at least one number of a row, got none")
     if int(value.min()) < 0 or int(value.max()) >= n:
-        raise ValueError(f"{name} must be numbers of the {n} rows, from 0 on, got {value.tolist()}")
+        raise ValueError(
+            f"{name} must be numbers of the {n} rows of x, from 0 on, got {value.tolist()}"
+        )
+    return value.resolve_neg()
 
 
 def check_outputs(f: object, inputs: Sequence[int]) -> Tensor:
@@ -278,6 +273,8 @@ def check_outputs(f: object, inputs: Sequence[int]) -> Tensor:
     """
     if not isinstance(f, Tensor):
         raise TypeError(f"the model must return a torch.Tensor, got {type(f).__name__}")
+    if f.layout != torch.strided or f.is_nested:
+        raise TypeError("the model must return a dense tensor, got one that is not")
     n, shape = inputs[0], tuple(f.shape)
     if shape == (n,):
         return f

@@ -168,14 +168,14 @@ def explain(model: object, z: Tensor, error: Exception) -> None:
 
 
 def _of_torch(error: Exception) -> bool:
-    """Whether it was raised by torch and not by code of the user's or of ours."""
+    """Whether torch or C, which ``ask`` called, raised it and no code of the user's or of ours."""
     if type(error) is RuntimeError:
         return True
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     where = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
-    return where.split(".")[0] == "torch"
+    return where == __name__ or where.split(".")[0] == "torch"
 
 
 # --- leaving it as found -----------------------------------------------------------------------

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .activations import Activation, activation_of
-from .checks import check_flag, check_integer, check_kind, check_real, seen
+from .checks import check_flag, check_integer, check_kind, check_real, check_weights, seen
 from .models import copy_of, departure
 from .numerics import generator, normals
 
@@ -263,6 +263,7 @@ class LinearizedNet(Network):
         source = next(cls for cls in type(net).__mro__ if "expand" in vars(cls))
         if (other := departure(net, (source,))) is not None:
             raise TypeError(f"net must be expanded by its own expand(step, x), got {other}")
+        check_weights("net", net)
         base_net = copy_of(net)
         # The trained weights move here, under their own names; what stays is fixed.
         for name in list(base_net._parameters):
@@ -294,6 +295,6 @@ def linearize(net: Network) -> LinearizedNet:
 
     The result carries its own copy of the weights, starting from where ``net`` is now; ``net`` is
     not touched. Raises ``TypeError`` where ``net`` is no such net, or where a hook, say, or a
-    forward of its own may make its function another than its class says.
+    forward of its own may make its function another than its class says; ``ValueError`` for NaN.
     """
     return LinearizedNet(net)

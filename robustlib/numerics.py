@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import random
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .checks import check_choice, check_integer, check_room
+from .checks import check_choice, check_integer, shown
 
 BUDGETS = ("smoke", "laptop", "gpu")
 
@@ -60,6 +61,29 @@ def steady() -> Iterator[None]:
         finally:
             np.random.set_state(held[0])  # noqa: NPY002
             random.setstate(held[1])
+
+
+def check_room(numbers: int, **asked: int) -> None:
+    """Raise where so many float64 ``numbers``, which these arguments ask for, cannot be held."""
+    if 8 * numbers > _memory():
+        words = ", ".join(f"{name}={shown(value)}" for name, value in asked.items())
+        raise ValueError(
+            f"{words} must be less: they ask for {8e-9 * min(numbers, 10**300):.3g} GB, and there "
+            f"are {1e-9 * _memory():.3g} GB"
+        )
+
+
+@functools.cache
+def _memory() -> int:
+    """Bytes that this process may have; where no system says so, more than any machine has."""
+    try:
+        import resource
+
+        installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
+    except (ImportError, ValueError, OSError):
+        return 2**47
+    return min(installed, allowed) if allowed >= 0 else installed
 
 
 def default_device() -> torch.device:

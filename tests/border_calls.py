@@ -19,6 +19,7 @@ from torch import nn
 
 import robustlib as rl
 from robustlib.attacks.oracle import Oracle
+from robustlib.sweeps.store import Run
 
 Maker = Callable[[], Any]
 
@@ -33,7 +34,7 @@ def on(device: str) -> None:
     """Make the arguments on this device from now on."""
     global _device
     _device = device
-    for made in (run, best, flow, interpolant):
+    for made in (run, best, flow, weighed, interpolant):
         made.cache_clear()
 
 
@@ -112,6 +113,21 @@ def best() -> rl.Comparator:
 @functools.cache
 def flow() -> rl.KernelFlow:
     return rl.kernel_flow(gram(), y(), loss="squared", times=[1.0, 2.0])
+
+
+@functools.cache
+def weighed() -> rl.AdvNTK:
+    return rl.adv_ntk(
+        ntk,
+        sample(),
+        sample(),
+        perturbation=finite(),
+        attack=rl.FGSM(),
+        loss=rl.PseudoHuber(),
+        start=1.0,
+        step_size=0.1,
+        steps=1,
+    )
 
 
 @functools.cache
@@ -259,6 +275,10 @@ ARGUMENTS: dict[str, tuple[str, Maker]] = {
 }
 
 
+def halved(width: int) -> float:
+    return width / 2
+
+
 def fitted(x: torch.Tensor, y: torch.Tensor, radius: float) -> nn.Module:
     return rl.nearest_centre(x, y, radius).net
 
@@ -296,7 +316,10 @@ HERE: dict[str, dict[str, tuple[str, Maker]]] = {
     },
     "kernel_spectrum": {"depth": ("integer", lambda: 1)},
     "robust_accuracy": {"attack": ("adversary?", lambda: rl.PGD(steps=2))},
-    "kernel_flow": {"loss": ("flowloss", lambda: "squared")},
+    "kernel_flow": {
+        "loss": ("flowloss", lambda: "squared"),
+        "weights": ("points?", lambda: torch.ones_like(y())),
+    },
     "KernelFlow.__call__": {"K": ("points", lambda: gram()[:3])},
     "KernelRegression.__call__": {"K": ("points", lambda: gram()[:3])},
     "load_gram": {"path": ("path", stored)},
@@ -323,6 +346,18 @@ HERE: dict[str, dict[str, tuple[str, Maker]]] = {
         "robust_loss": ("real", lambda: 0.5),
         "linearisation_error": ("real", lambda: 0.0),
     },
+    "sweep": {
+        "function": ("callable", lambda: halved),
+        "settings": ("list", lambda: [{"width": 2}, {"width": 4}]),
+        "store": ("path?", path),
+        "name": ("text?", lambda: "halved"),
+        "workers": ("integer?", lambda: 1),
+        "threads": ("integer", lambda: 1),
+        "again": ("flag", lambda: False),
+        "progress": ("flag", lambda: False),
+    },
+    "Comparator.__call__": {"x": ("floats", x)},
+    "Sweep.column": {"name": ("choice", lambda: "width")},
     "narrowest_net": {"perturbation": ("set?", lambda: rl.L2Ball(0.05))},
     "RKHSFunction.to_network": {"width": ("integer", lambda: 4)},
 }
@@ -351,10 +386,13 @@ GIVEN: dict[str, tuple[str, ...]] = {
     "store_gram": ("block",),
     "best_in_ball": ("tolerance",),
     "openml": ("name",),
+    "sweep": ("progress",),
 }
 
 # The objects whose methods are called.
 OBJECTS: dict[str, Maker] = {
+    "AdvNTK": weighed,
+    "Sweep": lambda: rl.Sweep("halved", (Run({"width": 2}, "done", {"value": 1.0}, "", 0.1),)),
     "Parity": lambda: rl.Parity("even", 1),
     "APGD": lambda: rl.APGD(steps=3),
     "Square": lambda: rl.Square(queries=5),
@@ -411,6 +449,7 @@ def linear() -> nn.Module:
 # --- everything public ---------------------------------------------------------------------------
 
 
+@functools.cache
 def public() -> dict[str, Callable[..., Any]]:
     """Every public callable that takes an argument, by name; methods as ``Class.method``."""
     found: dict[str, Callable[..., Any]] = {}

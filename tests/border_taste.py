@@ -10,7 +10,7 @@ _RESULTS = [
     *("Diagnosis", "Expressiveness", "ExplicitNetwork", "RKHSFunction", "RobustGram", "KernelFlow"),
     *("KernelRegression", "Spectrum", "Gram", "RegretCertificate", "Regret", "Schedule", "AdvNTK"),
     *("Compatibility", "Comparator", "Trajectory", "OutputBounds", "RobustAccuracy", "RobustLoss"),
-    *("Sweep", "Sweep.column", "AdvNTK.__call__"),
+    "Sweep",
 ]
 ABSTRACT = ("Adversary", "Attack", "Perturbation", "Loss")
 
@@ -19,7 +19,7 @@ TASTE: dict[tuple[str, str], str] = {
     **{(name, "*"): "a result: the library makes it, users only read it" for name in _RESULTS},
     ("Trajectory.from_payload", "*"): "the other half of load, which has checked what it gives",
     ("Finite.with_radius", "*"): "refuses whatever it is given",
-    ("sweep", "*"): "starts processes and keeps files: its own tests look at its arguments",
+    ("sweep", "cluster"): "Dask looks at it, when it looks for the cluster",
     ("Finite.hull", "*"): "refuses whatever it is given",
 }
 

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from robustlib.attacks import NoAttack
+from robustlib.attacks import FGSM, NoAttack
 from robustlib.book.claims import assumptions, constants
 from robustlib.capacity import (
     check_shattering,
@@ -65,6 +65,12 @@ def changed(x: torch.Tensor, index: object, value: float) -> torch.Tensor:
     x = x.clone()
     x[index] = value  # type: ignore[index]
     return x
+
+
+def lost() -> TwoLayerNet:
+    net = TwoLayerNet(2, 4)
+    net.weight.data[0, 0] = math.nan
+    return net
 
 
 SAMPLES: list[Row] = [
@@ -148,6 +154,19 @@ NETWORKS: list[Row] = [
     ("radius nan", lambda: DEEP.project(math.nan), ValueError, ("radius must be finite",)),
     ("linearize", lambda: linearize(torch.nn.Linear(2, 1)), TypeError, ("net", "Linear")),  # type: ignore[arg-type]
     ("twice", lambda: linearize(linearize(NET)), TypeError, ("net", "LinearizedNet")),
+    ("lost", lambda: linearize(lost()), ValueError, ("net", "finite weights", "1 NaN", "weight")),
+    (
+        "meta",
+        lambda: linearize(TwoLayerNet(2, 4).to("meta")),
+        ValueError,
+        ("net", "weights with entries"),
+    ),
+    (
+        "of C",
+        lambda: FGSM()(math.sin, X, Y, perturbation=CAP, loss=LOSS),  # type: ignore[arg-type]
+        ValueError,
+        ("the model cannot be asked", "(6, 2)"),
+    ),
 ]
 
 KERNELS: list[Row] = [
@@ -165,6 +184,7 @@ KERNELS: list[Row] = [
     ("ntk deep first", lambda: ntk(X, depth=2), ValueError, ("two-layer", "depth=2", "hidden")),
     ("net", lambda: empirical_ntk(len, X), TypeError, ("net must be a torch.nn.Module", "builtin")),  # type: ignore[arg-type]
     ("net float32", lambda: empirical_ntk(NET, X.float()), TypeError, ("float32", "the net")),
+    ("net overflow", lambda: empirical_ntk(NET, 1e160 * X), ValueError, ("x", "overflows")),
     ("net columns", lambda: empirical_ntk(DEEP, X[:, :1]), ValueError, ("(n, 2)", "(6, 1)")),
     (
         "two outputs",
@@ -235,6 +255,7 @@ KERNELS: list[Row] = [
 ]
 
 LINEAR = linearize(NET)
+SMOOTH = TwoLayerNet(2, 4, activation="tanh")
 CAP = SphereCap(0.2)
 HEXAGON = hexagon()
 LOSS = PseudoHuber()
@@ -264,17 +285,20 @@ def compared(comparator: object) -> object:
     )
 
 
-def learnt(sample: object = HEXAGON, kernel: object = ntk, **change: object) -> object:
+def learnt(
+    sample: object = HEXAGON, kernel: object = ntk, on: object = HEXAGON, **change: object
+) -> object:
     arguments = {"perturbation": CAP, "attack": NoAttack(), "loss": LOSS, "start": 1.0}
     arguments |= {"step_size": 1.0, "steps": 1, **change}
-    return adv_ntk(kernel, sample, HEXAGON, **arguments)  # type: ignore[arg-type]
+    return adv_ntk(kernel, sample, on, **arguments)  # type: ignore[arg-type]
 
 
 REGRET: list[Row] = [
     ("learnt start", lambda: learnt(start=-1.0), ValueError, ("start", "-1")),
     ("learnt step", lambda: learnt(step_size=0.0), ValueError, ("step_size", "0")),
-    ("learnt kernel", lambda: learnt(kernel="relu"), TypeError, ("kernel", "str")),
+    ("learnt kernel", lambda: learnt(kernel="relu"), TypeError, ("kernel(x, z)", "'relu'")),
     ("learnt sample", lambda: learnt(X), TypeError, ("sample", "Tensor")),
+    ("learnt on", lambda: learnt(on=X), TypeError, ("validation must have points", "Tensor")),
     ("ball of a net", lambda: ball(NET), TypeError, ("TwoLayerNet", "linearize(net)")),
     ("ball of text", lambda: ball("relu"), TypeError, ("kernel(x, z)", "'relu'")),
     (
@@ -357,6 +381,24 @@ REGRET: list[Row] = [
         lambda: realisable_schedule(LINEAR, loss=Hinge(), radius=1.0, steps=5),
         ValueError,
         ("loss must be smooth", "Hinge()"),
+    ),
+    (
+        "no gradient",
+        lambda: realisable_schedule(LINEAR, loss=LOSS, radius=1.0, steps=5, gradient=1e-300),
+        ValueError,
+        ("gradient must be from 1e-60 to 1e+60", "1e-300"),
+    ),
+    (
+        "no horizon",
+        lambda: two_layer_schedule(SMOOTH, loss=LOSS, radius=1e300, epsilon=0.1),
+        ValueError,
+        ("radius must be from 1e-60 to 1e+60", "1e+300"),
+    ),
+    (
+        "long way",
+        lambda: two_layer_schedule(SMOOTH, loss=LOSS, radius=1e30, epsilon=0.1),
+        ValueError,
+        ("epsilon must be larger, or radius smaller", "0.1", "2^62 steps"),
     ),
 ]
 
@@ -603,6 +645,12 @@ OTHERS: list[Row] = [
         lambda: line_net(X, Y, 0.01, direction=[1.0, 0.0]),  # type: ignore[arg-type]
         TypeError,
         ("direction must be a torch.Tensor", "list"),
+    ),
+    (
+        "centres of images",
+        lambda: nearest_centre(X[:, None], Y, 0.1),
+        ValueError,
+        ("x must have shape (n, d)", "(6, 1, 2)"),
     ),
     (
         "narrowest on",

@@ -17,6 +17,7 @@ def test_checks_hand_back_good_values() -> None:
     assert checks.check_real("r", 0, minimum=0) == 0.0
     assert isinstance(checks.check_real("r", 2), float)
     assert checks.check_choice("c", "b", iter("abc")) == "b"
+    assert type(checks.check_choice("c", type("Own", (str,), {})("b"), "abc")) is str
     x = torch.zeros(0, 3)
     assert checks.check_floats("x", x) is x
     checks.check_alike("x", x, "y", x)

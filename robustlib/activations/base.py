@@ -44,7 +44,7 @@ class Parity:
     power: int | None = None
 
     def __post_init__(self) -> None:
-        check_choice("kind", self.kind, ("even", "odd"))
+        keep(self, kind=check_choice("kind", self.kind, ("even", "odd")))
         if self.power is not None:
             keep(self, power=check_integer("power", self.power, minimum=0))
 
@@ -99,7 +99,7 @@ class Activation:
 
     def __post_init__(self) -> None:
         """The kinds of all facts; whether they are true is looked at where the function is used."""
-        check_text("name", self.name)
+        keep(self, name=check_text("name", self.name))
         check_flag("monotone", self.monotone)
         for name, takes in _FUNCTIONS.items():
             held = getattr(self, name)

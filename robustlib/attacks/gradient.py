@@ -73,8 +73,8 @@ class PGD(Attack):
         keep(self, steps=check_integer("steps", self.steps, minimum=1))
         keep(self, restarts=check_integer("restarts", self.restarts, minimum=1))
         keep(self, seed=check_integer("seed", self.seed, minimum=0))
-        check_choice("schedule", self.schedule, SCHEDULES)
-        check_choice("start", self.start, STARTS)
+        keep(self, schedule=check_choice("schedule", self.schedule, SCHEDULES))
+        keep(self, start=check_choice("start", self.start, STARTS))
         if self.step_size is not None:
             keep(self, step_size=check_real("step_size", self.step_size, above=0))
         elif self.schedule == "fixed":

@@ -48,7 +48,7 @@ def robust_vc_bound(n: int, d: int, *, rho: float = 1.0, norm: str = "l2") -> VC
     n = check_integer("n", n, minimum=1)
     d = check_integer("d", d, minimum=1)
     check_rho(rho)
-    check_choice("norm", norm, NORMS)
+    norm = check_choice("norm", norm, NORMS)
     k = points_per_pair(d, rho, norm)
     full = least_ratio(d + 1) if norm == "l2" else 0.5
     return VCBound(max(n, n // 2 * k + n % 2), n, k, float(rho), norm, full)
@@ -69,7 +69,8 @@ def two_layer_vc_bound(d: int, width: int) -> int:
     for d < 1, a negative width, and more than 2^48 parameters.
     """
     d = check_integer("d", d, minimum=1)
-    if check_integer("width", width, minimum=0) <= 1:
+    width = check_integer("width", width, minimum=0)
+    if width <= 1:
         return d + 1 if width else 1
     if width * (d + 1) > _LARGEST:
         raise ValueError(f"width (d + 1) must be at most 2**48, got {width * (d + 1)}")

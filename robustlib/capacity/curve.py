@@ -13,7 +13,7 @@ import torch
 
 from ..activations import Activation
 from ..attacks import Adversary
-from ..checks import check_choice, check_integer, check_list, check_real
+from ..checks import check_choice, check_integer, check_list, check_real, shown
 from ..losses import Loss
 from ..networks import TwoLayerNet
 from ..numerics import steady
@@ -152,9 +152,9 @@ def width_curve(
     steps = check_integer("steps", steps, minimum=1)
     target = check_real("target", target, above=0)
     sizes = [check_integer("widths", width, minimum=1) for width in check_list("widths", widths)]
-    if not sizes:
-        raise ValueError("widths must hold at least one width, got none")
-    check_choice("effort", effort, EFFORTS)
+    if not sizes or any(size % 2 for size in sizes):
+        raise ValueError(f"widths must hold at least one width, all even, got {shown(sizes)}")
+    effort = check_choice("effort", effort, EFFORTS)
     train = partial(
         _train,
         sample=sample,

@@ -15,9 +15,9 @@ from ..checks import (
     check_floats,
     check_integer,
     check_real,
-    check_room,
     check_shape,
 )
+from ..numerics import check_room
 from .simplex import best_size, corners, least_ratio, two_centres
 
 NORMS = {"l2": 2.0, "linf": math.inf}
@@ -122,7 +122,7 @@ def hypercube_gadget(
     different labels may overlap.
     """
     n, d, delta, rho = _checked(n, d, delta, rho)
-    check_choice("norm", norm, NORMS)
+    norm = check_choice("norm", norm, NORMS)
     most = d if norm == "l2" else 1 + (d + 1).bit_length() - 1
     k = _cube_points(d, rho) if norm == "l2" else points_per_pair(d, rho, norm)
     k = _asked(per_pair, k, most, f"R^{d} for {norm}")

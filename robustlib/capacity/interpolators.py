@@ -89,6 +89,8 @@ def nearest_centre(x: Tensor, y: Tensor, radius: float) -> Interpolator:
         raise ValueError(f"y must hold both labels, got only {float(y[0]):+g}: a constant fits it")
     apart = torch.cdist(x[y > 0].double(), x[y < 0].double(), compute_mode=_EXACT)
     margin = float((apart**2 / 2 - radius * apart).min())
+    if not math.isfinite(margin):
+        raise ValueError(f"x and radius must be smaller: distances of {float(apart.max()):.1g}")
     layers = math.ceil(math.log2(max(plus, minus)))
     width = sum(3 * (count // 2) + 2 * (count % 2) for count in (plus, minus)) if layers else 0
     net = NearestCentre(x, y)
@@ -159,7 +161,9 @@ def line_net(
     labels = y.double()[order]
     change = (labels[1:] != labels[:-1]).nonzero()[:, 0]
     if len(change) and float((t[change + 1] - t[change]).min()) <= 2 * radius:
-        raise ValueError(f"radius must keep opposite labels apart along the line, got {radius:g}")
+        raise ValueError(
+            f"radius must keep opposite labels of x apart along the line, got {radius:g}"
+        )
     crossings = ((t[change] + t[change + 1]) / 2).tolist()
     slopes, kinks, jumps, bias = _zigzag(crossings, float(t[-1]) + radius)
     sign = float(labels[0]) if len(t) else 1.0
@@ -229,7 +233,9 @@ def check_points(x: Tensor, y: Tensor) -> None:
     check_floats("x", x, min_dim=2)
     check_floats("y", y)
     check_alike("x", x, "y", y)
-    check_shape("y", y, x.shape[:1])
+    if x.dim() != 2:
+        raise ValueError(f"x must have shape (n, d), got {tuple(x.shape)}")
+    check_shape("y", y, x.shape[:1], fits="x")
     if not len(x):
         raise ValueError("x must hold at least one point, got none")
     if bool((y.abs() != 1).any()):

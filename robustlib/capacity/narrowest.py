@@ -120,7 +120,7 @@ class _Judged:
 
 def _array(t: Tensor) -> Array:
     """Where tensors of any device become numbers for the linear programs."""
-    return np.asarray(t.cpu().numpy(), dtype=np.float64)
+    return np.asarray(t.cpu().resolve_neg().numpy(), dtype=np.float64)
 
 
 class _Search:

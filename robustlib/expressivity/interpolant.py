@@ -22,6 +22,7 @@ from .zonal import ZonalKernel
 _WHOLE = 1000  # points of finite sets that are all taken at once
 _MISSED = 1e-6, 1e-3  # by how much a bound may be missed: on arcs, on caps in more dimensions
 _ROUNDING = 1e-6  # more than that is lost only where the norm is near 1e6
+_FAR = 1e100  # margins whose squares are far from where numbers end
 _CUTS = 200  # rounds of cutting planes at most
 
 
@@ -51,7 +52,7 @@ def min_norm_interpolant(
     lets the function move: the cost grows with the cube of their number.
     """
     low, high = _band(tolerance, margin)
-    check_integer("points", points, minimum=1)
+    points = check_integer("points", points, minimum=1)
     kernel = ZonalKernel(activation, bias, trained, depth)
     sets = SphereSets(sample, perturbation)
     apart = compatible(sample, perturbation)
@@ -71,7 +72,10 @@ def min_norm_interpolant(
 def _band(tolerance: float | None, margin: float | None) -> tuple[float, float]:
     """The interval in which y g is to lie."""
     if margin is not None and tolerance is None:
-        return check_real("margin", margin, above=0), math.inf
+        least = check_real("margin", margin, above=0)
+        if not 1 / _FAR <= least <= _FAR:
+            raise ValueError(f"margin must be from {1 / _FAR:g} to {_FAR:g}, got {least:g}")
+        return least, math.inf
     if tolerance is None or margin is not None:
         raise ValueError(
             "give exactly one of tolerance and margin, got "

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_alike, check_flag, check_floats, check_integer
+from ..checks import all_finite, check_alike, check_flag, check_floats, check_integer
 from ..models import known_as
 from ..networks import DeepNet, LinearizedNet, Network, TwoLayerNet
 from ..numerics import steady
@@ -46,7 +46,7 @@ def empirical_ntk(
     check_flag("several_outputs", several_outputs)
     base = _formula_of(net)
     if base is None:
-        return by_autograd(net, x, z, several=several_outputs)
+        return _finite(by_autograd(net, x, z, several=several_outputs))
     check_points(x, z)
     weights = base.start() if base is not net else tuple(p.detach() for p in net.parameters())
     check_alike("x", x, "the net", weights[0])
@@ -55,7 +55,14 @@ def empirical_ntk(
             gram = _two_layer(base, weights[0], x, z)
         else:
             gram = _deep(base, weights, x, z)
-    return gram[..., None, None] if several_outputs else gram
+    return _finite(gram[..., None, None] if several_outputs else gram)
+
+
+def _finite(gram: Tensor) -> Tensor:
+    """``gram``; raises where squares of the points overflowed on the way to it."""
+    if not all_finite(gram):
+        raise ValueError(f"x must be smaller: its tangent kernel overflows in {gram.dtype}")
+    return gram
 
 
 @torch.no_grad()
@@ -210,8 +217,8 @@ def robust_gram(
             f"shape must be given for attacked of shape {tuple(attacked.shape)}: the shape of one "
             f"input, {a} where these are {len(attacked)} inputs, {b} for {len(attacked)} attacks"
         )
-    points = attacked.reshape(-1, *one)
-    if not len(points):
+    points = attacked.reshape(attacked.shape[:more].numel(), *one)
+    if not points.numel():
         raise ValueError(f"attacked must hold at least one input, got {tuple(attacked.shape)}")
     gram = empirical_ntk(net, points)
     least, greatest, condition = condition_number(gram)

@@ -59,7 +59,7 @@ def nngp(
 def check_points(x: Tensor, z: Tensor | None) -> None:
     """Raise where ``x`` (n, d) and ``z`` (m, d) are no two sets of points of one space."""
     for name, points in (("x", x), ("z", z)):
-        if points is None:
+        if name == "z" and points is None:
             continue
         if name == "z" and isinstance(points, Tensor):
             check_alike("z", points, "x", x)  # before its values are looked at

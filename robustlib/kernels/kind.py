@@ -37,7 +37,7 @@ def check_kind(
 ) -> Kind:
     """The kernel with these options; raises where no net belongs to them or no kernel is known."""
     found = activation_of(activation)
-    check_choice("trained", trained, TRAINED)
+    trained = check_choice("trained", trained, TRAINED)
     depth = check_integer("depth", depth, minimum=1)
     check_flag("bias", bias)
     if trained == "first" and depth != 1:

@@ -145,7 +145,7 @@ def kernel_flow(
     gains = torch.ones_like(y) if weights is None else _check_weights(weights, y, loss)
     if not isinstance(loss, str):
         check_loss(loss)
-    check_integer("steps", steps, minimum=1)
+    steps = check_integer("steps", steps, minimum=1)
     try:
         when = torch.as_tensor(times, dtype=torch.float64, device=K.device)
     except (TypeError, ValueError):

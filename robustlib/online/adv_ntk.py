@@ -78,10 +78,15 @@ def adv_ntk(
     ``TypeError`` for bad arguments.
     """
     for name, part in (("sample", sample), ("validation", validation)):
-        check_labelled(part)
+        check_labelled(part, name)
         check_floats(f"x of the {name}", part.x, min_dim=2)
         check_shape(f"y of the {name}", check_floats(f"y of the {name}", part.y), part.x.shape[:1])
         check_alike(f"y of the {name}", part.y, f"x of the {name}", part.x)
+    wrong = validation.y[validation.y.abs() != 1]
+    if len(wrong):
+        raise ValueError(
+            f"y of the validation must have entries -1 and +1 only, got {float(wrong[0]):g}"
+        )
     check_perturbation(perturbation)
     check_adversary("attack", attack)
     check_loss(loss)
@@ -91,7 +96,7 @@ def adv_ntk(
     seed = check_integer("seed", seed, minimum=0)
     check_function("kernel", kernel, "x, z", "be callable as kernel(x, z)")
     x, y = sample.x, sample.y
-    (gram,) = KernelFeatures(kernel).grams(x)
+    (gram,) = KernelFeatures(kernel, "kernel").grams(x)
     weights, losses = torch.full_like(y, start), []
     for t in range(steps + 1):
         leaf = weights.clone().requires_grad_(True)

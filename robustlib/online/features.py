@@ -67,8 +67,8 @@ class NetFeatures:
 class KernelFeatures:
     """The functions of an RKHS; the centre is 0."""
 
-    def __init__(self, kernel: Kernel) -> None:
-        self.kernel = kernel
+    def __init__(self, kernel: Kernel, name: str = "model") -> None:
+        self.kernel, self.name = kernel, name
 
     def base(self, x: Tensor) -> Tensor:
         """Zero."""
@@ -78,14 +78,15 @@ class KernelFeatures:
         """The kernel matrix."""
         gram = self._asked(x, x if z is None else z)
         if z is None:
-            check_gram("model(x, x)", gram)
+            check_gram(f"{self.name}(x, x)", gram)
         return [gram]
 
     def _asked(self, x: Tensor, z: Tensor) -> Tensor:
-        with calling("model"):
+        what = f"{self.name}(x, z)"
+        with calling(self.name):
             found = self.kernel(x.clone(), z.clone())
-        check_shape("model(x, z)", check_floats("model(x, z)", found), (len(x), len(z)))
-        check_alike("model(x, z)", found, "x", x)
+        check_shape(what, check_floats(what, found), (len(x), len(z)))
+        check_alike(what, found, "x", x)
         return found
 
     def weights(self, points: Tensor, coefficients: Tensor) -> None:

@@ -14,6 +14,7 @@ from ..models import departure, known_as
 from ..networks import DeepNet, LinearizedNet, TwoLayerNet
 
 Row = tuple[str, str, float]
+_MOST = 1e60  # of what is squared and multiplied here
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,21 +73,20 @@ def two_layer_schedule(net: TwoLayerNet, *, loss: Loss, radius: float, epsilon: 
         seen = departure(net, (TwoLayerNet,)) or type(net).__name__
         raise TypeError(f"net must be a TwoLayerNet, got {seen}")
     check_loss(loss)
-    s, lip = net.activation, loss.lipschitz
+    s, lip = net.activation, _lipschitz(loss)
     if math.isinf(s.slope) or not s.smooth:
         fit = [repr(a.name) for a in ACTIVATIONS.values() if a.smooth and math.isfinite(a.slope)]
         raise ValueError(
             f"net must have an activation with bounded slope and curvature, got {s.name!r}; "
             f"{', '.join(fit[:-1])} and {fit[-1]} have them"
         )
-    radius = check_real("radius", radius, above=0)
-    epsilon = check_real("epsilon", epsilon, above=0)
-    _whole("epsilon", epsilon, math.sqrt(2) * lip * s.slope * radius)
+    radius, epsilon = _sized("radius", radius), _sized("epsilon", epsilon)
+    _whole(epsilon, math.sqrt(2) * lip * s.slope * radius)
     alpha = epsilon / (2 * lip**2 * s.slope**2)
     return Schedule(
         step_size=alpha,
         steps=math.ceil(radius**2 / (alpha * epsilon)),
-        width=_whole("epsilon", epsilon, 2 * lip * s.curvature * radius**2),
+        width=_whole(epsilon, 2 * lip * s.curvature * radius**2),
         excess=float(epsilon),
         factor=1.0,
         promise="min over t < T of L_A(W_t) is below L_*(W_*) + epsilon",
@@ -120,14 +120,14 @@ def projected_schedule(
     """
     check_loss(loss)
     distance, top, layers = _ball(net, radius, gradient)
-    lip = loss.lipschitz
+    lip = _lipschitz(loss)
     if (steps is None) == (epsilon is None):
         raise ValueError(
             f"exactly one of steps and epsilon must be given, got {steps!r} and {epsilon!r}"
         )
     product = distance * lip * top
     if epsilon is not None:
-        steps = _whole("epsilon", check_real("epsilon", epsilon, above=0), product)
+        steps = _whole(_sized("epsilon", epsilon), product)
     horizon = check_integer("steps", steps, minimum=1)
     return Schedule(
         step_size=distance / (lip * top * math.sqrt(horizon)),
@@ -161,7 +161,7 @@ def realisable_schedule(
     steps = check_integer("steps", steps, minimum=1)
     if loss.smoothness is None:
         raise ValueError(f"loss must be smooth, such as PseudoHuber(), got {loss!r}")
-    alpha = 1 / (2 * loss.smoothness * top**2)
+    alpha = 1 / (2 * _sized("loss.smoothness", loss.smoothness) * top**2)
     return Schedule(
         step_size=alpha,
         steps=steps,
@@ -179,12 +179,27 @@ def realisable_schedule(
     )
 
 
-def _whole(name: str, value: float, size: float) -> int:
-    """ceil((size/value)^2), a number of steps or units; raises where no machine counts so far."""
-    ratio = size / value
+def _whole(epsilon: float, size: float) -> int:
+    """ceil((size/epsilon)^2), a number of steps or units; raises where no machine counts so far."""
+    ratio = size / epsilon
     if not ratio < 2**31:
-        raise ValueError(f"{name} must be larger, got {value:g}: it asks for over 2^62 steps")
+        raise ValueError(
+            f"epsilon must be larger, or radius smaller, got epsilon = {epsilon:g}: it asks for "
+            "over 2^62 steps"
+        )
     return max(1, math.ceil(ratio * ratio))
+
+
+def _sized(name: str, value: object) -> float:
+    """``value``, a positive number whose square, times that of another such, is one too."""
+    number = check_real(name, value, above=0)
+    if not 1 / _MOST <= number <= _MOST:
+        raise ValueError(f"{name} must be from {1 / _MOST:g} to {_MOST:g}, got {number:g}")
+    return number
+
+
+def _lipschitz(loss: Loss) -> float:
+    return _sized("loss.lipschitz", loss.lipschitz)
 
 
 def _ball(net: nn.Module, radius: float, gradient: float | None) -> tuple[float, float, int]:
@@ -194,7 +209,7 @@ def _ball(net: nn.Module, radius: float, gradient: float | None) -> tuple[float,
     if known_as(net, kinds) is None or not isinstance(base, TwoLayerNet | DeepNet):
         seen = departure(net, kinds) or type(net).__name__
         raise TypeError(f"net must be a TwoLayerNet, a DeepNet or their linearisation, got {seen}")
-    radius = check_real("radius", radius, above=0)
+    radius = _sized("radius", radius)
     layers = base.depth if isinstance(base, DeepNet) else 1
     if gradient is None:
         if not isinstance(base, TwoLayerNet) or math.isinf(base.activation.slope):
@@ -203,4 +218,4 @@ def _ball(net: nn.Module, radius: float, gradient: float | None) -> tuple[float,
                 "it is empirical_ntk(net, x).diagonal().max().sqrt()"
             )
         gradient = base.activation.slope
-    return math.sqrt(layers) * radius, check_real("gradient", gradient, above=0), layers
+    return math.sqrt(layers) * radius, _sized("gradient", gradient), layers

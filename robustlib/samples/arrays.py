@@ -21,7 +21,7 @@ def read(
 ) -> tuple[Tensor, Tensor, str]:
     """Points (n, d) and labels (n,), both float64, and sentences on what was done to them."""
     if scale is not None:
-        check_choice("scale", scale, SCALES)
+        scale = check_choice("scale", scale, SCALES)
     given, labels, notes = _array("x", x), _array("y", y), []
     if given.ndim != 2 or 0 in given.shape:
         raise ValueError(f"x must have shape (n, d) with n and d at least 1, got {given.shape}")

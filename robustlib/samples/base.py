@@ -18,6 +18,9 @@ from ..checks import (
     check_floats,
     check_integer,
     check_shape,
+    check_text,
+    keep,
+    shown,
 )
 from ..numerics import generator, row_norm
 from . import arrays
@@ -34,19 +37,19 @@ class Labelled(Protocol):
     def y(self) -> Tensor: ...
 
 
-def check_kind(sample: object) -> Labelled:
+def check_kind(sample: object, name: str = "sample") -> Labelled:
     """``sample`` where it has points and labels in tensors, be they none."""
     if not hasattr(sample, "x") or not hasattr(sample, "y"):
-        raise TypeError(f"sample must have points x and labels y, got {type(sample).__name__}")
-    for name in ("x", "y"):
-        _check_tensor(name, getattr(sample, name))
+        raise TypeError(f"{name} must have points x and labels y, got {type(sample).__name__}")
+    for part in ("x", "y"):
+        _check_tensor(part if name == "sample" else f"{part} of the {name}", getattr(sample, part))
     return cast(Labelled, sample)
 
 
-def check_labelled(sample: object) -> None:
+def check_labelled(sample: object, name: str = "sample") -> None:
     """Raise where ``sample`` has no points and labels, or none of them."""
-    if not len(check_kind(sample).x):
-        raise ValueError("sample must hold at least one point, got none")
+    if not len(check_kind(sample, name).x):
+        raise ValueError(f"{name} must hold at least one point, got none")
 
 
 def _check_tensor(name: str, value: object) -> None:
@@ -92,9 +95,7 @@ class Sample:
     note: str = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
-        for name, text in (("name", self.name), ("note", self.note)):
-            if not isinstance(text, str):
-                raise TypeError(f"{name} must be a string, got {type(text).__name__}")
+        keep(self, name=check_text("name", self.name), note=check_text("note", self.note))
         _check_tensor("x", self.x)
         _check_tensor("y", self.y)
         check_floats("x", self.x)
@@ -104,7 +105,7 @@ class Sample:
             raise ValueError(
                 f"x must have shape (n, d) with n and d at least 1, got {tuple(self.x.shape)}"
             )
-        check_shape("y", self.y, self.x.shape[:1])
+        check_shape("y", self.y, self.x.shape[:1], fits="x")
         off = (row_norm(self.x.double()) - 1).abs()
         worst = int(off.argmax())
         if float(off[worst]) > 64 * torch.finfo(self.x.dtype).eps:
@@ -185,8 +186,8 @@ class Sample:
 
         Rows of a float32 sample have norm 1 to float32; in float64 they are divided by it.
         """
-        if dtype is not None and not isinstance(dtype, torch.dtype):
-            raise TypeError(f"dtype must be a torch.dtype such as torch.float64, got {dtype!r}")
+        if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype in FLOATS):
+            raise TypeError(f"dtype must be torch.float32 or torch.float64, got {shown(dtype)}")
         where = self.x.device if device is None else check_device("device", device)
         try:
             x, y = (t.to(device=where, dtype=dtype or t.dtype) for t in (self.x, self.y))

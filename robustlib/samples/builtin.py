@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from scipy.special import betainc, betaincinv
 
-from ..checks import check_integer, check_real, check_room
-from ..numerics import generator, normals, row_norm, steady
+from ..checks import check_integer, check_real
+from ..numerics import check_room, generator, normals, row_norm, steady
 from . import download
 from .base import Sample, balanced
 
@@ -43,7 +43,7 @@ def digits(classes: Sequence[int] = (3, 8), n: int | None = None, seed: int = 0)
     """
     from sklearn.datasets import load_digits
 
-    _check_choice_of(classes, n, seed)
+    n = _check_choice_of(classes, n, seed)
     data, target = load_digits(return_X_y=True)
     return _two_classes("digits", data, target.astype(str), classes, n, seed)
 
@@ -66,7 +66,7 @@ def openml(
     Raises ``ConnectionError`` where the data are neither cached nor reachable, ``RuntimeError``
     where the cached file has changed, and ``ValueError`` as ``digits`` does.
     """
-    _check_choice_of(classes, n, seed)  # before anything is downloaded
+    n = _check_choice_of(classes, n, seed)  # before anything is downloaded
     data, target = download.load(name, cache)
     return _two_classes(name, data, target, classes, n, seed)
 
@@ -117,15 +117,16 @@ def two_caps(d: int, gap: float, n: int, seed: int = 0) -> Sample:
     return Sample(x / row_norm(x)[:, None], y, f"two caps, d={d}, gap={gap:g}, seed={seed}")
 
 
-def _check_choice_of(classes: Sequence[object], n: int | None, seed: int) -> None:
-    """Raise for what no data set could answer."""
+def _check_choice_of(classes: Sequence[object], n: int | None, seed: int) -> int | None:
+    """``n``; raises for what no data set could answer."""
     if isinstance(classes, str) or not isinstance(classes, Sequence) or len(classes) != 2:
         raise ValueError(f"classes must be a pair such as (3, 8), got {classes!r}")
     if str(classes[0]) == str(classes[1]):
         raise ValueError(f"classes must be two different ones, got {tuple(classes)!r}")
     if n is not None:
         n = check_integer("n", n, minimum=1)
-    seed = check_integer("seed", seed, minimum=0)
+    check_integer("seed", seed, minimum=0)
+    return n
 
 
 def _two_classes(

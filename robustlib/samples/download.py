@@ -20,8 +20,11 @@ def load(name: str, cache: str | Path | None) -> tuple[Any, Any]:
         raise ValueError(f"name must be letters, digits, '_', '-' and '.' only, got {name!r}")
     if not isinstance(cache, str | os.PathLike | None):
         raise TypeError(f"cache must be a folder, got {cache!r} ({type(cache).__name__})")
-    folder = Path(get_data_home(cache)) / "robustlib"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder = Path(get_data_home(cache)) / "robustlib"
+        folder.mkdir(parents=True, exist_ok=True)
+    except ValueError:  # a zero in its name
+        raise ValueError(f"cache must be a folder, got {cache!r}") from None
     file, hash_file = folder / f"{name}.npz", folder / f"{name}.sha256"
     if not (file.exists() and hash_file.exists()):
         _store(file, hash_file, *_download(name))

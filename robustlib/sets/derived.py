@@ -100,8 +100,7 @@ def nearest_pair(
     gaps: Callable[[Tensor, Tensor], Tensor], rows: Tensor, cols: Tensor, side: int, n: int
 ) -> tuple[float, tuple[int, int]]:
     """The least of ``gaps(rows, cols)`` of ``n`` sets, ``side`` by ``side``, and whose it is."""
-    check_indices("rows", rows, n)
-    check_indices("cols", cols, n)
+    rows, cols = check_indices("rows", rows, n), check_indices("cols", cols, n)
     gap, pair = math.inf, (0, 0)
     for some_rows, some_cols in product(torch.split(rows, side), torch.split(cols, side)):
         block = gaps(some_rows, some_cols)

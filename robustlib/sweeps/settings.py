@@ -9,6 +9,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..checks import check_list
+
 Setting = dict[str, Any]
 
 
@@ -65,7 +67,7 @@ def check_settings(settings: object) -> list[Setting]:
             f"settings must be a list of dicts, say from grid(...), got {type(settings).__name__}"
         )
     found = []
-    for i, setting in enumerate(settings):
+    for i, setting in enumerate(check_list("settings", settings, " of dicts")):
         if not isinstance(setting, Mapping):
             raise TypeError(f"settings[{i}] must be a dict, got {type(setting).__name__}")
         found.append(plain(setting, f"settings[{i}]"))

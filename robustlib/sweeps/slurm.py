@@ -23,9 +23,9 @@ def slurm_cluster(
     result is the script that is submitted. With 0 workers nothing is submitted. Raises
     ``ImportError`` where dask-jobqueue is missing, ``ValueError`` for wrong numbers.
     """
-    check_integer("workers", workers, minimum=0)
-    check_integer("gpus", gpus, minimum=0)
-    check_integer("threads", threads, minimum=1)
+    workers = check_integer("workers", workers, minimum=0)
+    gpus = check_integer("gpus", gpus, minimum=0)
+    threads = check_integer("threads", threads, minimum=1)
     jobqueue = needed("dask_jobqueue", "dask-jobqueue", "a sweep on Slurm")
     cluster = jobqueue.SLURMCluster(
         cores=threads,

@@ -13,7 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ..checks import check_flag, check_integer, check_real
+from ..checks import check_flag, check_integer, check_real, check_text
 from ..files import check_path
 from .engines import needed, on_cluster, on_this_machine
 from .settings import check_settings, key
@@ -56,11 +56,11 @@ def sweep(
     wanted = {key(setting): setting for setting in check_settings(settings)}
     sent = pickled(function)
     title = function_name(function) if name is None else name
-    if not isinstance(title, str) or not title:
-        raise TypeError(f"name must be a text, got {name!r}")
+    if not (title := check_text("name", title)):
+        raise ValueError("name must be a text, got ''")
     if seconds is not None:
         seconds = check_real("seconds", seconds, above=0)
-    check_integer("threads", threads, minimum=1)
+    threads = check_integer("threads", threads, minimum=1)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     workers = check_integer("workers", cores if workers is None else workers, minimum=1)
     check_flag("again", again)

@@ -42,24 +42,30 @@ def write(path: object, payload: dict[str, Any], fingerprint: dict[str, str] | N
     replace(target, (_HEADER, total.digest(), label, data))
 
 
-def read(path: object, device: torch.device) -> dict[str, Any]:
+def read(path: object, device: torch.device, *, name: str = "path") -> dict[str, Any]:
     """The payload of a file made by ``write``, its tensors on ``device``; runs no code from it.
 
     Raises ``ValueError`` for a file of another kind and for one that is cut or altered, and
     ``FileNotFoundError`` where there is none.
     """
-    content = existing("path", path).read_bytes()
+    content = existing(name, path).read_bytes()
     if not content.startswith(_HEADER):
-        raise ValueError(f"{path} was not written by this version of robustlib; it is left as is")
+        raise ValueError(
+            f"{name} {path} was not written by this version of robustlib; it is left as is"
+        )
     start = len(_HEADER) + _SIZE
     if hashlib.sha256(content[start:]).digest() != content[len(_HEADER) : start]:
-        raise ValueError(f"{path} is cut or altered: its digest does not match; it is left as is")
+        raise ValueError(
+            f"{name} {path} is cut or altered: its digest does not match; it is left as is"
+        )
     try:
         payload = torch.load(
             io.BytesIO(content[start + _SIZE :]), map_location=device, weights_only=True
         )
     except pickle.UnpicklingError as error:
-        raise ValueError(f"{path} holds more than numbers; it is left as is: {error}") from error
+        raise ValueError(
+            f"{name} {path} holds more than numbers; it is left as is: {error}"
+        ) from error
     return payload if isinstance(payload, dict) else {}
 
 
@@ -88,12 +94,12 @@ def _check_plain(value: object) -> None:
 
 def resumed(path: object, device: torch.device, fingerprint: dict[str, str]) -> dict[str, Any]:
     """The payload of the checkpoint at ``path``, if it is of the run with this ``fingerprint``."""
-    saved = read(path, device)
+    saved = read(path, device, name="checkpoint")
     if "fingerprint" not in saved:
-        raise ValueError(f"{path} is not a checkpoint of a run; it is left as is")
+        raise ValueError(f"checkpoint {path} is not of a run; it is left as is")
     differ = differences(saved["fingerprint"], fingerprint)
     if differ:
-        raise ValueError(f"{path} belongs to another run: {differ}; it is left as is")
+        raise ValueError(f"checkpoint {path} belongs to another run: {differ}; it is left as is")
     return saved
 
 

@@ -164,12 +164,14 @@ class Run:
         run = Trajectory.from_payload(saved["trajectory"], self.initial)
         t, most = run.steps, len(self.surrogate_loss)
         if t > most:
-            raise ValueError(f"{path} has taken {t} steps already, more than steps={most}")
+            raise ValueError(
+                f"checkpoint {path} has taken {t} steps already, more than steps={most}"
+            )
         for k, size in enumerate(run.step_sizes.tolist()):
             if size != alpha(k):
                 raise ValueError(
-                    f"{path} belongs to another run: step_size at step {k} was {size:g}, is "
-                    f"{alpha(k):g}; it is left as is"
+                    f"checkpoint {path} belongs to another run: step_size at step {k} was "
+                    f"{size:g}, is {alpha(k):g}; it is left as is"
                 )
         self.attack.restore(saved["attack"])
         self.net.load_state_dict(run.final.state_dict())

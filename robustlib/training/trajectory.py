@@ -112,7 +112,7 @@ class Trajectory:
         device = next((w.device for w in net.parameters()), torch.device("cpu"))
         payload = checkpoints.read(path, device)
         if not isinstance(payload.get("trajectory"), dict):
-            raise ValueError(f"{path} does not hold a training run")
+            raise ValueError(f"path {path} does not hold a training run")
         return cls.from_payload(payload["trajectory"], net)
 
     def payload(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..activations import Activation
-from ..checks import all_finite
+from ..checks import check_weights
 from ..models import departure, known_as
 from ..networks import DeepNet, TwoLayerNet
 from .affine import Layer, Layers
@@ -42,21 +42,14 @@ def read_layers(model: object, x: Tensor | None = None) -> Layers:
 
 def _check_weights(model: nn.Module, x: Tensor | None) -> None:
     """Raise for weights that are not finite, or not like ``x``."""
-    for tensors in (model.named_parameters(), model.named_buffers()):
-        for name, weight in tensors:
-            if not weight.is_floating_point():
-                continue
-            if x is not None and weight.dtype != x.dtype:
-                raise TypeError(f"x is {x.dtype} but the model is {weight.dtype}, in {name}")
-            if x is not None and weight.device != x.device:
-                raise ValueError(
-                    f"x is on {x.device} but the model is on {weight.device}, in {name}"
-                )
-            if not all_finite(weight.detach()):
-                bad = int((~torch.isfinite(weight)).sum())
-                raise ValueError(
-                    f"model must have finite weights, got {bad} NaN or infinite entries in {name}"
-                )
+    for name, weight in (*model.named_parameters(), *model.named_buffers()):
+        if x is None or not weight.is_floating_point():
+            continue
+        if weight.dtype != x.dtype:
+            raise TypeError(f"x is {x.dtype} but the model is {weight.dtype}, in {name}")
+        if weight.device != x.device:
+            raise ValueError(f"x is on {x.device} but the model is on {weight.device}, in {name}")
+    check_weights("model", model)
 
 
 def _two_layer(net: TwoLayerNet) -> Layers:

@@ -60,7 +60,7 @@ def output_bounds(
     as many operations as weights, and with ``"linear"`` k times the weights before for each layer
     between the first and the last.
     """
-    check_choice("method", method, METHODS)
+    method = check_choice("method", method, METHODS)
     check_floats("x", x, min_dim=2)
     try:
         layers = read_layers(model, x.detach())

@@ -191,20 +191,23 @@ def exact_search(
         rest = torch.ones_like(values, dtype=torch.bool)
         rest[chosen] = False
         pool, values = pool.take(rest.nonzero()[:, 0]), values[rest]
-    ends = top + allowance.repeat_interleave(2)
+    # where numbers overflow nothing is proved, whatever a loss makes of infinity
+    ends = (top + allowance.repeat_interleave(2)).nan_to_num(math.inf, math.inf, math.inf)
+    proved = ends.isfinite().reshape(n, 2).all(1)
     rows = torch.arange(2 * n, device=x.device)
     worst = rising(rows, ends).reshape(n, 2).amax(1)
     # what the model's own dtype makes of the loss
     unit = 8 * torch.finfo(x.dtype).eps
     rounded = worst + unit * (1 + worst.abs() + ends.reshape(n, 2).abs().amax(1))
     worst = torch.where(worst > -math.inf, rounded, offer.loss)  # a loss that rises nowhere is flat
+    worst = torch.where(proved, worst, math.inf)
     low, high = -ends[1::2], ends[::2]
     return Search(
         offer.best.points(),
         offer.loss,
         torch.maximum(worst, offer.loss),
         torch.stack([low, high], 1),
-        closed,
+        closed & proved,
         spent,
     )
 

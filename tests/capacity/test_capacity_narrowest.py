@@ -48,6 +48,8 @@ def test_widths_that_are_known() -> None:
     assert narrowest_net(points([[0], [1], [2]], [1, 1, 1])).width == 0
     assert narrowest_net(points([[0, 0], [1, 0]], [1, -1])).width == 1  # separable by a line
     assert narrowest_net(XOR).width == 2
+    view = SimpleNamespace(x=XOR.x, y=torch._neg_view(-XOR.y))
+    assert narrowest_net(view).width == 2
     found = narrowest_net(XOR)
     assert found.closed
     assert "proved" in repr(found)

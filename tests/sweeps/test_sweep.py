@@ -123,7 +123,7 @@ def test_finished_runs_are_not_repeated_and_changed_settings_are_new(tmp_path: P
         ({"store": 3}, TypeError, "store must be the path of a file, got 3"),
         ({"store": "/"}, ValueError, "store must be the path of a file, got '/', which is none"),
         ({"store": "no/runs"}, ValueError, "store must be in a directory that exists"),
-        ({"name": ""}, TypeError, "name must be a text, got ''"),
+        ({"name": ""}, ValueError, "name must be a text, got ''"),
         (
             {"cluster": "tcp://127.0.0.1:9"},
             ValueError,

@@ -205,6 +205,24 @@ def test_a_limit_leaves_an_interval_that_says_so() -> None:
     assert bool((run(nodes=300).nodes < 300 + 2 * 256).all())
 
 
+@pytest.mark.parametrize("loss", [PseudoHuber(), Logistic()])
+@pytest.mark.parametrize("d", [2, 5])
+def test_where_numbers_overflow_nothing_is_proved(loss: Loss, d: int) -> None:
+    """By neither way of cutting: NaN would count as a loss that rises nowhere."""
+    x = torch.ones(2, d, dtype=torch.float64)
+    x[0, 0] = 1e200
+    net = TwoLayerNet(d, 4, activation="relu").double()
+    with torch.no_grad():
+        net.weight[0] *= 1e150
+    found = BranchAndBound(nodes=4).search(
+        net, x, torch.ones(2, dtype=torch.float64), perturbation=LinfBall(0.1), loss=loss
+    )
+    assert found.upper[0] == math.inf
+    assert not found.closed[0]
+    assert not bool(found.outputs.isnan().any())
+    assert not bool(found.upper.isnan().any())
+
+
 def test_symmetric_nets_near_their_start_are_bounded_by_their_differences() -> None:
     """Without the bound of twins by z - z' the width-32 net here is far from closed."""
     sample = sphere(6, 16, seed=2)
