@@ -253,14 +253,14 @@ def test_projection_and_maximiser_are_what_they_say(k: int, d: int, dtype: torch
         best = sets.argmax_linear(z - p, x)
         if not sets.on_sphere:  # nothing of a convex set is beyond the plane through p
             assert float(((z - p) * (best - p)).sum(1).max()) <= 64 * eps * (1 + scale)
-        points = [sets.random(x, g) for _ in range(20)]
-        for q in points:
-            assert bool(sets.contains(q, x).all())
-            assert bool(((z - p).norm(dim=1) <= (z - q).norm(dim=1) + 16 * eps).all())
+        many = x.repeat(20, 1)
+        drawn = sets.random(many, g)
+        assert bool(sets.contains(drawn, many).all())
+        points = drawn.reshape(20, *x.shape)
+        assert bool(((z - p).norm(dim=1) <= (z - points).norm(dim=2) + 16 * eps).all())
         top = sets.argmax_linear(z, x)
         assert bool(sets.contains(top, x).all())
-        for q in points:
-            assert bool(((z * (top - q)).sum(1) >= -64 * eps * (1 + scale)).all())
+        assert bool(((z * (top - points)).sum(2) >= -64 * eps * (1 + scale)).all())
         value, v = sets.hull(x).support_function(z.double())
         gain = (z * (top - x)).double().sum(1)
         assert float((value - gain).abs().max()) <= 256 * eps * (1 + scale)

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
+from robustlib.numerics import budget
 from robustlib.sets import Finite, L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
 
-CASES, BATCH = 2000, 20
+CASES, BATCH = 2000 if budget() == "gpu" else 800, 20
 Array = NDArray[np.float64]
 Check = Callable[[Perturbation, Tensor, Tensor], int]
 
@@ -73,7 +74,7 @@ def for_cases(name: str, dtype: torch.dtype, check: Check, examples: int = 125) 
     count = 0
 
     @settings(
-        max_examples=examples,
+        max_examples=examples * CASES // 2000,
         deadline=None,
         derandomize=True,
         database=None,
