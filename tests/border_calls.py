@@ -101,7 +101,12 @@ def run() -> rl.Trajectory:
 @functools.cache
 def best() -> rl.Comparator:
     return rl.best_in_ball(
-        lazy(), sample(), perturbation=finite(), radius=1.0, loss=rl.PseudoHuber()
+        lazy(),
+        sample(),
+        perturbation=finite(),
+        radius=1.0,
+        loss=rl.PseudoHuber(),
+        tolerance=1e-2,
     )
 
 
@@ -263,7 +268,7 @@ ARGUMENTS: dict[str, tuple[str, Maker]] = {
     "trajectory": ("run", run),
     "weights": ("tensors", lambda: net().start()),  # type: ignore[operator]
     "width": ("integer", lambda: 4),
-    "widths": ("list", lambda: [2, 4]),
+    "widths": ("list", lambda: [2]),
     "x": ("points", x),
     "y": ("points", y),
     "z": ("points", direction),

@@ -16,7 +16,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,6 @@ import torch
 from torch import Tensor
 from torch.utils import backend_registration
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
 
 NAME = "simulated"
 # What a GPU cannot answer before it has done all that was asked of it.
@@ -88,7 +87,7 @@ class Device(TorchDispatchMode):
 def carried_out(operation: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """An operation on what the tensors hold; the answer is where torch would have it."""
     name = operation.overloadpacket.__name__
-    tensors = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
+    tensors = [*tensors_of(args), *tensors_of(kwargs.values())]
     ours = [t for t in tensors if isinstance(t, Simulated)]
     asked = kwargs.get("device")
     there = bool(ours) if asked is None else torch.device(asked).type == NAME
@@ -106,19 +105,38 @@ def carried_out(operation: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     if asked is not None:
         kwargs = {**kwargs, "device": torch.device("cpu")}
     known = {id(t.held): t for t in ours}
-    plain = tree_map(lambda t: t.held if isinstance(t, Simulated) else t, (args, kwargs))
-    answer = operation(*plain[0], **plain[1])
+    plain = {name: mapped(_held, value) for name, value in kwargs.items()}
+    answer = operation(*mapped(_held, args), **plain)
+    if not there:
+        return answer
+    return mapped(lambda t: known[id(t)] if id(t) in known else Simulated(t), answer)
 
-    def placed(t: Any) -> Any:
-        if not isinstance(t, Tensor) or not there:
-            return t
-        return known[id(t)] if id(t) in known else Simulated(t)
 
-    return tree_map(placed, answer)
+# torch's own trees take most of the time here; an operation's arguments are tensors and lists.
+def tensors_of(values: Any) -> Iterator[Tensor]:
+    """The tensors among the values and in their lists."""
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, tuple | list):
+            yield from tensors_of(value)
+
+
+def mapped(function: Callable[[Tensor], Any], value: Any) -> Any:
+    """The value with the function of each of its tensors in the tensor's place."""
+    if isinstance(value, Tensor):
+        return function(value)
+    if isinstance(value, tuple | list):
+        return type(value)([mapped(function, held) for held in value])
+    return value
+
+
+def _held(t: Tensor) -> Tensor:
+    return t.held if isinstance(t, Simulated) else t
 
 
 def _by_mask(args: Any) -> bool:
-    return any(isinstance(t, Tensor) and t.dtype == torch.bool for t in tree_leaves(args[1:2]))
+    return any(t.dtype == torch.bool for t in tensors_of(args[1:2]))
 
 
 class _Module(backend_registration._DummyBackendModule):
@@ -164,23 +182,33 @@ def differences() -> list[str]:
     import border
     import border_calls as calls
 
+    names = [
+        name
+        for name in border.fuzzed()
+        if name not in APART and not name.endswith(ALIKE) and name in (sys.argv[1:] or [name])
+    ]
+    answers: dict[str, dict[str, str]] = {}
+    for device in ("cpu", NAME):
+        calls.on(device)  # once: what the calls share is made anew
+        answers[device] = {name: _answer(name) for name in names}
+    calls.on("cpu")
     found = []
-    for name in border.fuzzed():
-        if name in APART or name.endswith(ALIKE) or (sys.argv[1:] and name not in sys.argv[1:]):
-            continue
-        answers = []
-        for device in ("cpu", NAME):
-            calls.on(device)
-            try:
-                call, given = calls.target(name), calls.valid(name)
-                answers.append(border.digest(here(call(**given))))
-            except Exception as error:
-                answers.append(f"{type(error).__name__}: {error}".split("\n")[0])
-        calls.on("cpu")
-        if answers[0] != answers[1]:
-            told = answers[1] if len(answers[1]) < 300 else "other numbers"
-            found.append(f"{name}: {told}")
+    for name in names:
+        told = answers[NAME][name]
+        if told != answers["cpu"][name]:
+            found.append(f"{name}: {told if len(told) < 300 else 'other numbers'}")
     return found
+
+
+def _answer(name: str) -> str:
+    import border
+    import border_calls as calls
+
+    try:
+        call, given = calls.target(name), calls.valid(name)
+        return border.digest(here(call(**given)))
+    except Exception as error:
+        return f"{type(error).__name__}: {error}".split("\n")[0]
 
 
 def here(value: Any, depth: int = 0) -> Any:

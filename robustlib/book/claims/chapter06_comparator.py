@@ -55,6 +55,8 @@ def any_attack(size: str) -> Evidence:
         net = affine_net(seed)
         top = gradient_bound(net, sets)
         for radius in (2.0, 5.0, 10.0):
+            if seed > 0 and radius != 5:
+                continue
             best = comparator(net, sets, radius).value
             for attack in ATTACKS if seed == 0 else ():
                 losses = _tuned(net, attack, sets, radius, steps, top)
