@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ..checks import check_alike, check_floats, check_integer, check_real, check_shape
+from ..checks import check_alike, check_floats, check_integer, check_real, check_shape, seen
 from ..losses import Loss, check_loss
 from ..numerics import power_above, significant, steady
 from .flow import flow
@@ -147,9 +147,11 @@ def kernel_flow(
         check_loss(loss)
     steps = check_integer("steps", steps, minimum=1)
     try:
+        if isinstance(times, Tensor) and times.is_complex():
+            raise TypeError
         when = torch.as_tensor(times, dtype=torch.float64, device=K.device)
-    except (TypeError, ValueError):
-        raise TypeError(f"times must be a list of numbers or a tensor, got {times!r}") from None
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"times must be a list of numbers or a tensor, got {seen(times)}") from None
     check_floats("times", when)
     if when.dim() != 1 or bool((when < 0).any()) or bool((when.diff() < 0).any()):
         raise ValueError(f"times must be non-negative and increasing, got {times}")
