@@ -74,7 +74,9 @@ def _check_facts(loss: Loss) -> None:
     """Raise where values and slopes on a grid are none, or not those of such a convex loss."""
     check_function("loss", loss, "f, y")
     check_function("loss.derivative", loss.derivative, "f, y")
-    lipschitz = check_real("loss.lipschitz", loss.lipschitz, minimum=0)
+    lipschitz = math.inf
+    if loss.lipschitz != math.inf:  # as of the squared loss
+        lipschitz = check_real("loss.lipschitz", loss.lipschitz, minimum=0)
     smoothness = math.inf
     if loss.smoothness is not None:
         smoothness = check_real("loss.smoothness", loss.smoothness, minimum=0)
@@ -83,7 +85,7 @@ def _check_facts(loss: Loss) -> None:
     for label in (-1.0, 1.0):
         y = torch.full_like(f, label)
         value, slope = _asked("", loss, f, y), _asked(".derivative", loss.derivative, f, y)
-        rise, rounding = value.diff(), 1e-9 * (1 + lipschitz + value.abs().max())
+        rise, rounding = value.diff(), 1e-9 * (1 + slope.abs().max() + value.abs().max())
         slack = (1e-6 + rounding) * f.diff()
         wrong = {
             "convex, with this derivative": (rise < slope[:-1] * f.diff() - slack)

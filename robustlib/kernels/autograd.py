@@ -110,12 +110,11 @@ class _Rows:
         """The outputs (k,) at one example (1, ...)."""
         f = ask(self._net, point)
         if not self._several:
-            if isinstance(f, Tensor) and f.dim() == 2 and f.shape[0] == 1 < f.shape[1]:
-                raise ValueError(
-                    f"net must have one output per example, got shape {tuple(f.shape)}; "
-                    "several_outputs=True gives the kernel between all outputs"
-                )
-            f = check_outputs(f, point.shape)
+            try:
+                f = check_outputs(f, point.shape)
+            except ValueError as error:
+                more = "; several_outputs=True gives the kernel between all outputs"
+                raise ValueError(f"{error}{more}") from None
         if not isinstance(f, Tensor):
             raise TypeError(f"net must return a torch.Tensor, got {type(f).__name__}")
         check_alike("the net's output", f, "x", point)

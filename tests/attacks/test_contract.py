@@ -509,7 +509,7 @@ BAD_ARGUMENTS = [
     ({"x": GOOD_X * torch.nan}, ValueError, r"x must be finite, got 80"),
     ({"y": GOOD_Y.long()}, TypeError, r"y must be float32 or float64, got torch.int64"),
     ({"y": GOOD_Y.float()}, TypeError, r"x is torch.float64 but y is torch.float32"),
-    ({"y": GOOD_Y[:3]}, ValueError, r"y must have shape \(5,\), got \(3,\)"),
+    ({"y": GOOD_Y[:3]}, ValueError, r"y must have shape \(5,\) to fit x, got \(3,\)"),
     ({"y": (GOOD_Y + 1) / 2}, ValueError, r"y must have entries -1 and \+1 only, got 0"),
     ({"perturbation": 0.1}, TypeError, r"perturbation must be a set.*got 0\.1"),
     ({"perturbation": SphereCap(0.1)}, ValueError, r"norm"),

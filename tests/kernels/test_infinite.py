@@ -426,7 +426,7 @@ def test_homogeneous_kernels_scale(activation: str) -> None:
 
 def test_kernels_beyond_the_largest_number_are_refused() -> None:
     x = torch.tensor([[1e3], [1.0], [-1.0]])
-    with pytest.raises(ValueError, match=r"norm 1000 .* degree 32 .* float32"):
+    with pytest.raises(ValueError, match=r"norm 1000: .* degree 32 .* float32"):
         ntk(x, activation="quadratic_relu", trained="hidden", depth=5, bias=False)
 
 

@@ -133,20 +133,21 @@ def test_best_is_the_net_at_the_first_least_surrogate_loss(make: Callable[[], nn
 
 
 class Level:
-    """Always 1, and always with slope 1: the weights move and the loss does not."""
+    """So flat that it rounds to 1, with a slope that large steps follow: only the weights move."""
 
-    lipschitz, smoothness, zero_at_label = 1.0, None, False
+    lipschitz, smoothness, zero_at_label = 1e-20, None, False
 
     def __call__(self, f: Tensor, y: Tensor) -> Tensor:
-        return f - f.detach() + 1
+        return 1e-20 * f + 1
 
     def derivative(self, f: Tensor, y: Tensor) -> Tensor:
-        return torch.ones_like(f)
+        return torch.full_like(f, 1e-20)
 
 
 def test_the_first_of_equally_good_steps_is_best() -> None:
     module = net()
-    run = train(module, loss=Level())
+    run = train(module, loss=Level(), step_size=1e20)
+    assert run.drift[-1] > 0
     assert run.surrogate_loss.tolist() == [1.0] * 8
     assert run.best_step == 0
     assert torch.equal(next(run.best.parameters()), module.weight)

@@ -122,10 +122,10 @@ def _distances(width: int, depth: int, seed: int, x: Tensor, limit: Tensor) -> t
     """Distance of four nets' kernels from ``limit``, with their own weights and with smaller."""
     own, smaller = [], []
     for k in range(seed, seed + 4):
-        net = deep_net(width, depth, k)
+        net = deep_net(width, depth, k).requires_grad_()
         own.append(empirical_ntk(net, x) - limit)
         for w in net.layers:
-            w.mul_(math.sqrt(0.5))
+            w.data.mul_(math.sqrt(0.5))
         smaller.append(empirical_ntk(net, x) - limit)
     return rms(torch.stack(own)), rms(torch.stack(smaller))
 
