@@ -107,6 +107,12 @@ SAMPLES: list[Row] = [
     ("list", lambda: Sample(X, Y.tolist(), "s"), TypeError, ("y must be a torch.Tensor", "list")),  # type: ignore[arg-type]
     ("array", lambda: Sample(X.numpy(), Y, "s"), TypeError, ("x", "torch.Tensor", "ndarray")),  # type: ignore[arg-type]
     ("name", lambda: Sample(X, Y, 3), TypeError, ("name must be a string", "int")),  # type: ignore[arg-type]
+    (
+        "no entries",
+        lambda: Sample.from_arrays(X.to("meta"), Y),
+        TypeError,
+        ("x must be an array of numbers", "meta"),
+    ),
     ("to long", lambda: hexagon().to(dtype=torch.int64), TypeError, ("dtype", "torch.int64")),
     ("to 10^30", lambda: hexagon().to(10**30), ValueError, ("device", "such as 'cpu'")),
     ("to half", lambda: hexagon().to(dtype=torch.float16), TypeError, ("float16",)),
