@@ -58,9 +58,7 @@ def nngp(
 
 def check_points(x: Tensor, z: Tensor | None) -> None:
     """Raise where ``x`` (n, d) and ``z`` (m, d) are no two sets of points of one space."""
-    for name, points in (("x", x), ("z", z)):
-        if name == "z" and points is None:
-            continue
+    for name, points in [("x", x)] + ([] if z is None else [("z", z)]):
         if name == "z" and isinstance(points, Tensor):
             check_alike("z", points, "x", x)  # before its values are looked at
         points = check_floats(name, points)
