@@ -230,7 +230,7 @@ def _error(case: Case, error: BaseException) -> tuple[str, str]:
     if not _ours(error):
         frame = traceback.extract_tb(error.__traceback__)[-1]
         return "unclear", f"{text} (at {Path(frame.filename).name}:{frame.lineno})"
-    if not re.search(rf"(?<![A-Za-z])({'|'.join(parts)})(?![A-Za-z])", text):
+    if not re.search(rf"(?<![A-Za-z])({'|'.join(parts)})(?![A-Za-z])", str(error)):
         return "unclear", f"does not name it: {text}"
     return "refused", text
 

@@ -350,6 +350,7 @@ HERE: dict[str, dict[str, tuple[str, Maker]]] = {
         "function": ("callable", lambda: halved),
         "settings": ("list", lambda: [{"width": 2}, {"width": 4}]),
         "store": ("path?", path),
+        "cluster": ("anything?", lambda: None),
         "name": ("text?", lambda: "halved"),
         "workers": ("integer?", lambda: 1),
         "threads": ("integer", lambda: 1),

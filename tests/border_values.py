@@ -283,7 +283,7 @@ def _inference(t: Tensor) -> Tensor:
 NUMBERS: dict[str, Change] = {
     "=numpy": lambda v: np.float64(v) if isinstance(v, float) else np.int64(v),
     "=small": lambda v: np.int16(v) if isinstance(v, int) else np.float64(v),
-    "=0-d": lambda v: torch.tensor(v),
+    "=0-d": lambda v: torch.tensor(v, dtype=torch.float64 if isinstance(v, float) else None),
     "=array": lambda v: np.array(v),
     "negative": lambda v: -v,
     "half": lambda v: v / 2,

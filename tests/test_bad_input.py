@@ -107,6 +107,14 @@ SAMPLES: list[Row] = [
     ("list", lambda: Sample(X, Y.tolist(), "s"), TypeError, ("y must be a torch.Tensor", "list")),  # type: ignore[arg-type]
     ("array", lambda: Sample(X.numpy(), Y, "s"), TypeError, ("x", "torch.Tensor", "ndarray")),  # type: ignore[arg-type]
     ("name", lambda: Sample(X, Y, 3), TypeError, ("name must be a string", "int")),  # type: ignore[arg-type]
+    (
+        "no entries",
+        lambda: Sample.from_arrays(X.to("meta"), Y),
+        TypeError,
+        ("x must be an array of numbers", "meta"),
+    ),
+    ("to long", lambda: hexagon().to(dtype=torch.int64), TypeError, ("dtype", "torch.int64")),
+    ("to 10^30", lambda: hexagon().to(10**30), ValueError, ("device", "such as 'cpu'")),
     ("to half", lambda: hexagon().to(dtype=torch.float16), TypeError, ("float16",)),
     ("split all", lambda: hexagon().split(6), ValueError, ("n must be less than the 6", "got 6")),
     ("split none", lambda: hexagon().split(0), ValueError, ("n must be at least 1, got 0",)),
@@ -199,6 +207,7 @@ KERNELS: list[Row] = [
         ("no trainable parameters",),
     ),
     ("robust 1-d", lambda: robust_gram(NET, X[0]), ValueError, ("attacked", "(T, n, d)", "(2,)")),
+    ("robust flat", lambda: robust_gram(NET, X[:, :0]), ValueError, ("attacked", "(6, 0)")),
     ("robust none", lambda: robust_gram(NET, X[:0]), ValueError, ("at least one", "(0, 2)")),
     ("spectrum d", lambda: kernel_spectrum(0), ValueError, ("d must be at least 1, got 0",)),
     (
@@ -233,6 +242,18 @@ KERNELS: list[Row] = [
         lambda: kernel_flow(ntk(X), Y, loss="squared", times=[2.0, 1.0]),
         ValueError,
         ("non-negative and increasing", "[2.0, 1.0]"),
+    ),
+    (
+        "flow beyond",
+        lambda: kernel_flow(ntk(X), Y, loss="squared", times=[10**400]),
+        TypeError,
+        ("times must be a list of numbers",),
+    ),
+    (
+        "flow complex",
+        lambda: kernel_flow(ntk(X), Y, loss="squared", times=torch.ones(1) * 1j),
+        TypeError,
+        ("times must be a list of numbers", "1.j"),
     ),
     (
         "flow infinite",
@@ -426,6 +447,12 @@ EXPRESSIVITY: list[Row] = [
     ("tolerance < 0", lambda: norm_of(tolerance=-0.1), ValueError, ("greater than 0, got -0.1",)),
     ("tolerance nan", lambda: norm_of(tolerance=math.nan), ValueError, ("tolerance", "finite")),
     ("margin 0", lambda: norm_of(margin=0), ValueError, ("margin must be greater than 0, got 0",)),
+    (
+        "margin 1e300",
+        lambda: norm_of(margin=1e300),
+        ValueError,
+        ("margin", "to 1e+100, got 1e+300"),
+    ),
     ("margin text", lambda: norm_of(margin="1"), TypeError, ("margin must be a real number",)),
     (
         "sets off the sphere",
@@ -645,6 +672,39 @@ OTHERS: list[Row] = [
         lambda: line_net(X, Y, 0.01, direction=[1.0, 0.0]),  # type: ignore[arg-type]
         TypeError,
         ("direction must be a torch.Tensor", "list"),
+    ),
+    (
+        "centres apart",
+        lambda: nearest_centre(1e160 * X, Y, 0.1),
+        ValueError,
+        ("x and radius must be smaller", "1e+160"),
+    ),
+    (
+        "sparse outputs",
+        lambda: FGSM()(
+            lambda x: x.sum(1).to_sparse(),
+            X,
+            Y,
+            perturbation=CAP,
+            loss=LOSS,
+        ),
+        TypeError,
+        ("the model must return a dense tensor",),
+    ),
+    (
+        "odd widths",
+        lambda: width_curve(
+            HEXAGON,
+            widths=[2, 3],
+            perturbation=CAP,
+            attack=NoAttack(),
+            loss=LOSS,
+            step_size=0.1,
+            steps=1,
+            target=0.5,
+        ),
+        ValueError,
+        ("widths", "all even", "[2, 3]"),
     ),
     (
         "centres of images",

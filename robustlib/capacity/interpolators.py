@@ -90,7 +90,8 @@ def nearest_centre(x: Tensor, y: Tensor, radius: float) -> Interpolator:
     apart = torch.cdist(x[y > 0].double(), x[y < 0].double(), compute_mode=_EXACT)
     margin = float((apart**2 / 2 - radius * apart).min())
     if not math.isfinite(margin):
-        raise ValueError(f"x and radius must be smaller: distances of {float(apart.max()):.1g}")
+        large = float(x.abs().max())
+        raise ValueError(f"x and radius must be smaller, got entries up to {large:.1g}")
     layers = math.ceil(math.log2(max(plus, minus)))
     width = sum(3 * (count // 2) + 2 * (count % 2) for count in (plus, minus)) if layers else 0
     net = NearestCentre(x, y)

@@ -145,5 +145,6 @@ def _beyond(rows: list[int], square: float, kernel: ZonalKernel) -> str:
     return (
         f"no function of {kernel} within the reach of float64 meets the bounds on the sets of "
         f"examples {shown}: its norm would be near or above {norm:.2g}; choose smaller sets, a "
-        "larger tolerance, or a kernel whose eigenvalues fall more slowly, such as relu"
+        "larger tolerance or a smaller margin, or a kernel whose eigenvalues fall more slowly, "
+        "such as relu"
     )

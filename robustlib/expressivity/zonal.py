@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..activations import Activation, activation_of
+from ..checks import keep
 from ..kernels import ntk
 from ..kernels.kind import check_kind
 
@@ -27,7 +28,8 @@ class ZonalKernel:
     depth: int
 
     def __post_init__(self) -> None:
-        check_kind(self.activation, self.depth, self.trained, self.bias)
+        kind = check_kind(self.activation, self.depth, self.trained, self.bias)
+        keep(self, depth=kind.depth, trained=kind.trained)
 
     def __call__(self, x: Tensor, z: Tensor | None = None) -> Tensor:
         """The kernel (n, m) at ``x`` (n, d) and ``z`` (m, d), in float64."""

@@ -61,7 +61,7 @@ def check_points(x: Tensor, z: Tensor | None) -> None:
     for name, points in [("x", x)] + ([] if z is None else [("z", z)]):
         if name == "z" and isinstance(points, Tensor):
             check_alike("z", points, "x", x)  # before its values are looked at
-        check_floats(name, points)
+        points = check_floats(name, points)
         if points.dim() != 2 or points.shape[1] < 1:
             raise ValueError(f"{name} must have shape (n, d), got {tuple(points.shape)}")
     if z is not None and z.shape[1] != x.shape[1]:

@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ..checks import check_alike, check_floats, check_integer, check_real, check_shape
+from ..checks import check_alike, check_floats, check_integer, check_real, check_shape, seen
 from ..losses import Loss, check_loss
 from ..numerics import power_above, significant, steady
 from .flow import flow
@@ -146,11 +147,7 @@ def kernel_flow(
     if not isinstance(loss, str):
         check_loss(loss)
     steps = check_integer("steps", steps, minimum=1)
-    try:
-        when = torch.as_tensor(times, dtype=torch.float64, device=K.device)
-    except (TypeError, ValueError):
-        raise TypeError(f"times must be a list of numbers or a tensor, got {times!r}") from None
-    check_floats("times", when)
+    when = _times(times, K.device)
     if when.dim() != 1 or bool((when < 0).any()) or bool((when.diff() < 0).any()):
         raise ValueError(f"times must be non-negative and increasing, got {times}")
     wide, labels, root = K.double(), y.double(), gains.double().sqrt()
@@ -253,6 +250,17 @@ def _check_weights(weights: Tensor, y: Tensor, loss: Loss | str) -> Tensor:
     if not isinstance(loss, str):
         raise ValueError(f"weights need loss='squared', got {loss!r}")
     return weights
+
+
+def _times(times: object, device: torch.device) -> Tensor:
+    """``times`` as float64 numbers."""
+    try:
+        if times.is_complex() if isinstance(times, Tensor) else np.iscomplexobj(times):
+            raise TypeError
+        when = torch.as_tensor(times, dtype=torch.float64, device=device)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        raise TypeError(f"times must be a list of numbers or a tensor, got {seen(times)}") from None
+    return check_floats("times", when)
 
 
 def _check_problem(K: Tensor, y: Tensor) -> None:

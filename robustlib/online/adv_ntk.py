@@ -95,7 +95,7 @@ def adv_ntk(
     steps = check_integer("steps", steps, minimum=0)
     seed = check_integer("seed", seed, minimum=0)
     check_function("kernel", kernel, "x, z", "be callable as kernel(x, z)")
-    x, y = sample.x, sample.y
+    x, y = sample.x.detach().clone(), sample.y.detach().clone()  # perhaps of inference mode
     (gram,) = KernelFeatures(kernel, "kernel").grams(x)
     weights, losses = torch.full_like(y, start), []
     for t in range(steps + 1):

@@ -28,6 +28,7 @@ _RANK = 1e-14  # eigenvalues of a Gram matrix below this share of the largest ar
 _ROUNDS = 100  # of cutting planes
 _DROP = 1e-6  # elements with less than this share of the largest of their example are dropped
 _SMALL = 1e-3  # values below it are known with an absolute error
+_ROUNDING = 1e-13  # relative gaps below this one are rounding alone
 _FINE = 1e-9  # a gap that, where it no longer shrinks, is rounding: new points are as well
 
 
@@ -89,7 +90,7 @@ def best_in_ball(
     if radius == 0:
         search.lower_bound = search.value
     for _ in range(_ROUNDS):
-        wanted = tolerance * max(search.value, _SMALL)
+        wanted = max(tolerance, _ROUNDING) * max(search.value, _SMALL)
         gap = search.value - search.lower_bound
         if gap <= wanted:
             break

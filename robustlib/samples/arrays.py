@@ -48,13 +48,13 @@ def read(
 
 
 def _array(name: str, value: object) -> NDArray[Any]:
-    if isinstance(value, Tensor):
-        value = value.detach().cpu().to_dense().resolve_conj().resolve_neg()
-        value = value.float() if value.dtype == torch.bfloat16 else value
+    kind = type(value).__name__
     try:
+        if isinstance(value, Tensor):
+            value = value.detach().cpu().to_dense().resolve_conj().resolve_neg()
+            value = value.float() if value.dtype == torch.bfloat16 else value
         return np.asarray(value)
-    except (TypeError, ValueError, RuntimeError) as error:  # ragged lists, foreign objects
-        kind = type(value).__name__
+    except (TypeError, ValueError, RuntimeError) as error:  # ragged lists, foreign objects, meta
         raise TypeError(f"{name} must be an array of numbers, got {kind}: {error}") from error
 
 

@@ -219,5 +219,5 @@ def _ball(
 def _diverged(t: int, alpha: float) -> ValueError:
     return ValueError(
         f"training diverged at step {t}, with step_size {alpha:g}: the net's outputs or weights "
-        "are no longer finite; try a smaller step_size"
+        "are no longer finite; try a smaller step_size, or a sample of smaller x"
     )
