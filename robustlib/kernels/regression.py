@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -255,7 +256,9 @@ def _check_weights(weights: Tensor, y: Tensor, loss: Loss | str) -> Tensor:
 def _times(times: object, device: torch.device) -> Tensor:
     """``times`` as float64 numbers."""
     try:
-        if times.is_complex() if isinstance(times, Tensor) else np.iscomplexobj(times):
+        if isinstance(times, Tensor) and times.is_complex():
+            raise TypeError
+        if not isinstance(times, Tensor) and np.iscomplexobj(cast(Any, times)):
             raise TypeError
         when = torch.as_tensor(times, dtype=torch.float64, device=device)
     except (TypeError, ValueError, OverflowError, RuntimeError):
