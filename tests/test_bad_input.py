@@ -544,13 +544,19 @@ LAYERS: list[Row] = [
     ("openml seed", lambda: openml(classes=(1, 2), seed=-1), ValueError, ("seed", "got -1")),
     ("openml cache", lambda: openml(classes=(1, 2), cache=3), TypeError, ("cache", "3 (int)")),  # type: ignore[arg-type]
     ("load net", lambda: Trajectory.load("a", 3), TypeError, ("net must be a torch module", "int")),  # type: ignore[arg-type]
+    (
+        "net on meta",
+        lambda: trained(TwoLayerNet(2, 4).to("meta")),
+        ValueError,
+        ("net", "weight on the meta"),
+    ),
     ("record", lambda: trained(record=3), TypeError, ("record", "('weights',)", "got 3")),
 ]
 
 
-def trained(**change: object) -> object:
+def trained(net: torch.nn.Module = LINEAR, **change: object) -> object:
     arguments = {"perturbation": CAP, "attack": NoAttack(), "loss": LOSS, "step_size": 1.0}
-    return adversarial_training(LINEAR, HEXAGON, **{**arguments, "steps": 1, **change})  # type: ignore[arg-type]
+    return adversarial_training(net, HEXAGON, **{**arguments, "steps": 1, **change})  # type: ignore[arg-type]
 
 
 RECORDED = trained(record=("attacked", "weights"))

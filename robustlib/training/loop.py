@@ -86,6 +86,9 @@ def adversarial_training(
     """
     if not isinstance(net, nn.Module):
         raise TypeError(f"net must be a torch module, got {type(net).__name__}")
+    for name, weight in net.named_parameters():
+        if weight.is_meta:
+            raise ValueError(f"net must have numbers in its weights, got {name} on the meta device")
     check_adversary("attack", attack)
     if callable(step_size):
         check_function("step_size", step_size, "t")
