@@ -35,7 +35,7 @@ def slurm_cluster(
         walltime=walltime,
         queue=partition,
         job_extra_directives=[f"--gres=gpu:{gpus}"] if gpus else [],
-        scheduler_options={"dashboard_address": None},
+        scheduler_options={"dashboard_address": ":0"},  # any free port: two sweeps may run here
     )
     if workers:
         cluster.scale(jobs=workers)

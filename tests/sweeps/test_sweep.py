@@ -174,7 +174,7 @@ def dask(folder: Path) -> Iterator[tuple[list[str], Callable[[int], list[int]]]]
     """A scheduler and two worker processes with their nannies, as on a cluster."""
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(folder)
+        n_workers=2, threads_per_worker=1, dashboard_address=":0", local_directory=str(folder)
     ) as cluster:
 
         def workers(driver: int) -> list[int]:
