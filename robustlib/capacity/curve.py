@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from functools import partial
 from typing import Any
 
 import torch
@@ -155,84 +154,55 @@ def width_curve(
     if not sizes or any(size % 2 for size in sizes):
         raise ValueError(f"widths must hold at least one width, all even, got {shown(sizes)}")
     effort = check_choice("effort", effort, EFFORTS)
-    train = partial(
-        _train,
-        sample=sample,
-        perturbation=perturbation,
-        attack=attack,
-        loss=loss,
-        step_size=step_size,
-        steps=steps,
-        target=target,
-        activation=activation,
-        effort=effort,
-    )
+
+    def train(width: int, seed: int) -> dict[str, Any]:
+        """The fields of a :class:`WidthRun`, as plain data."""
+        net = TwoLayerNet(sample.d, width, activation=activation, seed=seed).to(sample.x)
+        run = adversarial_training(
+            net,
+            sample,
+            perturbation=perturbation,
+            attack=attack,
+            loss=loss,
+            step_size=step_size,
+            steps=steps,
+            progress=False,
+            seed=seed,
+        )
+        best = run.best_step
+        judged = robust_loss(run.best, sample, perturbation=perturbation, loss=loss, effort=effort)
+        with torch.no_grad():
+            clean = float(loss(run.best(sample.x), sample.y).mean())
+        reached = (run.surrogate_loss <= target).nonzero().flatten()
+        return {
+            "width": width,
+            "seed": seed,
+            "clean_loss": clean,
+            "surrogate_loss": float(run.surrogate_loss[best]),
+            "lower": judged.lower,
+            "upper": judged.upper,
+            "accuracy": judged.accuracy,
+            "reached": int(reached[0]) if len(reached) else None,
+            "drift": float(run.drift[best]),
+        }
+
     settings = grid(width=sizes, seed=range(seeds))
     if not engine:
         return WidthCurve(tuple(WidthRun(**train(**setting)) for setting in settings), target)
     # what else a number depends on, in words: a store may not take one curve's runs for another's
-    whole = Setting.of(sample, perturbation, loss, attack).known | {
-        name: describe(value) for name, value in train.keywords.items() if name in _NUMBERS
-    }
+    whole = Setting.of(sample, perturbation, loss, attack).known
+    others = {"step_size": step_size, "steps": steps, "target": target, "effort": effort}
+    whole |= {name: describe(value) for name, value in others.items()}
+    whole["activation"] = describe(activation)
     check_lasting(whole)
     table = sweep(
-        partial(_known, train), [setting | {"whole": whole} for setting in settings], **engine
+        lambda width, seed, whole: {"run": train(width, seed)},
+        [setting | {"whole": whole} for setting in settings],
+        **({"name": "width_curve"} | engine),
     )
     for run in table.failed:
         raise RuntimeError(f"width {run.setting['width']}, seed {run.setting['seed']}: {run.error}")
     return WidthCurve(tuple(_run(run.result) for run in table.runs), target)
-
-
-_NUMBERS = ("step_size", "steps", "target", "activation", "effort")
-
-
-def _known(train: Callable[..., Any], *, width: int, seed: int, whole: object) -> dict[str, Any]:
-    return {"run": train(width=width, seed=seed)}
-
-
-def _train(
-    *,
-    width: int,
-    seed: int,
-    sample: Sample,
-    perturbation: Perturbation,
-    attack: Adversary,
-    loss: Loss,
-    step_size: float,
-    steps: int,
-    target: float,
-    activation: str | Activation,
-    effort: str,
-) -> dict[str, Any]:
-    """One run of a curve, as the fields of a :class:`WidthRun`."""
-    net = TwoLayerNet(sample.d, width, activation=activation, seed=seed).to(sample.x)
-    run = adversarial_training(
-        net,
-        sample,
-        perturbation=perturbation,
-        attack=attack,
-        loss=loss,
-        step_size=step_size,
-        steps=steps,
-        progress=False,
-        seed=seed,
-    )
-    best = run.best_step
-    judged = robust_loss(run.best, sample, perturbation=perturbation, loss=loss, effort=effort)
-    with torch.no_grad():
-        clean = float(loss(run.best(sample.x), sample.y).mean())
-    reached = (run.surrogate_loss <= target).nonzero().flatten()
-    return {
-        "width": width,
-        "seed": seed,
-        "clean_loss": clean,
-        "surrogate_loss": float(run.surrogate_loss[best]),
-        "lower": judged.lower,
-        "upper": judged.upper,
-        "accuracy": judged.accuracy,
-        "reached": int(reached[0]) if len(reached) else None,
-        "drift": float(run.drift[best]),
-    }
 
 
 def _run(result: dict[str, Any] | None) -> WidthRun:
