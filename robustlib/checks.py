@@ -138,6 +138,8 @@ def check_text(name: str, value: object) -> str:
     """``value`` where it is a text."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string, got {type(value).__name__}")
+    if any("\ud800" <= letter <= "\udfff" for letter in value):  # which no file can hold
+        raise ValueError(f"{name} must be a text of whole characters, got {value!a}")
     return str(value)  # also of a class of the user's
 
 

@@ -49,6 +49,7 @@ from robustlib.online import (
 )
 from robustlib.samples import Sample, digits, hexagon, openml, sphere, two_caps
 from robustlib.sets import Finite, L2Ball, Perturbation, SphereCap, compatible
+from robustlib.sweeps import sweep
 from robustlib.training import adversarial_training
 from robustlib.training.trajectory import Trajectory
 from robustlib.verification import output_bounds, robust_accuracy
@@ -544,6 +545,24 @@ LAYERS: list[Row] = [
     ("openml seed", lambda: openml(classes=(1, 2), seed=-1), ValueError, ("seed", "got -1")),
     ("openml cache", lambda: openml(classes=(1, 2), cache=3), TypeError, ("cache", "3 (int)")),  # type: ignore[arg-type]
     ("load net", lambda: Trajectory.load("a", 3), TypeError, ("net must be a torch module", "int")),  # type: ignore[arg-type]
+    (
+        "line of no columns",
+        lambda: line_net(X[:, :0], Y, 0.1),
+        ValueError,
+        ("x", "column", "(6, 0)"),
+    ),
+    (
+        "narrowest of others",
+        lambda: narrowest_net(HEXAGON, perturbation=Finite(HEXAGON.x[:1, None])),
+        ValueError,
+        ("the perturbation", "(1, 2)"),
+    ),
+    (
+        "half a character",
+        lambda: sweep(len, [{}], name="\ud800"),
+        ValueError,
+        ("name must be a text of whole characters", "ud800"),
+    ),
     (
         "net on meta",
         lambda: trained(TwoLayerNet(2, 4).to("meta")),

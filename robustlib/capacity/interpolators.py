@@ -82,6 +82,8 @@ def nearest_centre(x: Tensor, y: Tensor, radius: float) -> Interpolator:
     weights and about log2 n layers. Raises ``ValueError`` where only one label occurs.
     """
     check_points(x, y)
+    if not x.shape[1]:
+        raise ValueError(f"x must have at least one column, got shape {tuple(x.shape)}")
     x, y = x.detach(), y.detach()
     radius = check_real("radius", radius, minimum=0)
     plus, minus = int((y > 0).sum()), int((y < 0).sum())
@@ -149,6 +151,8 @@ def line_net(
     raises ``ValueError`` where they are not.
     """
     check_points(x, y)
+    if not x.shape[1]:
+        raise ValueError(f"x must have at least one column, got shape {tuple(x.shape)}")
     x, y = x.detach(), y.detach()
     radius = check_real("radius", radius, minimum=0)
     first = torch.eye(1, x.shape[1], dtype=x.dtype, device=x.device)[0]

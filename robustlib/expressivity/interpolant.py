@@ -65,7 +65,9 @@ def min_norm_interpolant(
     reason = obstruction(sets, kernel, low, high)
     if reason is not None:
         raise ValueError(f"no function of this kernel has these labels: {reason}")
-    asked = f"tolerance={tolerance:g}" if margin is None else f"margin={margin:g}"
+    name, given = ("margin", margin) if tolerance is None else ("tolerance", tolerance)
+    assert given is not None  # one of them is: _band has seen to it
+    asked = f"{name}={float(given):g}"
     return _cut(sets, kernel, low, high, points, asked)
 
 

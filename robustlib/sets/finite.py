@@ -69,7 +69,7 @@ class Finite(Perturbation):
 
     def _check_centre(self, x: Tensor, flat: Tensor) -> None:
         shape = (self.candidates.shape[0], *self.candidates.shape[2:])
-        check_shape("x", x, shape, fits="candidates")
+        check_shape("x", x, shape, fits="the candidates of the perturbation")
         check_alike("x", x, "candidates", self.candidates)
         missing = ~(self.candidates == x.unsqueeze(1)).flatten(2).all(2).any(1)
         if bool(missing.any()):
