@@ -31,7 +31,7 @@ def check_integer(name: str, value: object, *, minimum: int) -> int:
 
     Integers of NumPy and torch are integers, also as arrays and tensors with no axes.
     """
-    number = _single(value)
+    number = single(value)
     try:
         if isinstance(number, bool | Tensor | np.ndarray):
             raise TypeError
@@ -52,7 +52,7 @@ def check_real(
 
     Real numbers of NumPy and torch, fractions and decimals are real numbers; True is none.
     """
-    number = _single(value)
+    number = single(value)
     if isinstance(number, bool) or not isinstance(number, numbers.Real | Decimal):
         raise TypeError(f"{name} must be a real number, got {seen(value)}")
     try:
@@ -68,7 +68,7 @@ def check_real(
     return real
 
 
-def _single(value: object) -> object:
+def single(value: object) -> object:
     """The number in a tensor, an array or a NumPy scalar without axes; anything else as it is."""
     if isinstance(value, Tensor) and value.dim() == 0 and value.device.type != "meta":
         return value.item()
@@ -176,7 +176,7 @@ def check_device(name: str, value: object) -> torch.device:
     """``value``, a device, its name or the number of a GPU, as a device that need not be there."""
     if isinstance(value, torch.device):
         return value
-    number = _single(value)
+    number = single(value)
     try:
         if isinstance(number, str):
             return torch.device(number)

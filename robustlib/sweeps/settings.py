@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..checks import check_list
+from ..checks import check_list, single
 
 Setting = dict[str, Any]
 
@@ -45,9 +45,7 @@ def plain(value: object, where: str, *, nan: bool = False) -> Any:
         return {key: plain(value[key], f"{where}[{key!r}]", nan=nan) for key in value}
     if isinstance(value, list | tuple):
         return [plain(entry, f"{where}[{i}]", nan=nan) for i, entry in enumerate(value)]
-    number = value
-    if getattr(value, "shape", None) == () and hasattr(value, "item"):  # of numpy or torch
-        number = value.item()
+    number = single(value)
     if isinstance(number, bool | int):
         return number
     if not isinstance(number, float):
