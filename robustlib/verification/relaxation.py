@@ -96,24 +96,24 @@ def _two_lines(activation: Activation, low: Tensor, high: Tensor) -> LinearRelax
     """Lines for s of degree 1, which has one slope on either side of 0."""
     assert activation.sides is not None
     left, right = -activation.sides[0], activation.sides[1]
-    to_left, to_right, zero = low.new_tensor(left), low.new_tensor(right), low.new_tensor(0.0)
+    to_left, to_right = low.new_tensor(left), low.new_tensor(right)
     steep = max(abs(left), abs(right))
     most = torch.maximum(low.abs(), high.abs())
-    below_zero, above_zero = low < 0, high > 0
-    mixed = below_zero & above_zero
-    side = torch.where((low >= 0) | (high > -low), to_right, to_left)
-    rise = right * high - left * low if left else right * high
-    chord = torch.where(mixed, rise / (high - low), side)
+    on, up = low >= 0, high > 0
+    mixed = up & ~on
+    side = torch.where((high > -low).logical_or_(on), to_right, to_left)
+    rise = high if right == 1 else right * high
+    chord = torch.where(mixed, (rise - left * low if left else rise) / (high - low), side)
     # through both ends, and off by more than its own rounding
     room = (16 if right >= left else -16) * UNIT * steep * most
-    lift = left * low - chord * low + room if left else room - chord * low
-    bound = torch.where(above_zero, abs(right), zero)
+    lift = left * low - chord * low + room if left else room.sub_(chord * low)
+    slope = up.to(low).mul_(abs(right))
     if left:
-        bound = torch.maximum(bound, torch.where(below_zero, abs(left), zero))
-    beside = (side, torch.zeros_like(low))
-    across = (chord, torch.where(mixed, lift, zero))
+        slope = torch.maximum(slope, (low < 0).to(low).mul_(abs(left)))
+    zero = torch.zeros_like(low)
+    beside, across = (side, zero), (chord, torch.where(mixed, lift, zero))
     below, above = (beside, across) if right >= left else (across, beside)
-    return LinearRelaxation(below, above, bound, (1 + steep) * most)
+    return LinearRelaxation(below, above, slope, most.mul_(1 + steep))
 
 
 def _level(activation: Activation, low: Tensor, high: Tensor) -> LinearRelaxation:
