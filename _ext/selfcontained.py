@@ -36,6 +36,11 @@ REPAIRS = [
         r'(<div class="proof dropdown admonition"[^>]*>\s*)<p>Proof\. ',
         r'\1<p class="admonition-title">Proof</p>\n<p>',
     ),
+    # browsers break a line between a formula and the mark that touches it.
+    (
+        r'(?<!<span class="rl-join">)([(“]*<span class="math [^>]*>[^<]*</span>[^\s<]+)',
+        r'<span class="rl-join">\1</span>',
+    ),
 ]
 
 
