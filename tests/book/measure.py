@@ -201,8 +201,8 @@ def measure(
 
 
 def main() -> None:
-    from conftest import CHROMIUM_ARGUMENTS, chromium
-    from layout import PAGES, SITE
+    from layout import PAGES, SITE  # first: it says where built.py is
+    from built import CHROMIUM_ARGUMENTS, chromium  # isort: skip
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--list", action="store_true")
