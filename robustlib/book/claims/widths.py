@@ -26,7 +26,7 @@ from .tools import F64, train
 ABOVE, FAR_ABOVE = 0.15, 0.35
 # Below 512 units a row's movement is not small beside the row, and slopes mean little.
 WIDTHS = {
-    "smoke": (512, 1024, 2048),
+    "smoke": (512, 2048),
     "laptop": (1024, 4096, 16_384),
     "gpu": (1024, 4096, 16_384, 65_536),
 }
