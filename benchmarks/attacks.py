@@ -326,7 +326,7 @@ def contests(budget: str) -> Iterator[Contest]:
                         k: timed(functools.partial(as_images(run), *same))
                         for k, run in peers.items()
                     },
-                    runs=2 if small else 8,
+                    runs=2 if small else 3,
                 )
 
 

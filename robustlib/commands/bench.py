@@ -31,8 +31,8 @@ _EXAMPLE = """\
     ...
 
 Only ratios: they hold on a busy machine too. One thread, CPU time, the sides in turn, the least of
-several runs. make bench installs the peers into a folder of their own first; one that is not there
-is a row that says so."""
+several runs. With --only, what --out holds of other files is kept. make bench installs the peers
+into a folder of their own first; one that is not there is a row that says so."""
 
 
 def add(commands: Any) -> None:
@@ -53,7 +53,11 @@ def add(commands: Any) -> None:
     run.add_argument("--only", nargs="+", metavar="NAME", help="these files of it")
     run.add_argument("--page", type=Path, metavar="FILE.md", help="write the book's page to FILE")
     shared.share(run, "--budget", "--out")
-    run.set_defaults(run=run_bench, kept=lambda options: "no table is written before the end")
+    run.set_defaults(run=run_bench, kept=_said)
+
+
+def _said(options: argparse.Namespace) -> str:
+    return f"files measured so far are in {options.out}" if options.out else "nothing is kept"
 
 
 def run_bench(options: argparse.Namespace) -> int:
@@ -64,10 +68,9 @@ def run_bench(options: argparse.Namespace) -> int:
     if several:
         raise WrongCall(f"one thread must be set before Python starts: {'=1 '.join(several)}=1")
     torch.set_num_threads(1)
-    groups: dict[str, list[Result]] = {}
-    failed = []
+    groups, failed = _kept(options), []
     for name, contests in _found(options.folder, options.only):
-        rows = groups.setdefault(name, [])
+        rows: list[Result] = []
         try:
             for contest in contests(options.budget):
                 rows.append(hold(contest))
@@ -76,14 +79,25 @@ def run_bench(options: argparse.Namespace) -> int:
             failed.append(name)
             text = " ".join(f"{type(error).__name__}: {error}".split())
             print(f"{name}: {text}", file=sys.stderr)
-    record = _record(options, groups)
-    if options.out is not None:
-        shared.write_json(options.out, record)
+        groups[name] = _circumstances(options) | {"rows": [asdict(row) for row in rows]}
+        if options.out is not None:
+            shared.write_json(options.out, groups)
     if options.page is not None:
         gpu = options.folder / "gpu.json"
         device = json.loads(gpu.read_text(encoding="utf-8")) if gpu.exists() else None
-        replace(options.page, [page_of(record, device).encode()])
+        replace(options.page, [page_of(groups, device).encode()])
     return 1 if failed else 0
+
+
+def _kept(options: argparse.Namespace) -> dict[str, Any]:
+    """The groups that ``--only`` leaves out, as ``--out`` has them already."""
+    if options.only is None or options.out is None or not options.out.exists():
+        return {}
+    try:
+        held = json.loads(options.out.read_text(encoding="utf-8"))
+        return {name: group for name, group in held.items() if "rows" in group}
+    except (ValueError, AttributeError, TypeError):
+        raise WrongCall(f"--out {options.out} is no table of bench; it is left as is") from None
 
 
 def _found(
@@ -126,7 +140,7 @@ def _line(row: Result) -> str:
     return f"{row.work}: {'; '.join(told)}"
 
 
-def _record(options: argparse.Namespace, groups: dict[str, list[Result]]) -> dict[str, Any]:
+def _circumstances(options: argparse.Namespace) -> dict[str, Any]:
     peers = options.folder / "peers.py"
     return {
         "date": str(datetime.date.today()),
@@ -135,7 +149,6 @@ def _record(options: argparse.Namespace, groups: dict[str, list[Result]]) -> dic
         "python": platform.python_version(),
         "torch": torch.__version__,
         "peers": _load(peers).versions() if peers.exists() else [],
-        "groups": {name: [asdict(row) for row in rows] for name, rows in groups.items()},
     }
 
 

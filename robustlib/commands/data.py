@@ -53,7 +53,7 @@ def _npz(file: Path) -> tuple[Any, Any]:
         with np.load(file) as held:  # numbers and texts only: nothing in the file is run
             return held["x"], held["y"]
     except (KeyError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
-        raise WrongCall(f"{file} must hold arrays x and y: {error}") from None
+        raise WrongCall(f"{file.name} must hold arrays x and y: {error}") from None
 
 
 def _csv(file: Path) -> tuple[Any, Any]:
@@ -63,10 +63,11 @@ def _csv(file: Path) -> tuple[Any, Any]:
     if rows and not _number(rows[0][0]):
         del rows[0]
     if not rows or len(rows[0]) < 2:
-        raise WrongCall(f"{file} must have rows of numbers with a label last, got none")
+        raise WrongCall(f"{file.name} must have rows of numbers with a label last, got none")
+    d = len(rows[0]) - 1
     for k, row in enumerate(rows):
-        if len(row) != len(rows[0]) or not all(map(_number, row[:-1])):
-            raise WrongCall(f"{file} must have {len(rows[0]) - 1} numbers and a label in row {k}")
+        if len(row) != d + 1 or not all(map(_number, row[:-1])):
+            raise WrongCall(f"{file.name} must have {d} numbers and a label in row {k}")
     labels = [row[-1].strip() for row in rows]
     y = np.array([float(label) for label in labels] if all(map(_number, labels)) else labels)
     return np.array([[float(entry) for entry in row[:-1]] for row in rows]), y

@@ -12,13 +12,14 @@ _HEAD = (  # one sentence a line, as in all prose of the book
     "*Ours over the limit* is the time of `robustlib` over the least that the work can cost, the "
     "matrix products or passes that it consists of; 1 is the best there can be.\n"
     "A peer's column is its time over ours, so that more than 1 says that we are faster.\n"
+    "Times are CPU times of one process, the sides in turn, the least of several runs.\n"
     "Milliseconds are not shown: they belong to one machine, ratios much less.\n\n"
 )
 _LEFT_OUT = (
     "\n## Not measured\n\n"
     "* More than one thread, more than one processor, and memory.\n"
-    "* What the attacks find in that time: see the tables of [chapter 02](02-inner-maximum); a fast "
-    "attack that finds little is not a good one.\n"
+    "* What the attacks find in that time: see the tables of [chapter 02](02-inner-maximum); a "
+    "fast attack that finds little is no good one.\n"
     "* Sizes beyond those of the rows; a peer may be better elsewhere.\n"
 )
 _NOT_RUN = (
@@ -29,19 +30,18 @@ _NOT_RUN = (
 )
 
 
-def page_of(record: Mapping[str, Any], gpu: Mapping[str, Any] | None) -> str:
-    """The page for a record of ``bench``, and for one of ``gpu`` where there is one."""
-    peers = ", ".join(record["peers"]) or "none"
-    text = _HEAD + (
-        f"Measured on {record['date']}, budget `{record['budget']}`, one thread of "
-        f"{record['processor']}, Python {record['python']}, torch {record['torch']}.\n"
-        "CPU time of the process, the sides in turn, the least of several runs.\n"
-        f"Peers: {peers}.\n"
-    )
-    for name, rows in record["groups"].items():
-        text += f"\n## {name.capitalize()}\n\n{_table(rows) if rows else 'No row was measured.'}\n"
-    text += "\n## On a GPU\n\n" + (_NOT_RUN if gpu is None else _gpu(gpu))
-    return text + _LEFT_OUT
+def page_of(groups: Mapping[str, Any], gpu: Mapping[str, Any] | None) -> str:
+    """The page for what ``bench`` wrote, and for what ``gpu`` did where there is such a file."""
+    text = _HEAD
+    for name, group in groups.items():
+        text += (
+            f"## {name.capitalize()}\n\n"
+            f"{_table(group['rows']) if group['rows'] else 'No row was measured.'}\n\n"
+            f"Measured on {group['date']} at the budget `{group['budget']}`, on one thread of "
+            f"{group['processor']}, with Python {group['python']}, torch {group['torch']}, "
+            f"{', '.join(group['peers']) or 'and no peers'}.\n\n"
+        )
+    return text + "## On a GPU\n\n" + (_NOT_RUN if gpu is None else _gpu(gpu)) + _LEFT_OUT
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:
