@@ -20,11 +20,12 @@ NBVAL := $(PYTEST) --dist loadscope --nbval --nbval-current-env --nbval-cell-tim
 include tests/environment.mk
 export OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS ROBUSTLIB_BUDGET PIP_ARGS
 
-.PHONY: help book test quick portable far execute serve clean lint types proofs library pages notebooks
+.PHONY: help book colab test quick portable far execute serve clean lint types proofs library pages notebooks
 .NOTPARALLEL:
 
 help:
 	@echo "make book      set up, then build the book from the stored notebook outputs"
+	@echo "make colab     the book, then its notebooks for Colab, with and without solutions"
 	@echo "make test      set up, then run every check; its steps can be run alone:"
 	@echo "                 make lint | types | proofs | library | notebooks | pages"
 	@echo "make quick     a part of every check, in two minutes"
@@ -49,6 +50,12 @@ book: $(DONE)
 	.venv/bin/jupyter-book build . -W -n --keep-going || { echo "FAILED: build of the book"; exit 1; }; \
 	echo "Built in $$(( $$(date +%s) - start )) s. Open this file in a browser:"; \
 	echo "  $$(pwd)/$(SITE)"
+
+# Read with the tables of the build of the book, so that both have the same numbers.
+colab: book
+	@.venv/bin/jupyter-book build . -W -n --keep-going -q --builder custom --custom-builder colab || \
+	  { echo "FAILED: notebooks for Colab"; exit 1; }
+	@echo "Notebooks for Colab: _build/colab/chapters, and without solutions _build/colab/students"
 
 test: lint types proofs library notebooks pages
 	@echo "All checks passed."
@@ -76,7 +83,7 @@ notebooks: $(DONE)
 	@echo "== notebooks, executed and compared with their stored outputs"
 	@$(NBVAL) $(NOTEBOOKS) || { echo "FAILED: notebooks"; exit 1; }
 
-pages: book
+pages: colab
 	@echo "== tests of the book: sources, built pages in a browser, the notebooks as on Colab"
 	@$(PYTEST) --dist loadgroup -rs tests/book || { echo "FAILED: tests of the book"; exit 1; }
 
