@@ -167,9 +167,10 @@ class Perturbation(ABC):
     def _flat(self, name: str, z: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """Both as checked float64 matrices (n, d)."""
         check_floats("x", x, min_dim=2)
-        check_floats(name, z)
-        check_shape(name, z, x.shape, fits="x")
-        check_alike(name, z, "x", x)
+        if z is not x:
+            check_floats(name, z)
+            check_shape(name, z, x.shape, fits="x")
+            check_alike(name, z, "x", x)
         flat = x.detach().flatten(1).double()
         if not flat.shape[1]:
             raise ValueError(f"x must have at least one coordinate, got shape {tuple(x.shape)}")
