@@ -101,6 +101,11 @@ class Desk:
         (out / "seed").chmod(0o600)
         self.seed = int((out / "seed").read_text())
 
+    def close(self) -> None:
+        """Let another grader in."""
+        shutil.rmtree(self.work, ignore_errors=True)
+        self._lock.close()
+
     def path(self, submission: Submission) -> Path:
         """Where the record lies: the name may hold anything, the file's name does not."""
         name = hashlib.sha256(submission.student.encode()).hexdigest()[:24]
@@ -192,7 +197,7 @@ def grade(folder: Path, out: Path, stem: str | None, workers: int, limits: Limit
     for submission, record in zip(submissions, records, strict=True):
         name = desk.path(submission).stem
         replace(out / "feedback" / f"{name}.html", [feedback.page(record).encode()])
-    shutil.rmtree(desk.work, ignore_errors=True)
+    desk.close()
     _index(out, records, [desk.path(s).stem for s in submissions])
     replace(out / "marks.csv", [table(records, stem).encode()])
     print(f"marked {done}, known before {len(records) - done}: {out / 'marks.csv'}")
