@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from .commands import claims, sweep
+from .commands import claims, doctor, sweep
 from .commands.wrong import WrongCall
 
 
@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="The library's commands; --help after one of them says more.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (claims, sweep):
+    for command in (claims, sweep, doctor):
         command.add(commands)
     options = parser.parse_args(arguments)
     try:

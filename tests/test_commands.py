@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+import torch
 
 from robustlib.__main__ import main
+from robustlib.commands import doctor
+
+ROOT = Path(__file__).parents[1]
 
 FILE = """
 import robustlib as rl
@@ -98,3 +105,28 @@ def test_a_file_that_holds_no_sweep(
     with pytest.raises(SystemExit, match="2"):
         main(["sweep", str(path)])
     assert words in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_doctor_names_versions_device_and_what_is_missing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MKL_NUM_THREADS", "3")
+    monkeypatch.setattr(torch, "__version__", "0.1")
+    monkeypatch.setattr(
+        doctor, "USES", [("ghosts", ("no_such_module",), ("no-such-program",), "ask one")]
+    )
+    assert main(["doctor"]) == 0
+    said = capsys.readouterr().out
+    assert f"torch {metadata.version('torch')}" in said
+    assert f"torch 0.1 is loaded, {metadata.version('torch')} is installed" in said
+    assert "MKL_NUM_THREADS=3" in said
+    assert "For ghosts: lacks no_such_module, no-such-program: ask one\n" in said
+    monkeypatch.setattr(doctor, "NEEDED", (*doctor.NEEDED, "no-such-package"))
+    assert main(["doctor"]) == 1
+    assert "MISSING: no-such-package: pip install no-such-package\n" in capsys.readouterr().out
+
+
+def test_doctor_knows_all_that_the_library_needs() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        needed = tomllib.load(file)["project"]["dependencies"]
+    assert list(doctor.NEEDED) == [re.split("[<>=]", name)[0] for name in needed]

@@ -21,9 +21,9 @@ def test_every_script_of_the_site_is_listed(site: Path) -> None:
     there = {p.relative_to(static).as_posix() for p in static.rglob("*.js")} - own
     assert set(files) == there
     for name, file in files.items():
-        assert file["hashes"][0]["content"] == hashlib.sha256(
-            (static / name).read_bytes()
-        ).hexdigest()
+        assert (
+            file["hashes"][0]["content"] == hashlib.sha256((static / name).read_bytes()).hexdigest()
+        )
     for component in listed["components"]:
         assert component["version"][0].isdigit()
         assert component["licenses"][0]["expression"]
