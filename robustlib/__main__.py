@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from .commands import bench, claims, gpu, sweep, train
+from .commands import bench, claims, doctor, gpu, sweep, train
 from .commands.options import STATUS, settle
 from .commands.wrong import WrongCall
 
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog="exit status: " + "; ".join(f"{code} {words}" for code, words in STATUS.items()),
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (claims, train, sweep, bench, gpu):
+    for command in (claims, train, sweep, bench, gpu, doctor):
         command.add(commands)
     options = parser.parse_args(arguments)
     name = f"{parser.prog} {options.command}"

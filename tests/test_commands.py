@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import re
+import tomllib
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,11 @@ import torch
 
 import robustlib as rl
 from robustlib.__main__ import main
-from robustlib.commands import train
+from robustlib.commands import doctor, train
 from robustlib.commands.options import STATUS
 
-COMMANDS = ("claims", "train", "sweep", "bench", "gpu")
+COMMANDS = ("claims", "train", "sweep", "bench", "gpu", "doctor")
+ROOT = Path(__file__).parents[1]
 
 FILE = """
 import robustlib as rl
@@ -127,7 +130,7 @@ def test_help_shows_a_call_its_output_and_what_statuses_mean(
         main([command, "--help"])
     page = capsys.readouterr().out
     _, _, example = page.partition("example:\n")
-    assert example.startswith(f"    python -m robustlib {command} ")
+    assert example.split()[:4] == ["python", "-m", "robustlib", command]
     assert len(example.split("\n\n")[1].split()) > 3  # what comes out
     for status, words in STATUS.items():
         assert f"{status} {words}" in page
@@ -264,3 +267,28 @@ def test_what_is_wrong_with_train_is_one_line(
         main(["train", *call])
     (said,) = capsys.readouterr().err.splitlines()
     assert said.startswith(f"python -m robustlib train: error: {words}")
+
+
+def test_doctor_names_versions_device_and_what_is_missing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MKL_NUM_THREADS", "3")
+    monkeypatch.setattr(torch, "__version__", "0.1")
+    monkeypatch.setattr(
+        doctor, "USES", [("ghosts", ("no_such_module",), ("no-such-program",), "ask one")]
+    )
+    assert main(["doctor"]) == 0
+    said = capsys.readouterr().out
+    assert f"torch {metadata.version('torch')}" in said
+    assert f"torch 0.1 is loaded, {metadata.version('torch')} is installed" in said
+    assert "MKL_NUM_THREADS=3" in said
+    assert "For ghosts: lacks no_such_module, no-such-program: ask one\n" in said
+    monkeypatch.setattr(doctor, "NEEDED", (*doctor.NEEDED, "no-such-package"))
+    assert main(["doctor"]) == 1
+    assert "MISSING: no-such-package: pip install no-such-package\n" in capsys.readouterr().out
+
+
+def test_doctor_knows_all_that_the_library_needs() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        needed = tomllib.load(file)["project"]["dependencies"]
+    assert list(doctor.NEEDED) == [re.split("[<>=]", name)[0] for name in needed]
