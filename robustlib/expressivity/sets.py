@@ -100,9 +100,9 @@ class SphereSets:
             return self._attacked(g, upper, *(_QUICK if quick else _STRONG))
         if not self.finite:
             size = self.grid.shape[1]
-            places = torch.arange(0, size, _COARSE if quick else 1, device=self.grid.device)
-            places[-1] = size - 1  # the grid ends where the arc does
-            return self._refined(g, places)
+            looked = torch.arange(0, size, _COARSE if quick else 1, device=self.grid.device)
+            looked[-1] = size - 1  # the grid ends where the arc does
+            return self._refined(g, looked)
         values = self.values(g, self.grid)
         # of every part of the list, so that long lists take few rounds of cutting planes
         size, places = max(1, -(-values.shape[1] // _PARTS)), []

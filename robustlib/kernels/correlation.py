@@ -46,10 +46,9 @@ class Polynomial:
     def evaluate(self, exact: Tensor, r: Tensor) -> Tensor:
         """The values at float64 correlations ``exact``, which are ``r`` in float32."""
         at = torch.mul(r, r).mul_(2).sub_(1)
-        total = _horner(self.even, at) if self.even else None
-        if self.odd:
-            odd = _horner(self.odd, at)
-            total = odd.mul_(r) if total is None else total.addcmul_(r, odd)
+        total = _horner(self.odd, at).mul_(r) if self.odd else _horner(self.even, at)
+        if self.odd and self.even:
+            total += _horner(self.even, at)
         for root in self.roots:
             # the difference in float64, then rounded
             total.mul_(torch.sub(exact, root).to(r.dtype) if root else r)
@@ -103,4 +102,4 @@ def _polynomial(roots: tuple[float, ...], plus: Array, minus: Array, tail: float
         rest = np.cumsum(np.abs(c[::-1]))[::-1]
         count = int((rest > tail).sum()) if np.abs(half).max() > noise else 0
         kept.append(tuple(map(float, chebyshev.cheb2poly(c[:count]))) if count else ())
-    return Polynomial(roots, *kept)
+    return Polynomial(roots, *(kept if any(kept) else [(0.0,), ()]))

@@ -159,8 +159,10 @@ def _polynomials(
 ) -> tuple[Polynomial, Polynomial | None] | None:
     """``main`` and, where norms ``differ``, ``change`` for float32; None where that is too much."""
     main = precise(_of_correlation(kind, square))
-    if main is None or not differ:
-        return main and (main, None)
+    if main is None:
+        return None
+    if not differ:
+        return main, None
     below, above = (_of_correlation(kind, square * (1 + h)) for h in (-_STEP, _STEP))
     return main, rough(lambda r: (above(r) - below(r)) / (2 * _STEP), _CHANGE)
 
