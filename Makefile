@@ -20,7 +20,8 @@ COMPARE := .venv/bin/python tests/book/portable.py --workers $(WORKERS) --notebo
 include tests/environment.mk
 export OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS ROBUSTLIB_BUDGET PIP_ARGS
 
-.PHONY: help book colab colab-run handout test quick portable far execute serve clean lint types proofs library pages notebooks
+.PHONY: help book colab colab-run handout test quick portable far execute mutants serve clean \
+  lint types proofs library pages notebooks
 .NOTPARALLEL:
 
 help:
@@ -34,6 +35,7 @@ help:
 	@echo "make portable  run notebooks and claims under other arithmetics, list what differs"
 	@echo "make far       notebooks and library tests in the arithmetic of an old processor"
 	@echo "make execute   run the notebooks and store their outputs (needed after an edit)"
+	@echo "make mutants MODULE=attacks  which small changes do the tests not notice?"
 	@echo "make serve     look at the built book on http://localhost:8000"
 	@echo "make clean     remove what was built and the environment"
 
@@ -128,6 +130,14 @@ far: $(DONE)
 
 execute: $(DONE)
 	@.venv/bin/python tests/book/execute.py $(NOTEBOOKS) || { echo "FAILED: execution"; exit 1; }
+
+# MODULE=attacks or attacks/gradient.py, DRAW=60 changes; goes on where it was stopped.
+mutants: $(DONE)
+	@test -n "$(MODULE)" || { echo "FAILED: say which part: make mutants MODULE=attacks"; exit 1; }
+	@test -x _build/mutants/env/bin/cosmic-ray || { $(PYTHON) -m venv _build/mutants/env && \
+	  _build/mutants/env/bin/pip install -q cosmic-ray==8.7.0 coverage==7.17.0 $(PIP_ARGS); }
+	@_build/mutants/env/bin/python tests/mutants.py $(MODULE) --python $(CURDIR)/.venv/bin/python \
+	  --draw $(or $(DRAW),60)
 
 serve:
 	@$(PYTHON) -m http.server 8000 --bind 127.0.0.1 --directory _build/html
