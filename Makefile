@@ -20,12 +20,15 @@ COMPARE := .venv/bin/python tests/book/portable.py --workers $(WORKERS) --notebo
 include tests/environment.mk
 export OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS ROBUSTLIB_BUDGET PIP_ARGS
 
-.PHONY: help book colab test quick portable far execute mutants serve clean lint types proofs library pages notebooks
+.PHONY: help book colab colab-run handout test quick portable far execute mutants serve clean \
+  lint types proofs library pages notebooks
 .NOTPARALLEL:
 
 help:
 	@echo "make book      set up, then build the book from the stored notebook outputs"
 	@echo "make colab     the book, then its notebooks for Colab, with and without solutions"
+	@echo "make colab-run run these in Colab's versions of everything; needs Python 3.13"
+	@echo "make handout   page and notebook of one chapter without solutions: CHAPTER=07"
 	@echo "make test      set up, then run every check; its steps can be run alone:"
 	@echo "                 make lint | types | proofs | library | notebooks | pages"
 	@echo "make quick     a part of every check, in two minutes"
@@ -57,6 +60,15 @@ colab: book
 	@.venv/bin/jupyter-book build . -W -n --keep-going -q --builder custom --custom-builder colab || \
 	  { echo "FAILED: notebooks for Colab"; exit 1; }
 	@echo "Notebooks for Colab: _build/colab/chapters, and without solutions _build/colab/students"
+
+handout: colab
+	@.venv/bin/python _ext/handout.py "$(CHAPTER)" || { echo "FAILED: make handout CHAPTER=07"; exit 1; }
+
+# Downloads Colab's torch, several gigabytes, at the first run.
+COLAB_PYTHON ?= python3.13
+colab-run: colab
+	@.venv/bin/python tests/book/colab.py --python $(COLAB_PYTHON) --workers $(WORKERS) || \
+	  { echo "FAILED: notebooks in Colab's versions"; exit 1; }
 
 test: lint types proofs library notebooks pages
 	@echo "All checks passed."
