@@ -144,7 +144,7 @@ class Oracle:
             _check_numbers(f, direction)
             return f, direction.mul_(weights(f).unsqueeze(1))
         z = z.detach().requires_grad_()
-        f = outputs(self.model, z)
+        f = _answered(self.model, z)
         gradient: Tensor | None = None
         if f.requires_grad:
             try:
@@ -152,15 +152,15 @@ class Oracle:
                 weighted = (f * weights(f.detach())).sum()
                 (gradient,) = torch.autograd.grad(weighted, z, allow_unused=True)
             except Exception as error:
+                _check_numbers(f)
                 explain(self.model, z, error)
                 raise
+        _check_numbers(f, gradient)
         if gradient is None:
             raise ValueError(
                 "the model's outputs carry no gradient to its inputs (does it detach them, or run "
                 "under torch.no_grad?); attacks that need none are Square, RandomNoise and GridMax"
             )
-        if not all_finite(gradient):
-            raise ValueError("the model's input gradient must be finite, got NaN or infinities")
         # a sum's gradient is one number behind many
         return f.detach(), gradient.contiguous()
 
@@ -198,9 +198,15 @@ class Oracle:
 
 def outputs(model: Model, z: Tensor) -> Tensor:
     """The outputs (n,) of ``model`` at ``z`` (n, ...), or an error that says what it returned."""
+    f = _answered(model, z)
+    _check_numbers(f)
+    return f
+
+
+def _answered(model: Model, z: Tensor) -> Tensor:
+    """The outputs (n,) of ``model`` at ``z`` (n, ...), numbers or not."""
     f = check_outputs(ask(model, z), z.shape)
     check_alike("the model's output", f, "its input", z)
-    _check_numbers(f)
     return f.clone()  # a model may write its next answer over this one
 
 
