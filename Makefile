@@ -20,7 +20,7 @@ COMPARE := .venv/bin/python tests/book/portable.py --workers $(WORKERS) --notebo
 include tests/environment.mk
 export OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS ROBUSTLIB_BUDGET PIP_ARGS
 
-.PHONY: help book colab colab-run handout test quick portable far execute mutants serve clean \
+.PHONY: help book colab colab-run handout test quick portable far execute bench mutants serve clean \
   lint types proofs library pages notebooks
 .NOTPARALLEL:
 
@@ -35,6 +35,7 @@ help:
 	@echo "make portable  run notebooks and claims under other arithmetics, list what differs"
 	@echo "make far       notebooks and library tests in the arithmetic of an old processor"
 	@echo "make execute   run the notebooks and store their outputs (needed after an edit)"
+	@echo "make bench     measure speed beside limits and peers, write chapters/speed.md"
 	@echo "make mutants MODULE=attacks  which small changes do the tests not notice?"
 	@echo "make serve     look at the built book on http://localhost:8000"
 	@echo "make clean     remove what was built and the environment"
@@ -130,6 +131,12 @@ far: $(DONE)
 
 execute: $(DONE)
 	@.venv/bin/python tests/book/execute.py $(NOTEBOOKS) || { echo "FAILED: execution"; exit 1; }
+
+# JAX=no leaves out neural-tangents, whose environment takes 2.7 GB.
+bench: $(DONE)
+	@.venv/bin/python benchmarks/peers.py $(if $(filter no,$(JAX)),--no-jax) && \
+	  .venv/bin/python -m robustlib bench --out benchmarks/bench.json --page chapters/speed.md || \
+	  { echo "FAILED: benchmarks"; exit 1; }
 
 # MODULE=attacks or attacks/gradient.py, DRAW=60 changes; goes on where it was stopped.
 mutants: $(DONE)
