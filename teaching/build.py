@@ -1,4 +1,4 @@
-"""Builds the assignments from their sources: python teaching/build.py, as `make assignments` does.
+"""Builds the assignments from their sources: python teaching/build.py [NAME ...].
 
 otter splits each source in a student's notebook and one with solutions, and runs its tests on the
 solutions. What otter leaves in the student's copy for itself is taken out: it is a plain notebook.
@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
+from html import escape
 from pathlib import Path
 from typing import Any
 
-import mathjax
 import nbformat
 import yaml
-from nbconvert import HTMLExporter
+from pages import markdown, page
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "chapters" / "assignments"
@@ -31,7 +32,7 @@ KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 GRADER = ("child", "confine", "session", "submission", "feedback", "grade", "gradescope")
 
 
-def student_copy(made: nbformat.NotebookNode, stem: str) -> nbformat.NotebookNode:
+def student_copy(made: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """otter's student notebook without what is otter's, and with ids that do not change."""
     cells, task = [], ""
     for cell in made.cells:
@@ -72,31 +73,17 @@ def split(source: Path, folder: Path) -> tuple[nbformat.NotebookNode, Path, Path
     return made, folder / "made" / "autograder" / source.name, bundle
 
 
-def solution_page(notebook: Path, target: Path) -> None:
-    """A page that stands alone but for the folder mathjax beside it."""
-    exporter = HTMLExporter(template_name="basic")
-    body, _ = exporter.from_filename(str(notebook))
-    target.write_text(
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>Solutions: {target.stem}</title>"
-        "<style>body { font: 1rem/1.5 sans-serif; max-width: 46rem; margin: 2rem auto }\n"
-        "pre { background: #f4f4f4; padding: .5rem; overflow-x: auto }</style>\n"
-        '<script>MathJax = {tex: {inlineMath: [["$", "$"]]}}</script>\n'
-        '<script async src="mathjax/tex-chtml.js"></script></head>\n'
-        f"<body><main>{body}</main></body></html>\n",
-        encoding="utf-8",
-    )
-
-
-def copy_mathjax(target: Path) -> None:
-    """The files that a page with formulas loads, from the package that has them."""
-    source = Path(mathjax.__file__).parent / "static" / "mathjax" / "es5"
-    for part in ("tex-chtml.js", "output/chtml/fonts/woff-v2"):
-        (target / part).parent.mkdir(parents=True, exist_ok=True)
-        if (source / part).is_dir():
-            shutil.copytree(source / part, target / part, dirs_exist_ok=True)
-        else:
-            shutil.copyfile(source / part, target / part)
+def solution_page(notebook: Path) -> str:
+    """The notebook with its solutions as a page that stands alone."""
+    text, body = markdown(), ""
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        if cell.cell_type == "markdown":
+            body += text.render(re.sub("<!--.*?-->", "", cell.source))
+        elif cell.cell_type == "code":
+            body += f"<pre>{escape(cell.source)}</pre>\n"
+    style = "body { font: 1rem/1.5 sans-serif; max-width: 46rem; margin: 2rem auto } "
+    style += "pre { background: #f4f4f4; padding: .5rem; overflow-x: auto }"
+    return page(f"Solutions: {notebook.stem}", f"<main>{body}</main>", style)
 
 
 def gradescope(stem: str, target: Path, address: str) -> None:
@@ -129,32 +116,33 @@ def links(config: dict[str, Any], stems: list[str]) -> str:
     )
 
 
-def main() -> None:
-    """Build all of them."""
+def main(stems: list[str]) -> None:
+    """Build these, or all of them."""
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     for name in ("bundle", "solutions", "gradescope"):
         (OUT / name).mkdir(parents=True, exist_ok=True)
     STUDENT.mkdir(exist_ok=True)
-    copy_mathjax(OUT / "solutions" / "mathjax")
-    stamps = {}
+    stamps = json.loads(STAMPS.read_text(encoding="utf-8")) if STAMPS.exists() else {}
     sources = sorted(SOURCES.glob("*.ipynb"))
     for source in sources:
         stem = source.stem
+        if stems and stem not in stems:
+            continue
         with tempfile.TemporaryDirectory() as folder:
             made, solved, bundle = split(source, Path(folder))
             target = STUDENT / source.name
-            text = nbformat.writes(student_copy(made, stem), indent=1)
+            text = nbformat.writes(student_copy(made), indent=1)
             target.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
             shutil.copy(solved, OUT / "solutions" / source.name)
-            solution_page(solved, OUT / "solutions" / f"{stem}.html")
+            (OUT / "solutions" / f"{stem}.html").write_text(solution_page(solved), encoding="utf-8")
             shutil.copy(bundle, OUT / "bundle" / f"{stem}.zip")
         gradescope(stem, OUT / "gradescope" / f"{stem}.zip", config["repository"]["url"])
         stamps[stem] = [stamp(source), stamp(target)]
         print(f"{stem}: student notebook, solutions, bundle, Gradescope zip", flush=True)
-    STAMPS.write_text(json.dumps(stamps, indent=1) + "\n", encoding="utf-8")
+    STAMPS.write_text(json.dumps(stamps, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     (OUT / "colab.md").write_text(links(config, [s.stem for s in sources]), encoding="utf-8")
     print(f"student notebooks in {STUDENT.relative_to(ROOT)}, all else in {OUT.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

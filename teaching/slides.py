@@ -13,10 +13,8 @@ import sys
 from html import escape
 from pathlib import Path
 
-import mathjax
 import nbformat
-from markdown_it import MarkdownIt
-from mdit_py_plugins.dollarmath import dollarmath_plugin
+from pages import markdown, page
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -95,9 +93,7 @@ class Deck:
         self.slides: list[str] = []
         self.figures: list[tuple[str, str, bytes]] = []
         self.title = self.section = ""
-        self._markdown = (
-            MarkdownIt("commonmark").enable("table").use(dollarmath_plugin, renderer=_formula)
-        )
+        self._markdown = markdown()
 
     def html(self, text: str) -> str:
         """A piece of the chapter as HTML."""
@@ -149,24 +145,11 @@ class Deck:
                 f"<figcaption>{escape(alt)}</figcaption></figure>"
             )
 
-    def page(self) -> str:
+    def html_page(self) -> str:
         """The whole deck."""
-        script = Path(mathjax.__file__).parent / "static" / "mathjax" / "es5" / "tex-svg.js"
-        return (
-            '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width">'
-            f"<title>{escape(self.title)}</title><style>{_STYLE}</style>"
-            "<script>MathJax = {options: {enableMenu: false}}</script>"
-            f"<script>{script.read_text(encoding='utf-8')}</script></head>\n<body><main>"
-            + "\n".join(self.slides)
-            + f"\n</main><footer><p>{escape(LICENCE)}</p></footer>"
-            f"<script>{_KEYS}</script></body></html>\n"
-        )
-
-
-def _formula(content: str, options: dict[str, bool]) -> str:
-    left, right = (r"\[", r"\]") if options["display_mode"] else (r"\(", r"\)")
-    return f"{left}{escape(content)}{right}"
+        slides = "\n".join(self.slides)
+        body = f"<main>{slides}</main><footer><p>{escape(LICENCE)}</p></footer>"
+        return page(self.title, body, _STYLE, _KEYS)
 
 
 def deck(stem: str, names: dict[str, str]) -> Deck:
@@ -195,7 +178,7 @@ def main(stems: tuple[str, ...] = CHAPTERS) -> None:
     names, listed = titles(), [f"# Figures\n\n{LICENCE}.\n"]
     for stem in stems:
         made = deck(stem, names)
-        (OUT / f"{stem}.html").write_text(made.page(), encoding="utf-8")
+        (OUT / f"{stem}.html").write_text(made.html_page(), encoding="utf-8")
         for name, alt, data in made.figures:
             (OUT / "figures" / name).write_bytes(licensed(data, alt))
             listed.append(f"- `{name}`: {alt}")
