@@ -177,7 +177,7 @@ def mini_batches(size: str) -> Evidence:
             share,
         ),
         ran=f"linearised hexagon, R = 5, exact attack, T = {steps}, {seeds} seeds; the slow game "
-        "of chapter 06 for the constant",
+        "for the constant",
     )
 
 

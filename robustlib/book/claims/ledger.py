@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -45,7 +46,8 @@ def ledger_page(verdicts: Sequence[Verdict], unchecked: dict[str, str] | None = 
         found, seen = verdict.claim, verdict.evidence
         ratio = "" if seen is None or seen.ratio is None else f"{seen.ratio:.2g}"
         lines.append(
-            f"| {{prf:ref}}`{found.statement}`: {_escape(found.title)} | {found.chapter[:2]} "
+            f"| {{prf:ref}}`{found.statement}`: {_escape(_unlettered(found.title))} "
+            f"| {{doc}}`{int(found.chapter[:2])} <{found.chapter}>` "
             f"| [{found.id}](claim-{found.id}) | {verdict.status} "
             f"| {machine_checked(found.statement)} | {ratio} "
             f"| {_escape(_in_short(verdict))} |"
@@ -61,6 +63,12 @@ def ledger_page(verdicts: Sequence[Verdict], unchecked: dict[str, str] | None = 
         lines += ["", "## Statements without a claim", ""]
         lines += [f"* {{prf:ref}}`{label}`: {reason}" for label, reason in unchecked.items()]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _unlettered(title: str) -> str:
+    """The title without the letter that the reference beside it shows already."""
+    found = re.match(r"Theorem [A-E][:,] ", title)
+    return title[found.end() :] if found else title
 
 
 def _in_short(verdict: Verdict) -> str:
