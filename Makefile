@@ -21,7 +21,7 @@ include tests/environment.mk
 export OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS ROBUSTLIB_BUDGET PIP_ARGS
 
 .PHONY: help book colab colab-run handout test quick portable far execute bench mutants serve clean \
-  lint types proofs library pages notebooks
+  lint types proofs library pages notebooks assignments grade hostile slides
 .NOTPARALLEL:
 
 help:
@@ -37,6 +37,9 @@ help:
 	@echo "make execute   run the notebooks and store their outputs (needed after an edit)"
 	@echo "make bench     measure speed beside limits and peers, write chapters/speed.md"
 	@echo "make mutants MODULE=attacks  which small changes do the tests not notice?"
+	@echo "make assignments  build student notebooks, solution pages, Gradescope zips (needs otter)"
+	@echo "make grade SUBMISSIONS=folder  mark the notebooks in a folder"
+	@echo "make slides    slides and figures from the chapters, in _build/slides"
 	@echo "make serve     look at the built book on http://localhost:8000"
 	@echo "make clean     remove what was built and the environment"
 
@@ -138,6 +141,28 @@ bench: $(DONE)
 	  .venv/bin/python -m robustlib bench --out benchmarks/bench.json --page chapters/speed.md || \
 	  { echo "FAILED: benchmarks"; exit 1; }
 
+# For teachers only; otter has an environment of its own, since no student needs it.
+.venv-teach/.done: pyproject.toml constraints.txt
+	@echo "== setting up .venv-teach"
+	@{ $(PYTHON) -m venv .venv-teach && \
+	  .venv-teach/bin/pip install -q --disable-pip-version-check -e ".[teach]" -c constraints.txt $(PIP_ARGS); } || \
+	  { echo "FAILED: set-up of .venv-teach"; exit 1; }
+	@touch $@
+
+assignments: .venv-teach/.done
+	@.venv-teach/bin/python teaching/build.py || { echo "FAILED: assignments"; exit 1; }
+
+grade: $(DONE)
+	@test -n "$(SUBMISSIONS)" || { echo "FAILED: say make grade SUBMISSIONS=folder"; exit 1; }
+	@.venv/bin/python teaching/grade.py "$(SUBMISSIONS)" $(GRADE_ARGS) || { echo "FAILED: marking"; exit 1; }
+
+# All hostile submissions; make test takes a few of them.
+hostile: $(DONE)
+	@ROBUSTLIB_HOSTILE=all .venv/bin/python -m pytest -q tests/assignments || { echo "FAILED: hostile submissions"; exit 1; }
+
+slides: $(DONE)
+	@.venv/bin/python teaching/slides.py || { echo "FAILED: slides"; exit 1; }
+
 # MODULE=attacks or attacks/gradient.py, DRAW=60 changes; goes on where it was stopped.
 mutants: $(DONE)
 	@test -n "$(MODULE)" || { echo "FAILED: say which part: make mutants MODULE=attacks"; exit 1; }
@@ -150,4 +175,4 @@ serve:
 	@$(PYTHON) -m http.server 8000 --bind 127.0.0.1 --directory _build/html
 
 clean:
-	rm -rf _build .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf _build .venv .venv-teach .pytest_cache .mypy_cache .ruff_cache .hypothesis
