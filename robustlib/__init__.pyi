@@ -62,6 +62,7 @@ from .networks import LinearizedNet as LinearizedNet
 from .networks import TwoLayerNet as TwoLayerNet
 from .networks import linearize as linearize
 from .numerics import budget as budget
+from .numerics import device as device
 from .online.adv_ntk import AdvNTK as AdvNTK
 from .online.adv_ntk import adv_ntk as adv_ntk
 from .online.certificate import RegretCertificate as RegretCertificate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -137,7 +138,7 @@ class Oracle:
     ) -> tuple[Tensor, Tensor]:
         """Outputs f (n,) at ``z`` and gradients (n, ...) of weights(f) * f, the weights held."""
         z = z.detach().requires_grad_()
-        f = outputs(self.model, z)
+        f = _answered(self.model, z)
         gradient: Tensor | None = None
         if f.requires_grad:
             try:
@@ -145,15 +146,15 @@ class Oracle:
                 weighted = (f * weights(f.detach())).sum()
                 (gradient,) = torch.autograd.grad(weighted, z, allow_unused=True)
             except Exception as error:
+                _check_numbers(f)
                 explain(self.model, z, error)
                 raise
+        _check_numbers(f, gradient)
         if gradient is None:
             raise ValueError(
                 "the model's outputs carry no gradient to its inputs (does it detach them, or run "
                 "under torch.no_grad?); attacks that need none are Square, RandomNoise and GridMax"
             )
-        if not all_finite(gradient):
-            raise ValueError("the model's input gradient must be finite, got NaN or infinities")
         # a sum's gradient is one number behind many
         return f.detach(), gradient.contiguous()
 
@@ -191,9 +192,25 @@ class Oracle:
 
 def outputs(model: Model, z: Tensor) -> Tensor:
     """The outputs (n,) of ``model`` at ``z`` (n, ...), or an error that says what it returned."""
+    f = _answered(model, z)
+    _check_numbers(f)
+    return f
+
+
+def _answered(model: Model, z: Tensor) -> Tensor:
+    """The outputs (n,) of ``model`` at ``z`` (n, ...), numbers or not."""
     f = check_outputs(ask(model, z), z.shape)
     check_alike("the model's output", f, "its input", z)
+    return f.clone()  # a model may write its next answer over this one
+
+
+def _check_numbers(f: Tensor, gradient: Tensor | None = None) -> None:
+    """Raise where outputs or gradients are not finite: one question, for which a host waits."""
+    total = f.detach().sum() if gradient is None else f.detach().sum() + gradient.sum()
+    if math.isfinite(float(total)):
+        return
     if not all_finite(f):
         bad = int((~torch.isfinite(f)).sum())
         raise NonFiniteOutputError(f"the model returned NaN or infinity for {bad} of {len(f)} rows")
-    return f.clone()  # a model may write its next answer over this one
+    if gradient is not None and not all_finite(gradient):
+        raise ValueError("the model's input gradient must be finite, got NaN or infinities")

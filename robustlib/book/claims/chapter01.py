@@ -13,7 +13,7 @@ from ...networks import TwoLayerNet
 from ...numerics import generator, row_norm
 from ...samples import hexagon, sphere
 from ...sets import L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
-from ...training import adversarial_training
+from .place import adversarial_training
 from .registry import Control, Evidence, claim
 from .sharp import divided
 from .tools import F64, Affine, attacked_losses, candidates, nearest_on_arc

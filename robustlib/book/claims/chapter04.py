@@ -10,10 +10,10 @@ from scipy import integrate, stats
 from torch import Tensor
 
 from ...activations import ACTIVATIONS, Activation
-from ...kernels import empirical_ntk, ntk
 from ...networks import TwoLayerNet
 from ...numerics import generator
 from ...samples import sphere
+from .place import empirical_ntk, ntk
 from .registry import Control, Evidence, claim
 from .sharp import divided
 from .tools import F64

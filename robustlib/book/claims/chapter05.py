@@ -8,8 +8,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ...kernels import empirical_ntk, kernel_spectrum, ntk
+from ...kernels import kernel_spectrum
 from .depths import deep_net, gradient_norms, sweep
+from .place import empirical_ntk, ntk
 from .registry import Control, Evidence, claim, interval_over_seeds
 from .sharp import divided
 from .widths import SEEDS, agrees, circle, lift, rms, slope

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from ...attacks import GridMax
-from ...kernels import empirical_ntk
 from ...losses import Hinge, PseudoHuber
 from ...networks import DeepNet, LinearizedNet, Network, TwoLayerNet, linearize
 from ...samples import hexagon
@@ -26,6 +25,7 @@ from .online import (
     slow_game,
     worst_comparator,
 )
+from .place import empirical_ntk
 from .registry import Control, Evidence, claim
 from .sharp import divided
 from .tools import F64

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from ...activations import ACTIVATIONS, Parity
-from ...kernels import kernel_spectrum, ntk
+from ...kernels import kernel_spectrum
 from ...numerics import generator
 from ...samples import sphere
 from ...solvers.shortest_vector import Infeasible, shortest
+from .place import ntk
 from .registry import Control, Evidence, claim
 from .sharp import divided, doubled
 from .tools import F64

@@ -8,10 +8,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ...kernels import kernel_flow, ntk
+from ...kernels import kernel_flow
 from ...networks import TwoLayerNet
 from ...numerics import generator
 from ...samples import Sample, sphere
+from .place import ntk
 from .registry import Control, Evidence, claim
 from .sharp import divided
 from .tools import F64

@@ -17,9 +17,10 @@ import numpy as np
 import torch
 from scipy import stats
 
-from ...checks import check_choice, seen
-from ...numerics import BUDGETS, budget
+from ...checks import check_choice, check_device, seen
+from ...numerics import BUDGETS, budget, device_of
 from .formulas import typeset
+from .place import work_on
 
 HOLDS = "HOLDS"
 FAILS = "DOES NOT HOLD"
@@ -191,22 +192,27 @@ def claims() -> tuple[Claim, ...]:
     return tuple(sorted(_REGISTRY.values(), key=lambda c: c.chapter))
 
 
-def check(id: str, *, budget: str | None = None) -> Verdict:
+def check(
+    id: str, *, budget: str | None = None, device: torch.device | str | None = None
+) -> Verdict:
     """Run the claim ``id`` and judge it.
 
     HOLDS only where it holds, its control fails and the sizes are those of the statement.
 
-    ``budget`` is one of "smoke", "laptop", "gpu" (default: :func:`robustlib.budget`).
+    ``budget`` is one of "smoke", "laptop", "gpu" (default: :func:`robustlib.budget`). Training and
+    kernels are computed on ``device``: by default on a GPU for the budget "gpu" where there is
+    one, else on the CPU.
     A check that raises, sees a NaN or overruns its CPU seconds is reported as such, never as HOLDS.
     Raises ``ValueError`` for an unknown id (naming the nearest) or budget.
     """
     found = _REGISTRY[check_choice("id", id, _REGISTRY)]
     size = default_budget() if budget is None else check_choice("budget", budget, BUDGETS)
+    where = device_of(size) if device is None else check_device("device", device)
     allowed = SECONDS[size] * torch.get_num_threads()
     start = time.process_time()
     evidence, reason = None, ""
     try:
-        with _time_limit(allowed):
+        with _time_limit(allowed), work_on(where):
             evidence = found.run(size)
     except Exception as error:
         reason = f"the check raised {type(error).__name__}: {error}"
