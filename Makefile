@@ -43,7 +43,7 @@ help:
 	@echo "make serve     look at the built book on http://localhost:8000"
 	@echo "make clean     remove what was built and the environment"
 
-$(DONE): requirements.txt requirements-site.txt constraints.txt pyproject.toml
+$(DONE): requirements.txt requirements-site.txt requirements-pdf.txt constraints.txt pyproject.toml
 	@echo "== setting up .venv (about a minute, more on a slow network)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "FAILED: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12"; exit 1; }
