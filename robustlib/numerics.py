@@ -86,11 +86,6 @@ def _memory() -> int:
     return min(installed, allowed) if allowed >= 0 else installed
 
 
-def default_device() -> torch.device:
-    """CUDA where there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
 def budget() -> str:
     """How much work a notebook or claim may do: ``"smoke"``, ``"laptop"`` or ``"gpu"``.
 
@@ -99,6 +94,20 @@ def budget() -> str:
     of the variable.
     """
     return check_choice("ROBUSTLIB_BUDGET", os.environ.get("ROBUSTLIB_BUDGET", "laptop"), BUDGETS)
+
+
+def device() -> torch.device:
+    """The device for the work of this budget: a GPU for "gpu" where there is one, else the CPU.
+
+    A GPU alone changes nothing: its numbers are not those of the book, bit by bit, so that it is
+    asked for with the budget. Raises ``ValueError`` where ``ROBUSTLIB_BUDGET`` is none.
+    """
+    return device_of(budget())
+
+
+def device_of(size: str) -> torch.device:
+    """The device for the work of the budget ``size``."""
+    return torch.device("cuda" if size == "gpu" and torch.cuda.is_available() else "cpu")
 
 
 def per_row(values: Tensor, like: Tensor) -> Tensor:

@@ -32,8 +32,7 @@ from . import derived
 from .hull import Hull, UnknownHull
 from .projections import distances
 
-# How far outside its set a point may be and still count as inside, in units of the dtype's
-# machine epsilon at the size of the numbers involved: what rounding the coordinates may cost.
+# How far outside its set a point counts as inside, in machine epsilons at its size: rounding.
 INSIDE_ULPS = 8
 _FORGIVEN = 12  # what a proof takes INSIDE_ULPS for, with room for the rounding of the test
 _BLOCK = 2**22  # distances held at a time: 32 MiB of float64
