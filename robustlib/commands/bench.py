@@ -27,7 +27,7 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _EXAMPLE = """\
     python -m robustlib bench --only kernels --out bench.json
 
-    ntk, ReLU, d = 64, n = 2048, depth 3: 1.1 of the limit; neural-tangents 12 times ours
+    ntk, ReLU, depth 3, d = 64, n = 2048: 4.34 of the limit; neural-tangents 11.82 times ours
     ...
 
 Only ratios: they hold on a busy machine too. One thread, CPU time, the sides in turn, the least of
@@ -57,7 +57,7 @@ def add(commands: Any) -> None:
 
 
 def _said(options: argparse.Namespace) -> str:
-    return f"files measured so far are in {options.out}" if options.out else "nothing is kept"
+    return f"the rows measured so far are in {options.out}" if options.out else "nothing is kept"
 
 
 def run_bench(options: argparse.Namespace) -> int:
