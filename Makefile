@@ -20,8 +20,8 @@ COMPARE := .venv/bin/python tests/book/portable.py --workers $(WORKERS) --notebo
 include tests/environment.mk
 export OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS ROBUSTLIB_BUDGET PIP_ARGS
 
-.PHONY: help book colab colab-run handout test quick portable far execute mutants serve clean \
-  lint types proofs library pages notebooks
+.PHONY: help book colab colab-run handout test quick portable far execute bench mutants serve clean \
+  lint types proofs library pages notebooks assignments grade hostile slides
 .NOTPARALLEL:
 
 help:
@@ -35,11 +35,15 @@ help:
 	@echo "make portable  run notebooks and claims under other arithmetics, list what differs"
 	@echo "make far       notebooks and library tests in the arithmetic of an old processor"
 	@echo "make execute   run the notebooks and store their outputs (needed after an edit)"
+	@echo "make bench     measure speed beside limits and peers, write chapters/speed.md"
 	@echo "make mutants MODULE=attacks  which small changes do the tests not notice?"
+	@echo "make assignments  build student notebooks, solution pages, Gradescope zips (needs otter)"
+	@echo "make grade SUBMISSIONS=folder  mark the notebooks in a folder"
+	@echo "make slides    slides and figures from the chapters, in _build/slides"
 	@echo "make serve     look at the built book on http://localhost:8000"
 	@echo "make clean     remove what was built and the environment"
 
-$(DONE): requirements.txt requirements-site.txt constraints.txt pyproject.toml
+$(DONE): requirements.txt requirements-site.txt requirements-pdf.txt constraints.txt pyproject.toml
 	@echo "== setting up .venv (about a minute, more on a slow network)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "FAILED: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12"; exit 1; }
@@ -131,6 +135,34 @@ far: $(DONE)
 execute: $(DONE)
 	@.venv/bin/python tests/book/execute.py $(NOTEBOOKS) || { echo "FAILED: execution"; exit 1; }
 
+# JAX=no leaves out neural-tangents, whose environment takes 2.7 GB.
+bench: $(DONE)
+	@.venv/bin/python benchmarks/peers.py $(if $(filter no,$(JAX)),--no-jax) && \
+	  .venv/bin/python -m robustlib bench --out benchmarks/bench.json --page chapters/speed.md || \
+	  { echo "FAILED: benchmarks"; exit 1; }
+
+# For teachers only; otter has an environment of its own, since no student needs it.
+.venv-teach/.done: pyproject.toml constraints.txt
+	@echo "== setting up .venv-teach"
+	@{ $(PYTHON) -m venv .venv-teach && \
+	  .venv-teach/bin/pip install -q --disable-pip-version-check -e ".[teach]" -c constraints.txt $(PIP_ARGS); } || \
+	  { echo "FAILED: set-up of .venv-teach"; exit 1; }
+	@touch $@
+
+assignments: .venv-teach/.done
+	@.venv-teach/bin/python teaching/build.py || { echo "FAILED: assignments"; exit 1; }
+
+grade: $(DONE)
+	@test -n "$(SUBMISSIONS)" || { echo "FAILED: say make grade SUBMISSIONS=folder"; exit 1; }
+	@.venv/bin/python teaching/grade.py "$(SUBMISSIONS)" $(GRADE_ARGS) || { echo "FAILED: marking"; exit 1; }
+
+# All hostile submissions; make test takes a few of them.
+hostile: $(DONE)
+	@ROBUSTLIB_HOSTILE=all .venv/bin/python -m pytest -q tests/assignments || { echo "FAILED: hostile submissions"; exit 1; }
+
+slides: $(DONE)
+	@.venv/bin/python teaching/slides.py || { echo "FAILED: slides"; exit 1; }
+
 # MODULE=attacks or attacks/gradient.py, DRAW=60 changes; goes on where it was stopped.
 mutants: $(DONE)
 	@test -n "$(MODULE)" || { echo "FAILED: say which part: make mutants MODULE=attacks"; exit 1; }
@@ -143,4 +175,4 @@ serve:
 	@$(PYTHON) -m http.server 8000 --bind 127.0.0.1 --directory _build/html
 
 clean:
-	rm -rf _build .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf _build .venv .venv-teach .pytest_cache .mypy_cache .ruff_cache .hypothesis
