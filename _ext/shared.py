@@ -14,16 +14,16 @@ DESCRIPTION = (
 
 def shared(app: Sphinx, page: str, template: str, context: dict, doctree: object) -> None:
     """What a search engine and a shared link show of a page."""
+    site = addresses_of(app.config).site
     title = re.sub("<[^>]*>", "", context.get("title") or app.config.html_title)
-    addresses = addresses_of(app.config)
     tags = {
         "description": DESCRIPTION,
         "og:type": "book" if page == "index" else "article",
         "og:title": title,
         "og:site_name": app.config.html_title,
         "og:description": DESCRIPTION,
-        "og:url": addresses.page(page),
-        "og:image": f"{addresses.site}_static/preview.png",
+        "og:url": f"{site}{page}.html",
+        "og:image": f"{site}_static/preview.png",
     }
     context["metatags"] = context.get("metatags", "") + "".join(
         f'<meta {"property" if key.startswith("og:") else "name"}="{key}" content="{value}" />\n'
