@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # Modules whose package has another name.
-PACKAGES = {"importlinter": "import-linter", "sklearn": "scikit-learn"}
+PACKAGES = {"importlinter": "import-linter", "sklearn": "scikit-learn", "yaml": "pyyaml", "PIL": "pillow"}
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,8 @@ def test_the_extra_for_tests_names_all_that_they_import() -> None:
         for p in (ROOT / "tests").rglob("*.py")
         if "book" not in p.parts and p.name != "mutants.py"  # which has an environment of its own
     ]
-    beside = {p.stem for p in tests} | {p.parent.name for p in tests} | set(sys.stdlib_module_names)
+    ours = [*tests, *(ROOT / "teaching").glob("*.py")]
+    beside = {p.stem for p in ours} | {p.parent.name for p in ours} | set(sys.stdlib_module_names)
     for path in tests:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             modules = (

@@ -33,7 +33,7 @@ _NOT_RUN = (
 def page_of(groups: Mapping[str, Any], gpu: Mapping[str, Any] | None) -> str:
     """The page for what ``bench`` wrote, and for what ``gpu`` did where there is such a file."""
     text = _HEAD
-    for name, group in groups.items():
+    for name, group in sorted(groups.items()):
         text += (
             f"## {name.capitalize()}\n\n"
             f"{_table(group['rows']) if group['rows'] else 'No row was measured.'}\n\n"
