@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -101,3 +102,10 @@ def test_actions_are_pinned_by_digest() -> None:
     assert len(used) >= 5
     for line in used:
         assert re.fullmatch(r"uses: [\w/-]+@[0-9a-f]{40}  # v[\d.]+", line), line
+
+
+def test_the_workflow_of_versions_has_the_rows_of_the_script() -> None:
+    text = (ROOT / ".github" / "workflows" / "versions.yml").read_text(encoding="utf-8")
+    listed = re.findall(r'\{row: ([\w.-]+), python: "([\d.]+)"\}', text)
+    rows = runpy.run_path(str(ROOT / "tests" / "versions.py"))["MATRIX"]
+    assert listed == [(name, row.python) for name, row in rows.items()]
