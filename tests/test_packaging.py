@@ -18,7 +18,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # Modules whose package has another name.
-PACKAGES = {"importlinter": "import-linter", "sklearn": "scikit-learn", "yaml": "pyyaml", "PIL": "pillow"}
+PACKAGES = {
+    "importlinter": "import-linter",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+    "PIL": "pillow",
+}
 
 
 @pytest.fixture(scope="module")

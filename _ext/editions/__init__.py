@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import nbformat
 from markdown_it.renderer import RendererHTML
@@ -38,9 +38,7 @@ class ColabBuilder(Builder):
     """Writes two editions of every notebook; addresses are those of the published site."""
 
     name = "colab"
-    format = "notebook"
     epilog = "The notebooks for Colab are in %(outdir)s."
-    supported_image_types: ClassVar[list[str]] = ["image/png", "image/svg+xml"]
 
     def get_outdated_docs(self) -> list[str]:
         return ["all notebooks"]

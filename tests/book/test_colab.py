@@ -7,6 +7,7 @@ this machine's. `make colab-run` runs all editions in Colab's own versions.
 from __future__ import annotations
 
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -59,6 +60,11 @@ def python() -> Iterator[Path]:
             pytest.skip(str(error))
         lend_packages(python)
         yield python
+
+
+def test_versions_are_those_of_the_library_on_colab() -> None:
+    matrix = runpy.run_path(str(colab.ROOT / "tests" / "versions.py"))["MATRIX"]
+    assert set(matrix["colab"].pins) <= set(colab.VERSIONS)
 
 
 def test_tour_runs_and_changes_no_package(python: Path, tmp_path: Path) -> None:
