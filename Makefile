@@ -160,7 +160,7 @@ grade: $(DONE)
 
 # All hostile submissions; make test takes a few of them.
 hostile: $(DONE)
-	@ROBUSTLIB_HOSTILE=all .venv/bin/python -m pytest -q tests/assignments || { echo "FAILED: hostile submissions"; exit 1; }
+	@ROBUSTLIB_HOSTILE=all .venv/bin/python -m pytest -q tests/book/assignments || { echo "FAILED: hostile submissions"; exit 1; }
 
 slides: $(DONE)
 	@.venv/bin/python teaching/slides.py || { echo "FAILED: slides"; exit 1; }

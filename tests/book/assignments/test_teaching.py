@@ -16,7 +16,7 @@ from PIL import Image
 
 from robustlib.book.assignments import ASSIGNMENTS
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SOURCES = ROOT / "chapters" / "assignments"
 STUDENT = SOURCES / "student"
 sys.path.insert(0, str(ROOT / "teaching"))
