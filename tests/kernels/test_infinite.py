@@ -337,6 +337,29 @@ def test_float32_grams_are_rounded_float64_grams(bias: bool, device: torch.devic
             assert bool((error <= 5e-7 * double.abs() + floor).all()), (activation, trained)
 
 
+@pytest.mark.parametrize("activation", [name for name in ACTIVATIONS if name not in KINKED])
+def test_float32_kernels_of_one_norm_are_right_at_every_angle(
+    activation: str, device: torch.device
+) -> None:
+    angles = torch.linspace(0, 2 * math.pi, 242, dtype=torch.float64)[:-1]
+    near = 10.0 ** -torch.arange(1, 10, dtype=torch.float64)  # also to each other
+    angles = torch.cat([angles, near, math.pi - near])
+    circle = torch.stack([angles.cos(), angles.sin()], 1).float().to(device)
+    # the angles are between a few points and all: one norm, but for the rounding of coordinates
+    for trained, depth, norm in (
+        ("first", 1, 1.0),
+        ("hidden", 3, 0.5),
+        ("all", 1, 1.0),
+        ("all", 5, 1.0),
+    ):
+        x, z = norm * circle[::25], norm * circle
+        options = {"activation": activation, "trained": trained, "depth": depth, "bias": False}
+        found = ntk(x, z, **options).double()  # type: ignore[arg-type]
+        right = ntk(x.double(), z.double(), **options)  # type: ignore[arg-type]
+        floor = 1e-13 * right.abs().max()  # nearer to a zero no float32 is right
+        assert bool(((found - right).abs() <= 5e-7 * right.abs() + floor).all()), options
+
+
 def test_smooth_kernels_do_not_depend_on_how_norms_are_treated(device: torch.device) -> None:
     # one row of another norm sends the whole matrix down the other path
     x = sphere(40, 5).to(device)

@@ -137,7 +137,7 @@ def standard_run(
 
 
 class MeanField(nn.Module):
-    """``net`` with one more factor 1/sqrt(m): 1/m in place of 1/sqrt(m)."""
+    """``net`` with one more factor 1/sqrt(m): 1/m instead of 1/sqrt(m)."""
 
     def __init__(self, net: TwoLayerNet | DeepNet) -> None:
         super().__init__()
