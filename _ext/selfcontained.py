@@ -41,6 +41,11 @@ REPAIRS = [
         r"(<div class='rl-verdict'.*?</code>)(?! <a)",
         r"\1 <a class='rl-how' href='01-robust-loss.html#how-to-read-a-verdict'>what is this?</a>",
     ),
+    # browsers break a line between a formula and the mark that touches it.
+    (
+        r'(?<!<span class="rl-join">)([(“]*<span class="math [^>]*>[^<]*</span>[^\s<]+)',
+        r'<span class="rl-join">\1</span>',
+    ),
 ]
 
 

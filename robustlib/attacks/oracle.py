@@ -11,6 +11,7 @@ from torch import Tensor
 from ..checks import all_finite, check_alike, check_outputs
 from ..losses import Loss
 from ..models import Model, ask, explain
+from ..networks import known_net
 from ..numerics import choose
 from ..sets import Perturbation
 from .best import Best
@@ -55,6 +56,7 @@ class Oracle:
         self.x, self.y, self.perturbation = x, y, perturbation
         self.region = perturbation.at(x)
         self.model, self.loss = model, loss
+        self._net = known_net(model, x)  # that knows its input gradient
         far = torch.full_like(y, _FAR)
         self.two_sided = bool((loss.derivative(far * y, y) * y > 0).any())
         self._best = Best(x, y.dtype)
@@ -137,6 +139,10 @@ class Oracle:
         self, z: Tensor, weights: Callable[[Tensor], Tensor]
     ) -> tuple[Tensor, Tensor]:
         """Outputs f (n,) at ``z`` and gradients (n, ...) of weights(f) * f, the weights held."""
+        if self._net is not None:
+            f, direction = self._net.input_gradient(z)
+            _check_numbers(f, direction)
+            return f, direction.mul_(weights(f).unsqueeze(1))
         z = z.detach().requires_grad_()
         f = _answered(self.model, z)
         gradient: Tensor | None = None
