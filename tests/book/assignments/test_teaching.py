@@ -114,9 +114,18 @@ def test_the_page_of_the_assignments_leads_to_them() -> None:
         assert abs(float(hours) * 60 - minutes) <= 20
 
 
+def test_the_guide_names_cells_that_there_are() -> None:
+    page = (ROOT / "chapters" / "teaching.md").read_text(encoding="utf-8")
+    named = re.findall(r"^\| \w+ \| `(\d\d-[\w-]+)` \|", page, re.M)
+    assert len(named) >= 6
+    notebooks = (ROOT / "chapters").glob("*.ipynb")
+    known = {cell.id for path in notebooks for cell in nbformat.read(path, as_version=4).cells}
+    assert set(named) <= known
+
+
 def test_every_section_has_two_questions_with_answers() -> None:
     text = (ROOT / "teaching" / "questions.md").read_text(encoding="utf-8")
-    for path in sorted((ROOT / "chapters").glob("*.ipynb")):
+    for path in sorted((ROOT / "chapters").glob("[0-9]*.ipynb")):
         cells = nbformat.read(path, as_version=4).cells
         prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
         sections = [s for s in re.findall(r"^## (.*)$", prose, re.M) if s not in LEFT_OUT]
