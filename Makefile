@@ -14,23 +14,32 @@ DONE := .venv/.done-$(REQUIREMENTS)
 SITE := _build/html/index.html
 NOTEBOOKS := $(wildcard chapters/*.ipynb)
 PYTEST := .venv/bin/python -m pytest -n $(WORKERS)
-NBVAL := $(PYTEST) --dist loadscope --nbval --nbval-current-env --nbval-cell-timeout=300 \
-  --nbval-sanitize-with tests/sanitize.cfg
+# Runs notebooks and compares texts and pictures with the stored ones.
+COMPARE := .venv/bin/python tests/book/portable.py --workers $(WORKERS) --notebooks-only
 
 include tests/environment.mk
 export OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS ROBUSTLIB_BUDGET PIP_ARGS
 
-.PHONY: help book test quick portable far execute serve clean lint types proofs library pages notebooks
+.PHONY: help book colab colab-run handout test quick portable far execute bench mutants serve clean \
+  lint types proofs library pages notebooks assignments grade hostile slides
 .NOTPARALLEL:
 
 help:
 	@echo "make book      set up, then build the book from the stored notebook outputs"
+	@echo "make colab     the book, then its notebooks for Colab, with and without solutions"
+	@echo "make colab-run run these in Colab's versions of everything; needs Python 3.13"
+	@echo "make handout   page and notebook of one chapter without solutions: CHAPTER=07"
 	@echo "make test      set up, then run every check; its steps can be run alone:"
 	@echo "                 make lint | types | proofs | library | notebooks | pages"
 	@echo "make quick     a part of every check, in two minutes"
 	@echo "make portable  run notebooks and claims under other arithmetics, list what differs"
 	@echo "make far       notebooks and library tests in the arithmetic of an old processor"
 	@echo "make execute   run the notebooks and store their outputs (needed after an edit)"
+	@echo "make bench     measure speed beside limits and peers, write chapters/speed.md"
+	@echo "make mutants MODULE=attacks  which small changes do the tests not notice?"
+	@echo "make assignments  build student notebooks, solution pages, Gradescope zips (needs otter)"
+	@echo "make grade SUBMISSIONS=folder  mark the notebooks in a folder"
+	@echo "make slides    slides and figures from the chapters, in _build/slides"
 	@echo "make serve     look at the built book on http://localhost:8000"
 	@echo "make clean     remove what was built and the environment"
 
@@ -49,6 +58,21 @@ book: $(DONE)
 	.venv/bin/jupyter-book build . -W -n --keep-going || { echo "FAILED: build of the book"; exit 1; }; \
 	echo "Built in $$(( $$(date +%s) - start )) s. Open this file in a browser:"; \
 	echo "  $$(pwd)/$(SITE)"
+
+# Read with the tables of the build of the book, so that both have the same numbers.
+colab: book
+	@.venv/bin/jupyter-book build . -W -n --keep-going -q --builder custom --custom-builder colab || \
+	  { echo "FAILED: notebooks for Colab"; exit 1; }
+	@echo "Notebooks for Colab: _build/colab/chapters, and without solutions _build/colab/students"
+
+handout: colab
+	@.venv/bin/python _ext/handout.py "$(CHAPTER)" || { echo "FAILED: make handout CHAPTER=07"; exit 1; }
+
+# Downloads Colab's torch, several gigabytes, at the first run.
+COLAB_PYTHON ?= python3.13
+colab-run: colab
+	@.venv/bin/python tests/book/colab.py --python $(COLAB_PYTHON) --workers $(WORKERS) || \
+	  { echo "FAILED: notebooks in Colab's versions"; exit 1; }
 
 test: lint types proofs library notebooks pages
 	@echo "All checks passed."
@@ -70,13 +94,13 @@ library: $(DONE)
 	@echo "== tests of the library"
 	@$(PYTEST) --dist loadfile tests --ignore=tests/book || { echo "FAILED: tests of the library"; exit 1; }
 
-# Strict: every stored output is compared with what the cell gives now.
+# Strict: every stored output, pictures too, is compared with what the cell gives now.
 notebooks: $(DONE)
 	@test -n "$(NOTEBOOKS)" || { echo "FAILED: no notebooks in chapters/"; exit 1; }
 	@echo "== notebooks, executed and compared with their stored outputs"
-	@$(NBVAL) $(NOTEBOOKS) || { echo "FAILED: notebooks"; exit 1; }
+	@$(COMPARE) --arithmetic own $(basename $(notdir $(NOTEBOOKS))) || { echo "FAILED: notebooks"; exit 1; }
 
-pages: book
+pages: colab
 	@echo "== tests of the book: sources, built pages in a browser, the notebooks as on Colab"
 	@$(PYTEST) --dist loadgroup -rs tests/book || { echo "FAILED: tests of the book"; exit 1; }
 
@@ -94,7 +118,9 @@ QUICK := tests/test_architecture.py tests/test_activations.py tests/test_checks.
 
 quick: lint types book
 	@$(PYTEST) --dist loadfile $(QUICK) || { echo "FAILED: quick tests of the library"; exit 1; }
-	@$(NBVAL) chapters/03-lazy.ipynb || { echo "FAILED: one notebook"; exit 1; }
+	@$(PYTEST) --dist loadscope --nbval --nbval-current-env --nbval-cell-timeout=300 \
+	  --nbval-sanitize-with tests/sanitize.cfg chapters/03-lazy.ipynb || \
+	  { echo "FAILED: one notebook"; exit 1; }
 	@$(PYTEST) tests/book/test_browser.py -k "sound and notation" || { echo "FAILED: one page"; exit 1; }
 	@echo "A part of every check passed; make test runs all of them."
 
@@ -102,7 +128,7 @@ portable: $(DONE)
 	@.venv/bin/python tests/book/portable.py || { echo "FAILED: numbers that do not travel"; exit 1; }
 
 far: $(DONE)
-	@.venv/bin/python tests/book/portable.py --arithmetic old --notebooks-only || \
+	@$(COMPARE) --arithmetic old || \
 	  { echo "FAILED: notebooks in the arithmetic of an old processor"; exit 1; }
 	@env $$(.venv/bin/python tests/book/portable.py --variables old) \
 	  $(PYTEST) --dist loadfile tests --ignore=tests/book || \
@@ -111,8 +137,44 @@ far: $(DONE)
 execute: $(DONE)
 	@.venv/bin/python tests/book/execute.py $(NOTEBOOKS) || { echo "FAILED: execution"; exit 1; }
 
+# JAX=no leaves out neural-tangents, whose environment takes 2.7 GB.
+bench: $(DONE)
+	@.venv/bin/python benchmarks/peers.py $(if $(filter no,$(JAX)),--no-jax) && \
+	  .venv/bin/python -m robustlib bench --out benchmarks/bench.json --page chapters/speed.md || \
+	  { echo "FAILED: benchmarks"; exit 1; }
+
+# For teachers only; otter has an environment of its own, since no student needs it.
+.venv-teach/.done: pyproject.toml constraints.txt
+	@echo "== setting up .venv-teach"
+	@{ $(PYTHON) -m venv .venv-teach && \
+	  .venv-teach/bin/pip install -q --disable-pip-version-check -e ".[teach]" -c constraints.txt $(PIP_ARGS); } || \
+	  { echo "FAILED: set-up of .venv-teach"; exit 1; }
+	@touch $@
+
+assignments: .venv-teach/.done
+	@.venv-teach/bin/python teaching/build.py || { echo "FAILED: assignments"; exit 1; }
+
+grade: $(DONE)
+	@test -n "$(SUBMISSIONS)" || { echo "FAILED: say make grade SUBMISSIONS=folder"; exit 1; }
+	@.venv/bin/python teaching/grade.py "$(SUBMISSIONS)" $(GRADE_ARGS) || { echo "FAILED: marking"; exit 1; }
+
+# All hostile submissions; make test takes a few of them.
+hostile: $(DONE)
+	@ROBUSTLIB_HOSTILE=all .venv/bin/python -m pytest -q tests/book/assignments || { echo "FAILED: hostile submissions"; exit 1; }
+
+slides: $(DONE)
+	@.venv/bin/python teaching/slides.py || { echo "FAILED: slides"; exit 1; }
+
+# MODULE=attacks or attacks/gradient.py, DRAW=60 changes; goes on where it was stopped.
+mutants: $(DONE)
+	@test -n "$(MODULE)" || { echo "FAILED: say which part: make mutants MODULE=attacks"; exit 1; }
+	@test -x _build/mutants/env/bin/cosmic-ray || { $(PYTHON) -m venv _build/mutants/env && \
+	  _build/mutants/env/bin/pip install -q cosmic-ray==8.7.0 coverage==7.17.0 $(PIP_ARGS); }
+	@_build/mutants/env/bin/python tests/mutants.py $(MODULE) --python $(CURDIR)/.venv/bin/python \
+	  --draw $(or $(DRAW),60)
+
 serve:
 	@$(PYTHON) -m http.server 8000 --bind 127.0.0.1 --directory _build/html
 
 clean:
-	rm -rf _build .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf _build .venv .venv-teach .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -39,7 +39,7 @@ def chromium() -> str | None:
 
 
 def pages_of_the_book() -> list[str]:
-    """Every page that _toc.yml names, without its suffix: "chapters/preface" and so on."""
+    """Every page that _toc.yml names, without its suffix: "index", "chapters/00-tour" and so on."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     files = [toc["root"]]
     waiting: list[Any] = [*toc.get("parts", []), *toc.get("chapters", [])]

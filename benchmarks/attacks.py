@@ -25,7 +25,7 @@ import tempfile
 import time
 import types
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ import torch
 from torch import Tensor, nn
 
 import robustlib as rl
+from robustlib.commands.contest import Contest, timed
 
 PEERS = {
     "torchattacks": "torchattacks==3.5.1",
@@ -124,6 +125,32 @@ def autoattack_apgd(logits: nn.Module, x: Tensor, c: Tensor, norm: str, eps: flo
     )
     attack.init_hyperparam(x)
     return attack.attack_single_run(x, c)[0]  # of largest loss; [3] is of changed class
+
+
+def secml_pgd(logits: nn.Module, x: Tensor, c: Tensor, norm: str, eps: float) -> Tensor:
+    pgd = importlib.import_module("secmlt.adv.evasion.pgd").PGD
+    base = importlib.import_module("secmlt.models.pytorch.base_pytorch_nn")
+    data = torch.utils.data
+    name = {"Li": "linf", "L2": "l2", "L1": "l1"}[norm]
+    attack = pgd(name, eps, STEPS, eps / 8, random_start=False, backend="native")
+    batches = data.DataLoader(data.TensorDataset(x, c), batch_size=len(x))
+    found = attack(base.BasePyTorchClassifier(logits), batches)
+    return torch.cat([points for points, _ in found])
+
+
+def advlib_pgd(logits: nn.Module, x: Tensor, c: Tensor, norm: str, eps: float) -> Tensor:
+    if norm != "Li":
+        raise NotImplementedError("no l2, no l1")
+    attack = importlib.import_module("adv_lib.attacks").pgd_linf
+    found: Tensor = attack(logits, x, c, eps, steps=STEPS, relative_step_size=1 / 8)
+    return found
+
+
+def advlib_apgd(logits: nn.Module, x: Tensor, c: Tensor, norm: str, eps: float) -> Tensor:
+    attack = importlib.import_module("adv_lib.attacks").apgd
+    p = {"Li": float("inf"), "L2": 2, "L1": 1}[norm]
+    found: Tensor = attack(logits, x, c, eps, p, n_iter=STEPS, loss_function="ce")
+    return found
 
 
 def contestants() -> dict[str, Attack]:
@@ -247,17 +274,7 @@ def times() -> list[list[str]]:
     players = {**contestants(), "bare loop": bare_loop}
     table = [["time over the limit, 20 steps", *players]]
     for d, width, n in ((64, 1024, 512), (784, 512, 256)):
-        torch.manual_seed(0)
-        net = scalar(
-            nn.Linear(d, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1)
-        )
-        x, y = 0.4 + 0.2 * torch.rand(n, d), 2.0 * torch.randint(2, (n,)) - 1
-
-        def limit(net: nn.Module = net, x: Tensor = x) -> None:
-            for _ in range(STEPS):
-                z = x.clone().requires_grad_()
-                torch.autograd.grad(net(z).sum(), z)
-
+        net, x, y, limit = workload(d, width, n)
         for sets in (rl.LinfBall(0.1), rl.L2Ball(0.3)):
             runs: dict[str, Callable[[], Any]] = {"limit": limit}
             for name, attack in players.items():
@@ -273,6 +290,60 @@ def times() -> list[list[str]]:
             cells = [failed.get(k, f"{least[k] / least['limit']:.2f}") for k in players]
             table.append([f"MLP {d}-{width}-{width}-1, {n} points, {sets!r}", *cells])
     return table
+
+
+# Who stands beside PGD and APGD in `make bench`.
+PGDS = {
+    "torchattacks": torchattacks_pgd,
+    "foolbox": foolbox_pgd,
+    "ART": art_pgd,
+    "secml-torch": secml_pgd,
+    "adv-lib": advlib_pgd,
+}
+APGDS = {
+    "torchattacks": torchattacks_apgd,
+    "pyautoattack": autoattack_apgd,
+    "adv-lib": advlib_apgd,
+}
+
+
+def contests(budget: str) -> Iterator[Contest]:
+    """PGD and APGD on nets of three layers, beside passes forward and back to the input alone."""
+    importlib.import_module("peers")  # puts them on the path
+    small = budget == "smoke"
+    for d, width in ((64, 1024), (784, 512)):
+        width, n = (32, 16) if small else (width, 256)
+        net, x, y, limit = workload(d, width, n)
+        for sets in (rl.LinfBall(0.1), rl.L2Ball(0.3)):
+            for attack, peers in ((rl.PGD(steps=STEPS), PGDS), (rl.APGD(steps=STEPS), APGDS)):
+                same = (net, x, y, sets)
+                yield Contest(
+                    f"{type(attack).__name__}, {short(sets)}, {d}-{width}-{width}-1, n = {n}",
+                    f"{STEPS} passes forward and back",
+                    timed(functools.partial(ours(attack), *same)),
+                    timed(limit),
+                    {
+                        k: timed(functools.partial(as_images(run), *same))
+                        for k, run in peers.items()
+                    },
+                    runs=2 if small else 3,
+                )
+
+
+def workload(d: int, width: int, n: int) -> tuple[nn.Module, Tensor, Tensor, Callable[[], None]]:
+    """(model, x, y, the limit): a net of three layers and points far from the box [0, 1]."""
+    torch.manual_seed(0)
+    net = scalar(
+        nn.Linear(d, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1)
+    )
+    x, y = 0.4 + 0.2 * torch.rand(n, d), 2.0 * torch.randint(2, (n,)) - 1
+
+    def limit() -> None:
+        for _ in range(STEPS):
+            z = x.clone().requires_grad_()
+            torch.autograd.grad(net(z).sum(), z)
+
+    return net, x, y, limit
 
 
 def behaviours() -> list[list[str]]:

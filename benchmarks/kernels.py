@@ -17,25 +17,22 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 import venv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from robustlib.commands.contest import Contest
 
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[name] = "1"
 
 HERE = Path(__file__).parent
-PEER_PINS = [
-    "neural-tangents==0.6.5",
-    "jax==0.5.3",
-    "jaxlib==0.5.3",
-    "numpy==2.4.6",
-    "scipy==1.17.1",
-    "tensorflow==2.21.0",
-    "tf2jax==0.3.7",
-    "frozendict==2.5.1",
-]
+PINS = HERE / "requirements-jax.txt"
 DEPTHS = (1, 3, 5)
 RUNS = 5
 
@@ -80,11 +77,11 @@ class Peer:
     def __init__(self, place: Path) -> None:
         python = place / "bin" / "python"
         if not python.exists():
-            print(f"making an environment for {PEER_PINS[0]} (2.7 GB, some minutes) ...")
+            print("making an environment for neural-tangents (2.7 GB, some minutes) ...")
             venv.create(place, with_pip=True)
         probe = [python, "-c", "import neural_tangents"]
         if subprocess.run(probe, capture_output=True).returncode:
-            subprocess.run([python, "-m", "pip", "install", "-q", *PEER_PINS], check=True)
+            subprocess.run([python, "-m", "pip", "install", "-q", "-r", PINS], check=True)
         self.process = subprocess.Popen(
             [python, __file__, "--peer"],
             stdin=subprocess.PIPE,
@@ -213,53 +210,61 @@ def near_pairs(peer: Peer | None, folder: Path) -> None:
         row(f"{r:g}", error, theirs)
 
 
-def empirical(device: str) -> None:
+def tutorial(net: Any, x: Any) -> Any:
+    """The empirical kernel as the tutorial of torch.func has it, for scalar outputs."""
     import torch
     from torch.func import functional_call, jacrev, vmap
 
+    weights = {k: v.detach() for k, v in net.named_parameters()}
+
+    def one(w: dict[str, torch.Tensor], point: torch.Tensor) -> torch.Tensor:
+        return functional_call(net, w, (point[None],))
+
+    rows = vmap(jacrev(one), (None, 0))(weights, x)
+    parts = [j.flatten(2) for j in rows.values()]
+    return torch.stack([torch.einsum("Naf,Mbf->NMab", j, j) for j in parts]).sum(0)[..., 0, 0]
+
+
+def products(net: Any, x: Any) -> Callable[[], None]:
+    """The matrix products of the empirical kernel alone, into memory that is there already."""
+    import torch
+
     from robustlib.kernels import empirical as module
-    from robustlib.kernels import empirical_ntk
-    from robustlib.networks import DeepNet, Network, TwoLayerNet
+    from robustlib.networks import TwoLayerNet
 
-    def tutorial(net: Network, x: torch.Tensor) -> torch.Tensor:
-        weights = {k: v.detach() for k, v in net.named_parameters()}
+    n, m, device = len(x), net.initial.shape[-2], x.device
+    side, square = torch.randn(n, m, device=device), torch.zeros(n, n, device=device)
+    lifted = torch.randn(n, net.d + 1, device=device)
+    double = lifted.double()
+    first = torch.randn(m, net.d + 1, device=device)
+    spare = torch.empty_like(side)
+    strip = module._STRIP
 
-        def one(w: dict[str, torch.Tensor], point: torch.Tensor) -> torch.Tensor:
-            return functional_call(net, w, (point[None],))
+    def half(a: torch.Tensor) -> None:
+        for top in range(0, n, strip):
+            square[top : top + strip, top:].addmm_(a[top : top + strip], a[top:].T)
 
-        rows = vmap(jacrev(one), (None, 0))(weights, x)
-        parts = [j.flatten(2) for j in rows.values()]
-        return torch.stack([torch.einsum("Naf,Mbf->NMab", j, j) for j in parts]).sum(0)[..., 0, 0]
-
-    def products(net: Network, x: torch.Tensor) -> Callable[[], None]:
-        """The same matrix products and nothing else, into memory that is there already."""
-        n, m = len(x), net.initial.shape[-2]
-        side, square = torch.randn(n, m, device=device), torch.zeros(n, n, device=device)
-        lifted = torch.randn(n, net.d + 1, device=device)
-        double = lifted.double()
-        first = torch.randn(m, net.d + 1, device=device)
-
-        strip = module._STRIP
-
-        def half(a: torch.Tensor) -> None:
+    def run() -> None:
+        torch.mm(lifted, first.T, out=side)
+        if isinstance(net, TwoLayerNet):
             for top in range(0, n, strip):
-                square[top : top + strip, top:].addmm_(a[top : top + strip], a[top:].T)
+                torch.mm(double[top : top + strip], double[top:].T)
+            return half(side)
+        for weight in net.initial:
+            torch.mm(side, weight.T, out=spare)
+            half(side)
+            half(side)
+        for weight in net.initial[1:]:
+            torch.mm(side, weight, out=spare)
 
-        def run() -> None:
-            torch.mm(lifted, first.T, out=side)
-            if isinstance(net, TwoLayerNet):
-                for top in range(0, n, strip):
-                    torch.mm(double[top : top + strip], double[top:].T)
-                return half(side)
-            for weight in net.initial:
-                torch.mm(side, weight.T, out=spare)
-                half(side)
-                half(side)
-            for weight in net.initial[1:]:
-                torch.mm(side, weight, out=spare)
+    return run
 
-        spare = torch.empty_like(side)
-        return run
+
+def empirical(device: str) -> None:
+    import torch
+
+    from robustlib.kernels import empirical_ntk
+    from robustlib.networks import DeepNet, TwoLayerNet
 
     print("\nEmpirical kernels, ReLU, float32, d = 64; times in units of robustlib's own products")
     head("net", "n", "robustlib", "full GEMM", "tutorial", "tutorial / robustlib", "difference")
@@ -291,6 +296,62 @@ def empirical(device: str) -> None:
             best["tutorial"] / best["ours"],
             f"{gap:.0e}",
         )
+
+
+def contests(budget: str) -> Iterator[Contest]:
+    """Kernels of infinite and of finite width, beside the products that they consist of."""
+    import torch
+
+    from robustlib.commands.contest import Contest, timed
+    from robustlib.kernels import empirical_ntk, ntk
+    from robustlib.networks import DeepNet, TwoLayerNet
+
+    small = budget == "smoke"
+    with tempfile.TemporaryDirectory() as folder:
+        peer = _peer()
+        for d, depth in ((64, 1), (64, 3), (64, 5), (784, 3)):
+            n = 256 if small else 2048
+            x = torch.randn(n, d, generator=torch.Generator().manual_seed(0))
+            options = {"trained": "all", "depth": depth, "bias": False}
+            yield Contest(
+                f"ntk, ReLU, depth {depth}, d = {d}, n = {n}",
+                "one product of the inputs",
+                timed(partial(ntk, x, **options)),
+                timed(partial(torch.mm, x, x.T)),
+                {"neural-tangents": _side(peer, x, depth, Path(folder, f"{d}.npy"))},
+                runs=2 if small else RUNS,
+            )
+        nets = (TwoLayerNet(64, 1024), TwoLayerNet(64, 4096), DeepNet(64, 512, 3))
+        for net, n in zip(
+            nets[: 1 if small else 3], (64 if small else 500, 1000, 500), strict=False
+        ):
+            x = torch.randn(n, 64, generator=torch.Generator().manual_seed(0))
+            yield Contest(
+                f"empirical ntk, {type(net).__name__}, m = {net.width}, n = {n}",
+                "its own products",
+                timed(partial(empirical_ntk, net, x)),
+                timed(products(net, x)),
+                {"torch.func": timed(partial(tutorial, net, x))},
+                runs=2 if small or net.width > 1024 or n < 1000 else 3,
+            )
+
+
+def _peer() -> Peer | str:
+    """neural-tangents where its environment is, else a sentence."""
+    from peers import JAX
+
+    if not (JAX / "bin" / "python").exists():
+        return "not installed"
+    return Peer(JAX)
+
+
+def _side(peer: Peer | str, x: Any, depth: int, path: Path) -> Callable[[], float] | str:
+    import numpy as np
+
+    if isinstance(peer, str):
+        return peer
+    np.save(path, x.numpy())
+    return lambda: peer.ask(x=str(path), depth=depth)
 
 
 MEMORY = """
@@ -328,8 +389,6 @@ def main() -> None:
     options = parser.parse_args()
     if options.peer:
         return peer_main()
-    import tempfile
-
     import torch
 
     torch.set_num_threads(1)

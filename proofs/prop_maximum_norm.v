@@ -134,7 +134,7 @@ Theorem prop_maximum_norm :
       (forall x, max_distance d x plus <= rho * delta -> max_distance d x minus <= rho * delta -> False)
       /\ forall j, (j < k)%nat ->
         max_distance d (z j) (if v j then plus else minus) <= rho * delta) ->
-    (* book: points are shattered as in {prf:ref}`prop-pairs` *)
+    (* book: points are shattered as in *)
     (2 ^ (k - 1) - 1 <= d * (k - 1))%nat).  (* book: $2^{k-1}-1\le d\,(k-1)$ *)
 Proof.
   split.

@@ -57,11 +57,12 @@ from .losses import LogCosh as LogCosh
 from .losses import Logistic as Logistic
 from .losses import Loss as Loss
 from .losses import PseudoHuber as PseudoHuber
-from .networks import DeepNet as DeepNet
-from .networks import LinearizedNet as LinearizedNet
-from .networks import TwoLayerNet as TwoLayerNet
-from .networks import linearize as linearize
+from .networks.deep import DeepNet as DeepNet
+from .networks.linearized import LinearizedNet as LinearizedNet
+from .networks.linearized import linearize as linearize
+from .networks.two_layer import TwoLayerNet as TwoLayerNet
 from .numerics import budget as budget
+from .numerics import device as device
 from .online.adv_ntk import AdvNTK as AdvNTK
 from .online.adv_ntk import adv_ntk as adv_ntk
 from .online.certificate import RegretCertificate as RegretCertificate

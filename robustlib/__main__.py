@@ -3,26 +3,50 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
-from .commands import claims, sweep
+from .commands import bench, claims, doctor, gpu, sweep, train
+from .commands.options import STATUS, settle
 from .commands.wrong import WrongCall
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line: what is wrong, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with status 2."""
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; its exit status, 2 for a wrong call."""
-    parser = argparse.ArgumentParser(
+    """Run one command; its exit status, of those in ``commands.options.STATUS``."""
+    parser = Parser(
         prog="python -m robustlib",
-        description="The library's commands; --help after one of them says more.",
+        description="The library's commands; --help after one of them shows a call and its output.",
+        epilog="exit status: " + "; ".join(f"{code} {words}" for code, words in STATUS.items()),
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (claims, sweep):
+    for command in (claims, train, sweep, bench, gpu, doctor):
         command.add(commands)
     options = parser.parse_args(arguments)
+    name = f"{parser.prog} {options.command}"
     try:
+        settle(options)
         status: int = options.run(options)
-    except WrongCall as error:
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted; {options.kept(options)}", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # who reads has read enough, as in "| head"
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+    except (RuntimeError, MemoryError) as error:  # no memory on a device, say
+        print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    except (WrongCall, TypeError, ValueError, ImportError, OSError) as error:
         commands.choices[options.command].error(" ".join(str(error).split()))
     return status
 

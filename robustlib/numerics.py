@@ -6,7 +6,7 @@ import functools
 import math
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
@@ -86,11 +86,6 @@ def _memory() -> int:
     return min(installed, allowed) if allowed >= 0 else installed
 
 
-def default_device() -> torch.device:
-    """CUDA where there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
 def budget() -> str:
     """How much work a notebook or claim may do: ``"smoke"``, ``"laptop"`` or ``"gpu"``.
 
@@ -101,20 +96,64 @@ def budget() -> str:
     return check_choice("ROBUSTLIB_BUDGET", os.environ.get("ROBUSTLIB_BUDGET", "laptop"), BUDGETS)
 
 
+def device() -> torch.device:
+    """The device for the work of this budget: a GPU for "gpu" where there is one, else the CPU.
+
+    A GPU alone changes nothing: its numbers are not those of the book, bit by bit, so that it is
+    asked for with the budget. Raises ``ValueError`` where ``ROBUSTLIB_BUDGET`` is none.
+    """
+    return device_of(budget())
+
+
+def device_of(size: str) -> torch.device:
+    """The device for the work of the budget ``size``."""
+    return torch.device("cuda" if size == "gpu" and torch.cuda.is_available() else "cpu")
+
+
 def per_row(values: Tensor, like: Tensor) -> Tensor:
     """``values`` (n,) as (n, 1, ..., 1), so that it multiplies ``like`` (n, ...) row by row."""
     return values.reshape(-1, *[1] * (like.dim() - 1))
 
 
-def choose(rows: Tensor, chosen: Tensor, others: Tensor) -> Tensor:
-    """``chosen`` where ``rows`` (n,) says so, else ``others``, both (n, ...); may be ``others``.
+def surely(flags: Tensor) -> bool:
+    """Whether all ``flags`` are set, so that work without effect may be left out.
 
-    Far quicker than ``torch.where`` with a broadcast condition.
+    False on an accelerator, where the answer would make the host wait for all that is still to be
+    done there: to do the work is quicker than to ask.
     """
+    return flags.device.type == "cpu" and bool(flags.all())
+
+
+def choose(rows: Tensor, chosen: Tensor, others: Tensor, *, owned: bool = False) -> Tensor:
+    """``chosen`` where ``rows`` (n,) says so, else ``others``, both (n, ...): see ``mended``."""
+    return mended(rows, _itself, others, chosen, owned=owned)
+
+
+def mended(
+    rows: Tensor,
+    repair: Callable[..., Tensor],
+    others: Tensor,
+    *parts: Tensor,
+    owned: bool = False,
+) -> Tensor:
+    """``others`` (n, ...), but where ``rows`` (n,) says so what ``repair`` makes of ``parts``.
+
+    Row by row, it is given those in question on the CPU, which is far quicker there than
+    ``torch.where`` with a broadcast condition; all on an accelerator, where to count them would
+    be to wait. The answer may be ``others``, and is written over it where that is ``owned``.
+    """
+    if others.device.type != "cpu":
+        return torch.where(per_row(rows, others), repair(*parts), others)
     places = rows.nonzero().flatten()
     if not len(places):
         return others
-    return others.index_copy(0, places, chosen.index_select(0, places))
+    found = repair(*(part.index_select(0, places) for part in parts))
+    copy = Tensor.index_copy_ if owned else Tensor.index_copy
+    return copy(others, 0, places, found)
+
+
+def _itself(t: Tensor) -> Tensor:
+    return t
 
 
 def wide(t: Tensor) -> Tensor:

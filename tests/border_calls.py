@@ -187,6 +187,7 @@ ARGUMENTS: dict[str, tuple[str, Maker]] = {
     "direction": ("points?", lambda: put(torch.tensor([1.0, 0.3], dtype=torch.float64))),
     "dtype": ("dtype?", lambda: torch.float64),
     "dual": ("function?", lambda: None),
+    "jet": ("function?", lambda: None),
     "effort": ("choice", lambda: "low"),
     "eps": ("real", lambda: 0.2),
     "epsilon": ("real?", lambda: 0.1),
@@ -323,7 +324,12 @@ HERE: dict[str, dict[str, tuple[str, Maker]]] = {
     "KernelFlow.__call__": {"K": ("points", lambda: gram()[:3])},
     "KernelRegression.__call__": {"K": ("points", lambda: gram()[:3])},
     "load_gram": {"path": ("path", stored)},
-    "store_gram": {"path": ("path", lambda: path().with_suffix(".npy")), "z": ("points?", x)},
+    "store_gram": {
+        "path": ("path", lambda: path().with_suffix(".npy")),
+        "z": ("points?", x),
+        "workers": ("integer", lambda: 1),
+        "cluster": ("anything?", lambda: None),
+    },
     "Trajectory.load": {"path": ("path", saved), "net": ("module", lazy)},
     "empirical_ntk": {"z": ("points?", direction)},
     "ntk": {"z": ("points?", direction), "depth": ("integer", lambda: 1)},
@@ -370,7 +376,7 @@ for _loss in ("PseudoHuber", "LogCosh", "Logistic", "Hinge"):
             "y": ("labels", y),
         }
 for _net in ("TwoLayerNet", "DeepNet", "LinearizedNet"):
-    for _method in ("forward", "lift", "evaluate", "expand"):
+    for _method in ("forward", "lift", "evaluate", "expand", "input_gradient"):
         HERE[f"{_net}.{_method}"] = {"x": ("floats", x)}
 
 # Options that a valid call gives besides those without a default.
@@ -435,6 +441,8 @@ HERE["LinearMax.answer"] = HERE["LinearMax.move"] = {
 }
 for _set in ("Finite", "L1Ball", "L2Ball", "LinfBall", "SphereCap"):
     HERE[f"{_set}.contains"] = HERE[f"{_set}.project"] = {}
+HERE["TwoLayerNet.sum_at"] = {"weight": ("floats", lambda: net().start()[0])}
+HERE["TwoLayerNet.expansion_along"] = {"step": ("floats", lambda: net().start()[0])}
 for _name in ("evaluate", "expand"):
     HERE[f"DeepNet.{_name}"] |= {
         "weights": ("tensors", lambda: OBJECTS["DeepNet"]().start()),

@@ -12,6 +12,7 @@ GPU, operations on tensors of both devices refuse, and so does NumPy.
 from __future__ import annotations
 
 import collections
+import itertools
 import json
 import os
 import sys
@@ -91,11 +92,14 @@ def carried_out(operation: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     ours = [t for t in tensors if isinstance(t, Simulated)]
     asked = kwargs.get("device")
     there = bool(ours) if asked is None else torch.device(asked).type == NAME
-    if name == "copy_":
-        there = isinstance(args[0], Simulated)
-        COUNTS["to the CPU"] += bool(ours) and not there
-    elif name == "_to_copy":
-        COUNTS["to the CPU"] += bool(ours) and not there
+    if name in ("copy_", "_to_copy"):
+        there = isinstance(args[0], Simulated) if name == "copy_" else there
+        source = args[1] if name == "copy_" else args[0]
+        patient = kwargs.get("non_blocking", False) or (name == "copy_" and True in args[2:])
+        if isinstance(source, Simulated) and not there:
+            COUNTS["to the CPU"] += 1
+        elif there and not isinstance(source, Simulated) and not patient:
+            COUNTS["from the CPU"] += 1
     elif ours and any(not isinstance(t, Simulated) and t.dim() for t in tensors):
         raise RuntimeError(f"{operation}: expected all tensors to be on the same device")
     if ours and (name in WAITS or (name.startswith("index") and _by_mask(args))):
@@ -163,6 +167,7 @@ def _empty(size: Any, stride: Any, *, dtype: Any = None, **_: Any) -> Tensor:
 
 def _copied(source: Any, to: Any, non_blocking: bool = False) -> Any:
     numbers = source.held if isinstance(source, Simulated) else source
+    COUNTS["from the CPU"] += numbers is source and not non_blocking
     (to.held if isinstance(to, Simulated) else to).copy_(numbers)
     return to
 
@@ -226,21 +231,29 @@ def here(value: Any, depth: int = 0) -> Any:
     return value
 
 
-def counted() -> dict[str, int]:
-    """How often an attack of 10 steps makes the host wait, by attack and set."""
+def counted() -> list[tuple[str, int, int, bool]]:
+    """What an attack is and where, its steps, how often its host waits, and whether it finds there
+    bit by bit what it finds on the CPU."""
     import border_calls as calls
 
     import robustlib as rl
 
-    calls.on(NAME)
-    x, y, net = calls.x(), calls.y(), calls.net()
-    sets = (rl.L2Ball(0.2), rl.LinfBall(0.2), rl.L1Ball(0.2), rl.SphereCap(0.2))
-    found = {}
-    for attack in (rl.FGSM(), rl.PGD(steps=10), rl.APGD(steps=10)):
-        for perturbation in sets:
-            with waits() as counts:
-                attack(net, x, y, perturbation=perturbation, loss=rl.PseudoHuber())
-            found[f"{attack!r} {perturbation!r}"] = sum(counts.values())
+    given = {}
+    for device in ("cpu", NAME):
+        calls.on(device)
+        given[device] = calls.net(), calls.x(), calls.y()
+    sets = [ball(0.2) for ball in (rl.L2Ball, rl.LinfBall, rl.L1Ball, rl.SphereCap)]
+    sets += [ball(0.2, box=(-1, 1)) for ball in (rl.L2Ball, rl.LinfBall, rl.L1Ball)]
+    attacks = [(rl.FGSM(), 1)]
+    attacks += [(kind(steps=k), k) for kind in (rl.PGD, rl.APGD) for k in (5, 10, 40)]
+    found = []
+    for (attack, steps), perturbation in itertools.product(attacks, sets):
+        asked = {"perturbation": perturbation, "loss": rl.PseudoHuber()}
+        with waits() as counts:
+            there = attack(*given[NAME], **asked)
+            often = counts.total()
+        alike = torch.equal(here(there), attack(*given["cpu"], **asked))
+        found.append((f"{attack!r} on {perturbation!r}", steps, often, alike))
     return found
 
 

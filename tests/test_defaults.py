@@ -84,14 +84,6 @@ def test_everything_is_made_on_a_device_that_is_named() -> None:
     assert unnamed == []
 
 
-# How often attacks of 10 steps make the host of an accelerator wait: what speed there hangs on.
-WAITS = {
-    "FGSM": (17, 16, 16, 19),
-    "PGD": (107, 64, 123, 161),
-    "APGD": (148, 106, 187, 216),
-}
-
-
 def test_a_simulated_accelerator_answers_as_the_cpu_does() -> None:
     """In a process of its own: torch does not forget a device."""
     place = Path(__file__).parent / "simulated_device.py"
@@ -99,7 +91,9 @@ def test_a_simulated_accelerator_answers_as_the_cpu_does() -> None:
     assert done.returncode == 0, done.stderr[-2000:]
     seen = json.loads(done.stdout)
     assert seen["differences"] == []
-    for attack, most in WAITS.items():
-        counts = tuple(n for name, n in seen["waits"].items() if name.startswith(f"{attack}("))
-        assert counts <= most, f"{attack} makes the host wait more often: {counts}"
-        assert all(a <= b for a, b in zip(counts, most, strict=True)), (attack, counts)
+    # an accelerator is quick where its host does not wait: for each step once, to ask whether all
+    # numbers are finite, and a few times before the first and after the last
+    assert len(seen["waits"]) == 49
+    for name, steps, often, alike in seen["waits"]:
+        assert often <= steps + 20, f"{name} makes the host wait {often} times"
+        assert alike, f"{name} finds other points than on the CPU"

@@ -90,8 +90,12 @@ def test_budget_obeys_the_variable_and_no_machine(monkeypatch: pytest.MonkeyPatc
         numerics.budget()
 
 
-def test_default_device_is_cuda_where_there_is_one() -> None:
-    assert (numerics.default_device().type == "cuda") == torch.cuda.is_available()
+def test_a_gpu_is_used_where_it_is_asked_for_and_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    for there in (False, True):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        for name in numerics.BUDGETS:
+            monkeypatch.setenv("ROBUSTLIB_BUDGET", name)
+            assert (numerics.device().type == "cuda") == (there and name == "gpu")
 
 
 def test_significant_digits_are_those_that_an_error_leaves() -> None:

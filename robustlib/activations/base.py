@@ -30,6 +30,7 @@ _FUNCTIONS = {
     "range": "low, high",
     "dual": "q, p, c, slope",
     "module": "module",
+    "jet": "z",
 }
 
 
@@ -79,6 +80,7 @@ class Activation:
     * ``dual``: (q, p, c, slope) -> E[s(u)s(v)], or E[s'(u)s'(v)] where the flag ``slope`` is True,
       of centred Gaussians with variances q, p and covariance c; tensors that broadcast.
     * ``module``: whether a module of torch computes s.
+    * ``jet``: z -> (s(z), s'(z)), where both at once cost less; it may overwrite z.
     """
 
     name: str
@@ -96,6 +98,7 @@ class Activation:
     strip: float | None = None
     dual: Dual | None = None
     module: Callable[[nn.Module], bool] | None = None
+    jet: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
 
     def __post_init__(self) -> None:
         """The kinds of all facts; whether they are true is looked at where the function is used."""
@@ -127,6 +130,11 @@ class Activation:
         facts += ["monotone"] if self.monotone else []
         facts += [f"homogeneous of degree {self.degree}"] if self.degree is not None else []
         return f"The activation {self.name!r}: {', '.join(facts) or 'no facts given'}."
+
+    @property
+    def both(self) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+        """The function that maps z of any shape to s(z) and s'(z), and may overwrite z."""
+        return self.jet or (lambda z: (self.function(z), self.derivative(z)))
 
     @property
     def smooth(self) -> bool:

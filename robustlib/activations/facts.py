@@ -38,6 +38,8 @@ def check_facts(s: Activation) -> None:
         _agrees(s, f"degree={s.degree}", (s.function(2 * z) - 2.0**s.degree * value).abs(), size)
         if s.sides == (0.0, 0.0):
             raise ValueError(f"activation {s.name!r} must not be 0 everywhere")
+    if s.jet is not None:
+        _check_jet(s, z, value, slope)
     if s.parity is not None:
         sign = 1 if s.parity.kind == "odd" else -1
         rest_ = value + sign * s.function(-z)  # twice c z^power
@@ -82,6 +84,16 @@ def _check_range(s: Activation, z: Tensor, value: Tensor) -> None:
         low, high = s.range(z[: len(windows)], z[k:])
         over = torch.maximum(low - windows.amin(1), windows.amax(1) - high)
         _agrees(s, "range", over, _TIGHT * (1 + value.abs().max()))
+
+
+def _check_jet(s: Activation, z: Tensor, value: Tensor, slope: Tensor) -> None:
+    with calling(f"the jet of activation {s.name!r}"):
+        pair = s.both(z.clone())
+    if not isinstance(pair, tuple) or [getattr(t, "shape", None) for t in pair] != [z.shape] * 2:
+        raise ValueError(f"activation {s.name!r} must have a jet that maps z to a pair like z")
+    for name, known, found in zip(("function", "derivative"), (value, slope), pair, strict=True):
+        size = _TIGHT * (1 + known.abs().max())
+        _agrees(s, f"jet, with the {name},", (found - known).abs(), size)
 
 
 def _check_dual(s: Activation) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .. import numerics
 from ..checks import check_integer, keep
-from ..numerics import choose
+from ..numerics import choose, surely
 from .base import Attack
 from .gradient import Ends, Jumps
 from .oracle import Oracle
@@ -69,7 +69,7 @@ class APGD(Attack):
                 if ends is not None and k == 1:
                     moved = ends.second(moved, values)
                 moved = jumps(z, moved, k)
-                if bool(run.over.any()):
+                if run.over is not None and not surely(run.over.logical_not()):
                     moved = choose(run.over, jumps.far(z, k), moved)
                     z = choose(run.over, moved, z)  # no momentum into a new run
                 run.previous, run.z = z, moved
@@ -84,7 +84,7 @@ class _Run:
         self.z = self.previous = z
         self._first = 2 * radius
         self.length = z.new_full((n,), self._first)
-        self.over = torch.zeros_like(self.length, dtype=torch.bool)  # whose run is over
+        self.over: Tensor | None = None  # whose run is over, at checkpoints
         self.best_values = z.new_full((n,), -torch.inf)
         self.best, self.best_gradient = z.clone(), torch.zeros_like(z)
         self._last_values, self._rises = self.best_values, z.new_zeros(n)
@@ -95,12 +95,12 @@ class _Run:
         """Take in losses and gradients at ``z``; the gradients to go on with, at a new ``z``."""
         self._rises += values > self._last_values
         self._last_values = values
-        rows = (values > self.best_values).nonzero().flatten()
-        self.best.index_copy_(0, rows, self.z.index_select(0, rows))
-        self.best_gradient.index_copy_(0, rows, gradient.index_select(0, rows))
+        better = values > self.best_values
+        self.best = choose(better, self.z, self.best, owned=True)
+        self.best_gradient = choose(better, gradient, self.best_gradient, owned=True)
         self.best_values = torch.maximum(values, self.best_values)
         if k not in self._checks:
-            self.over = torch.zeros_like(self.over)
+            self.over = None
             return gradient
         few = self._rises < _RISES * (k - self._checks[k])
         same = (self.length == self._length_then) & (self.best_values == self._best_then)
@@ -111,7 +111,7 @@ class _Run:
         self._last_values = torch.where(self.over, -torch.inf, values)
         self._length_then, self._best_then = self.length, self.best_values
         self.length = torch.where(back, self.length / 2, self.length)
-        self.length[self.over] = self._first
+        self.length = torch.where(self.over, self._first, self.length)
         self._rises = torch.zeros_like(self._rises)
         self.z = choose(back, self.best, self.z)
         self.previous = choose(back, self.z, self.previous)

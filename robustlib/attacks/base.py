@@ -53,6 +53,11 @@ class Adversary(ABC):
         ``model`` maps (n, ...) to outputs (n,); ``y`` (n,) holds labels -1 and +1. A model that is
         a torch module runs in evaluation mode, so that every output depends on its own input only.
 
+        On an accelerator FGSM, PGD and APGD make the host wait once for each question to the model,
+        to learn whether its answers are finite, and some fifteen times besides, on balls and caps;
+        other rules and sets wait more often. Nothing is compiled or recorded as a CUDA graph:
+        whether that pays was never measured on a GPU.
+
         Random points are drawn for the batch as a whole, so that with a rule that uses some an
         answer may depend on the place in the batch; without, it is the same in every batch, to
         rounding.

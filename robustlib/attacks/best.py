@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..numerics import choose
+
 
 class Best:
     """The best point of every example ``x`` (n, ...), and its value: ``values`` (n,) in ``dtype``.
@@ -21,6 +23,11 @@ class Best:
     def offer(self, z: Tensor, values: Tensor, active: Tensor | None = None) -> None:
         """Points ``z`` (k, ...), their values (k,), and whose they are: ``active`` (k,) rising,
         None for all."""
+        if active is None and values.device.type != "cpu":  # to know how many would take a wait
+            better = values > self.values
+            self._points = choose(better, z, self._points)
+            self.values = choose(better, values, self.values)
+            return
         rows = (values > (self.values if active is None else self.values[active])).nonzero()[:, 0]
         if not len(rows):
             return

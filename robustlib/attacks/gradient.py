@@ -9,6 +9,7 @@ from torch import Tensor
 
 from .. import numerics
 from ..checks import check_choice, check_integer, check_real, keep
+from ..numerics import choose, mended, surely
 from .base import Attack
 from .oracle import Oracle
 
@@ -141,7 +142,7 @@ class Ends:
         """``moved`` (n, ...), but the other end where that is worse than ``values`` (n,)."""
         if self._other is None:
             return moved
-        return numerics.choose(self._values > values, self._other, moved)
+        return choose(self._values > values, self._other, moved)
 
 
 class Jumps:
@@ -159,12 +160,9 @@ class Jumps:
         # few coordinates, side by side in memory, show that almost all have moved
         start = old.shape[1] // 2
         few = slice(start, start + _LOOK)
-        rows = self._oracle.undecided(self._still(old[:, few], new[:, few])).nonzero()[:, 0]
-        if len(rows):
-            rows = rows[self._still(old[rows], new[rows])]
-        if not len(rows):
-            return moved
-        return moved.index_copy(0, rows, self.far(z, k).index_select(0, rows))
+        still = self._oracle.undecided(self._still(old[:, few], new[:, few]))
+        still = mended(still, self._still, still, old, new)
+        return moved if surely(still.logical_not()) else choose(still, self.far(z, k), moved)
 
     def far(self, z: Tensor, k: int) -> Tensor:
         """Random points (n, ...) of the sets, far from ``z``; others at every step ``k``."""
@@ -173,7 +171,8 @@ class Jumps:
         line = torch.rand(
             n + d, dtype=torch.float64, generator=numerics.generator(*self._seed, k), device="cpu"
         )
-        directions = (2 * line - 1).to(z).unfold(0, d, 1)[:n].contiguous()
+        line = (2 * line - 1).to(z.dtype).to(z.device, non_blocking=True)
+        directions = line.unfold(0, d, 1)[:n].contiguous()
         return oracle.region.ascend(z, directions.reshape(z.shape), 2 * oracle.region.radius)
 
     def _still(self, old: Tensor, new: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from ..checks import all_finite, check_alike, check_outputs
 from ..losses import Loss
 from ..models import Model, ask, explain
+from ..networks import known_net
 from ..numerics import choose
 from ..sets import Perturbation
 from .best import Best
@@ -54,6 +56,7 @@ class Oracle:
         self.x, self.y, self.perturbation = x, y, perturbation
         self.region = perturbation.at(x)
         self.model, self.loss = model, loss
+        self._net = known_net(model, x)  # that knows its input gradient
         far = torch.full_like(y, _FAR)
         self.two_sided = bool((loss.derivative(far * y, y) * y > 0).any())
         self._best = Best(x, y.dtype)
@@ -136,8 +139,12 @@ class Oracle:
         self, z: Tensor, weights: Callable[[Tensor], Tensor]
     ) -> tuple[Tensor, Tensor]:
         """Outputs f (n,) at ``z`` and gradients (n, ...) of weights(f) * f, the weights held."""
+        if self._net is not None:
+            f, direction = self._net.input_gradient(z)
+            _check_numbers(f, direction)
+            return f, direction.mul_(weights(f).unsqueeze(1))
         z = z.detach().requires_grad_()
-        f = outputs(self.model, z)
+        f = _answered(self.model, z)
         gradient: Tensor | None = None
         if f.requires_grad:
             try:
@@ -145,15 +152,15 @@ class Oracle:
                 weighted = (f * weights(f.detach())).sum()
                 (gradient,) = torch.autograd.grad(weighted, z, allow_unused=True)
             except Exception as error:
+                _check_numbers(f)
                 explain(self.model, z, error)
                 raise
+        _check_numbers(f, gradient)
         if gradient is None:
             raise ValueError(
                 "the model's outputs carry no gradient to its inputs (does it detach them, or run "
                 "under torch.no_grad?); attacks that need none are Square, RandomNoise and GridMax"
             )
-        if not all_finite(gradient):
-            raise ValueError("the model's input gradient must be finite, got NaN or infinities")
         # a sum's gradient is one number behind many
         return f.detach(), gradient.contiguous()
 
@@ -191,9 +198,25 @@ class Oracle:
 
 def outputs(model: Model, z: Tensor) -> Tensor:
     """The outputs (n,) of ``model`` at ``z`` (n, ...), or an error that says what it returned."""
+    f = _answered(model, z)
+    _check_numbers(f)
+    return f
+
+
+def _answered(model: Model, z: Tensor) -> Tensor:
+    """The outputs (n,) of ``model`` at ``z`` (n, ...), numbers or not."""
     f = check_outputs(ask(model, z), z.shape)
     check_alike("the model's output", f, "its input", z)
+    return f.clone()  # a model may write its next answer over this one
+
+
+def _check_numbers(f: Tensor, gradient: Tensor | None = None) -> None:
+    """Raise where outputs or gradients are not finite: one question, for which a host waits."""
+    total = f.detach().sum() if gradient is None else f.detach().sum() + gradient.sum()
+    if math.isfinite(float(total)):
+        return
     if not all_finite(f):
         bad = int((~torch.isfinite(f)).sum())
         raise NonFiniteOutputError(f"the model returned NaN or infinity for {bad} of {len(f)} rows")
-    return f.clone()  # a model may write its next answer over this one
+    if gradient is not None and not all_finite(gradient):
+        raise ValueError("the model's input gradient must be finite, got NaN or infinities")

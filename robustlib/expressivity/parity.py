@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..kernels import Spectrum
 from ..numerics import row_norm
+from ..sets.projections import distances
 from ..solvers import in_band
 from .sets import SphereSets
 
@@ -113,7 +114,7 @@ def _listed(sets: SphereSets) -> Antipodes:
     near = max(_ROUNDING, noise)
     found, start, worst = [], 0, 0.0
     for block in torch.split(points, max(1, _BLOCK // len(points))):
-        apart = torch.cdist(block, -points, compute_mode="donot_use_mm_for_euclid_dist")
+        apart = distances(block, -points, p=2)
         pairs = (apart <= near).nonzero()
         worst = max(worst, float(apart[apart <= near].max()) if len(pairs) else 0.0)
         pairs[:, 0] += start
@@ -130,7 +131,7 @@ def _on_caps(sets: SphereSets) -> Antipodes:
     For parts of caps these caps are those around them.
     """
     x, reach = sets.x, sets.reach
-    angle = 2 * torch.atan2(torch.cdist(x, -x), torch.cdist(x, x))
+    angle = 2 * torch.atan2(distances(x, -x, p=2), distances(x, x, p=2))
     i, j = (angle <= 2 * reach + _ROUNDING).triu().nonzero()[:_ROWS].unbind(1)
     angle = angle[i, j, None]
     side = -x[j] - angle.cos() * x[i]

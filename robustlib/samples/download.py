@@ -14,6 +14,26 @@ import numpy as np
 
 def load(name: str, cache: str | Path | None) -> tuple[Any, Any]:
     """Rows (n, d) and classes (n,) as text, from the cache or, the first time, from openml.org."""
+    file, hash_file = _files(name, cache)
+    if not (file.exists() and hash_file.exists()):
+        _store(file, hash_file, *_download(name))
+    expected, found = hash_file.read_text().strip(), hashlib.sha256(file.read_bytes()).hexdigest()
+    if found != expected:
+        raise RuntimeError(
+            f"{file} has changed since it was downloaded: its SHA-256 is {found}, expected "
+            f"{expected}; delete it to download it again"
+        )
+    with np.load(file, allow_pickle=False) as stored:
+        return stored["data"], stored["target"]
+
+
+def cached(name: str, cache: str | Path | None = None) -> bool:
+    """Whether a copy of this data set is in the cache, so that ``load`` needs no network."""
+    return all(file.exists() for file in _files(name, cache))
+
+
+def _files(name: str, cache: str | Path | None) -> tuple[Path, Path]:
+    """Where the data are, and their SHA-256."""
     from sklearn.datasets import get_data_home
 
     if not isinstance(name, str) or not re.fullmatch(r"[\w.-]+", name):
@@ -25,17 +45,7 @@ def load(name: str, cache: str | Path | None) -> tuple[Any, Any]:
         folder.mkdir(parents=True, exist_ok=True)
     except ValueError:  # a zero in its name
         raise ValueError(f"cache must be a folder, got {cache!r}") from None
-    file, hash_file = folder / f"{name}.npz", folder / f"{name}.sha256"
-    if not (file.exists() and hash_file.exists()):
-        _store(file, hash_file, *_download(name))
-    expected, found = hash_file.read_text().strip(), hashlib.sha256(file.read_bytes()).hexdigest()
-    if found != expected:
-        raise RuntimeError(
-            f"{file} has changed since it was downloaded: its SHA-256 is {found}, expected "
-            f"{expected}; delete it to download it again"
-        )
-    with np.load(file, allow_pickle=False) as stored:
-        return stored["data"], stored["target"]
+    return folder / f"{name}.npz", folder / f"{name}.sha256"
 
 
 def _download(name: str) -> tuple[Any, Any]:

@@ -44,7 +44,9 @@ class BallSteps(FlatSteps):
 
     def argmax_linear(self, g: Tensor) -> Tensor:
         # one step from x is the answer, unless a box takes something off it
-        return self.sets.argmax_linear(g, self.x) if self.boxed else super().argmax_linear(g)
+        if not self.boxed:
+            return super().argmax_linear(g)
+        return self.sets._maximiser(g.flatten(1).double(), self.flat.double(), self.x)
 
     def _surely_inside(self, z: Tensor) -> Tensor:
         size = self._size(torch.sub(z, self.flat, out=self.scratch))
@@ -138,9 +140,8 @@ class Ball(Perturbation):
             return
         lo, hi = self._limits(x.dtype)
         outside = torch.maximum(lo - flat, flat - hi)
-        worst = int(outside.argmax())
-        if float(outside.flatten()[worst]) > 0:
-            row, place = divmod(worst, flat.shape[1])
+        if float(outside.max()) > 0:
+            row, place = divmod(int(outside.argmax()), flat.shape[1])
             raise ValueError(
                 f"x must be in the box {self.box}, got {float(flat[row, place]):g} "
                 f"in row {row}, coordinate {place}"

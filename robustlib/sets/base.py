@@ -32,8 +32,7 @@ from . import derived
 from .hull import Hull, UnknownHull
 from .projections import distances
 
-# How far outside its set a point may be and still count as inside, in units of the dtype's
-# machine epsilon at the size of the numbers involved: what rounding the coordinates may cost.
+# How far outside its set a point counts as inside, in machine epsilons at its size: rounding.
 INSIDE_ULPS = 8
 _FORGIVEN = 12  # what a proof takes INSIDE_ULPS for, with room for the rounding of the test
 _BLOCK = 2**22  # distances held at a time: 32 MiB of float64
@@ -167,9 +166,10 @@ class Perturbation(ABC):
     def _flat(self, name: str, z: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """Both as checked float64 matrices (n, d)."""
         check_floats("x", x, min_dim=2)
-        check_floats(name, z)
-        check_shape(name, z, x.shape, fits="x")
-        check_alike(name, z, "x", x)
+        if z is not x:
+            check_floats(name, z)
+            check_shape(name, z, x.shape, fits="x")
+            check_alike(name, z, "x", x)
         flat = x.detach().flatten(1).double()
         if not flat.shape[1]:
             raise ValueError(f"x must have at least one coordinate, got shape {tuple(x.shape)}")

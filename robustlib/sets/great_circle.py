@@ -11,7 +11,7 @@ import functools
 import torch
 from torch import Tensor
 
-from ..numerics import row_norm
+from ..numerics import mended, row_norm
 from .projections import ROUNDING, unit_rows
 
 
@@ -81,10 +81,8 @@ def turn(centre: Tensor, z: Tensor, chord: float | Tensor, scratch: Tensor) -> T
     b = torch.where(stays, 0.0, torch.where(goes, 1.0, phi.sin() / whole) / size)
     result = (centre * a.to(z.dtype)).addcmul_(z, b.to(z.dtype))
     behind = ((cosine < 0) & (sine < 0.6 * size)).flatten()
-    if bool(behind.any()):  # there the formula cancels
-        rows = behind.nonzero().flatten()
-        result[rows] = _around(centre[rows], z[rows], phi[rows])
-    return result
+    # behind, the formula cancels
+    return mended(behind, _around, result, centre, z, phi)
 
 
 def _angle_of(chord: Tensor) -> Tensor:
@@ -95,7 +93,7 @@ def _angle_of(chord: Tensor) -> Tensor:
 @functools.lru_cache(maxsize=64)
 def _angle(chord: float, device: torch.device) -> Tensor:
     """The angle of one chord: a loop asks for the same again and again. Not to be changed."""
-    return _angle_of(torch.tensor(chord, dtype=torch.float64, device=device))
+    return _angle_of(torch.full((), chord, dtype=torch.float64, device=device))
 
 
 def _around(centre: Tensor, z: Tensor, phi: Tensor) -> Tensor:

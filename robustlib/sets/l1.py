@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..numerics import choose
+from ..numerics import choose, surely
 from .ball_hull import BallHull, cut_support
 from .balls import Ball, BallSteps
 from .base import Length
@@ -30,20 +30,21 @@ class L1Steps(BallSteps):
         a = torch.abs(v, out=self.scratch)
         total = a.sum(1, keepdim=True)
         outside = total > self.reach
-        if not bool(outside.any()):
+        if surely(outside.logical_not()):
             return z
         t = torch.zeros_like(total)
         above, signs = a.clone(), torch.empty_like(a)
         for _ in range(_ROUNDS):  # Newton on a convex function: t rises to its value
             count = torch.sign(above, out=signs).sum(1, keepdim=True)
             more = ((total - self.eps) / count).clamp(min=0) * outside
-            if bool((more * count <= _CLOSE * self.eps).all()):
+            done = (more * count <= _CLOSE * self.eps).all()
+            if surely(done):
                 break
-            t += more
+            t += torch.where(done, 0.0, more)  # once done it stays so, where nobody asks
             total = torch.sub(a, t, out=above).clamp_(min=0).sum(1, keepdim=True)
         scale = torch.where(outside, (self.eps / total).clamp(max=1), 1.0)
         nearest = torch.copysign(above, v, out=above).mul_(scale).add_(self.flat)
-        if not bool(outside.all()):
+        if not surely(outside):
             nearest = choose(outside.flatten(), nearest, z)
         return self._clipped(nearest)
 

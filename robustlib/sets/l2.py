@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..numerics import choose
+from ..numerics import choose, surely
 from .ball_hull import BallHull, cut_support
 from .balls import Ball, BallSteps
 from .base import Length
@@ -32,7 +32,7 @@ class L2Steps(BallSteps):
             scale = torch.where(size > self.reach, (self.eps / size).clamp(max=1), 1.0)
             return v.mul_(scale).add_(self.flat)
         outside = squares(self._cut(v), self.scratch).sqrt() > self.reach
-        if bool(outside.any()):
+        if not surely(outside.logical_not()):
             size, cut = self._filled(v)
             v = choose(outside.flatten(), cut.mul_((self.eps / size).clamp(max=1)), v)
         return self._clipped(v.add_(self.flat))
@@ -56,7 +56,7 @@ class L2Steps(BallSteps):
             torch.mul(v, q.sqrt(), out=cut).clamp_(low, high)
             now = squares(cut, self.scratch)
             todo = (now < limit * (1 - _CLOSE)) & (q < 1)
-            if not bool(todo.any()):
+            if surely(todo.logical_not()):
                 break
             further = q + (limit - now) * (q - last_q) / (now - last)
             last_q, last = torch.where(todo, q, last_q), torch.where(todo, now, last)

@@ -11,8 +11,12 @@ v_i = 0 where a_i = 0. Sorting makes all of them exact: no iteration, no toleran
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
+
+from ..numerics import mended
 
 ROUNDING = 4  # roundings of a point that is in its set
 # Squares of numbers above this are normal floats; next to 1, numbers below it are nothing.
@@ -41,8 +45,11 @@ def nearest_l2(a: Tensor, room: Tensor, eps: float) -> Tensor:
 
 def furthest_l2(a: Tensor, room: Tensor, eps: float) -> Tensor:
     """min(s a, room) with |v| = eps, or every room filled where that does not reach eps."""
-    if bool((room >= eps).all()):  # no box within reach, so no need to sort
-        return eps * unit_rows(a)
+    boxed = (room < eps).any(1)  # others have no box within reach, so no need to sort
+    return mended(boxed, partial(_furthest_boxed_l2, eps=eps), eps * unit_rows(a), a, room)
+
+
+def _furthest_boxed_l2(a: Tensor, room: Tensor, eps: float) -> Tensor:
     # in units where eps = max a = 1 no square over- or underflows that matters
     top = a.amax(1, keepdim=True)
     direction = a / torch.where(top > 0, top, 1.0)

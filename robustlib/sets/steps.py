@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..numerics import choose
+from ..numerics import mended, surely
 from .base import Length, Perturbation, StepSets
 from .projections import unit_rows
 
@@ -68,10 +68,9 @@ def scaled(v: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
     Zero rows stay zero, with norm 1.
     """
     odd = ((size > _SMALL) & (size < 1 / _SMALL)).logical_not().flatten()
-    if bool(odd.any()):
-        v = choose(odd, unit_rows(v), v)
-        size = choose(odd, torch.ones_like(size), size)
-    return v, size
+    if surely(odd.logical_not()):
+        return v, size
+    return mended(odd, unit_rows, v, v), mended(odd, torch.ones_like, size, size)
 
 
 def along(z: Tensor, g: Tensor, length: Length) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..attacks.oracle import NonFiniteOutputError, outputs
 from ..models import check_own_weights, copy_of, explain
-from ..networks import Network
+from ..networks import Network, known_net
 from ..numerics import wide
 from . import checkpoint as checkpoints
 from .comparison import Comparison
@@ -70,13 +70,12 @@ class Run:
         sets = self.setting.perturbation
         try:
             attacked = self.attack(self.net, x, y, perturbation=sets, loss=loss, generator=draw)
-            mean = loss(outputs(self.net, attacked), y).mean()
+            mean, gradients = self.gradients(attacked)
         except NonFiniteOutputError as error:
             if t == 0:
                 raise
             raise _diverged(t - 1, float(self.step_sizes[t - 1])) from error
-        gradients = self.gradients(mean, attacked)
-        value = float(mean.detach())
+        value = float(mean)
         if t == 0 or value < float(self.surrogate_loss[self.best_step]):
             self.best_step = t
             for kept, now in self.states:
@@ -100,19 +99,31 @@ class Run:
             self.comparison.arrive(t + 1, self.trained)
         self.t = t + 1
 
-    def gradients(self, mean: Tensor, attacked: Tensor) -> tuple[Tensor, ...]:
-        """The gradients of the mean loss, one for every trained parameter; 0 for those unused."""
+    def gradients(self, attacked: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The mean loss, and its gradient for every trained parameter; 0 for those unused."""
+        y, loss = self.setting.sample.y, self.setting.loss
+        weights: list[Tensor] = list(self.trained.values())
+        net = known_net(self.net, attacked, gradients=True)
+        neurons = None if net is None else net.neurons()
+        streams = neurons is not None and neurons.wide(attacked)
+        with torch.set_grad_enabled(not streams):
+            f = outputs(self.net, attacked)
+        if streams:  # the gradient needs no graph of all activations
+            weights = [f.requires_grad_()]
+        mean = loss(f, y).mean()
         if not mean.requires_grad:
             raise ValueError(
                 "net must have outputs with a gradient to its trainable parameters, got outputs "
                 "that are cut off from them (does it detach them, or run under torch.no_grad?)"
             )
-        weights = list(self.trained.values())
         try:
-            return torch.autograd.grad(mean, weights, allow_unused=True, materialize_grads=True)
+            found = torch.autograd.grad(mean, weights, allow_unused=True, materialize_grads=True)
         except Exception as error:
             explain(self.net, attacked, error)
             raise
+        if streams and neurons is not None:
+            found = (neurons.weight_gradient(attacked, found[0]),)
+        return mean.detach(), found
 
     def trajectory(self) -> Trajectory:
         """The steps taken so far."""

@@ -1,4 +1,4 @@
-"""Run notebooks and claims under other arithmetics, and list every text that differs.
+"""Run notebooks and claims, under other arithmetics too, and list what differs from what is stored.
 
 python tests/book/portable.py [--arithmetic NAME ...] [--workers N] [NOTEBOOK or CLAIM ...]
 python tests/book/portable.py --variables NAME
@@ -19,15 +19,13 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from configparser import RawConfigParser
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from environment import ENVIRONMENT
+from outputs import Shown, differences, shown
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
@@ -88,48 +86,6 @@ def offered(name: str) -> str | None:
     return told
 
 
-@cache
-def rules() -> list[tuple[str, str]]:
-    """What nbval overlooks: patterns, and what stands for them."""
-    config = RawConfigParser()
-    config.read(ROOT / "tests" / "sanitize.cfg")
-    return [(config[name]["regex"], config[name]["replace"]) for name in config.sections()]
-
-
-def sanitised(text: str) -> str:
-    for pattern, replacement in rules():
-        text = re.sub(pattern, replacement, text)
-    return text
-
-
-STATES = re.compile(r'class="rl-states">\n(.*?)\n</script>', re.S)
-
-
-def lines(cell: Any) -> Iterator[str]:
-    """The texts that a cell printed, one line each; of an explorer its states' sentences."""
-    for output in cell.outputs:
-        data = output.get("data", {})
-        page = data.get("text/html", "")
-        states = STATES.search(page)
-        if states:
-            stored = json.loads(states[1].replace("<\\/", "</"))
-            yield from (f"state {k}: {s}" for k, s in enumerate(stored["sentences"], start=1))
-            continue
-        for text in (output.get("text", ""), data.get("text/plain", ""), page):
-            yield from sanitised(text).splitlines()
-        yield from sanitised(data.get("text/markdown", "")).splitlines()
-
-
-def printed(path: Path) -> dict[str, list[str]]:
-    """What each compared cell of a notebook printed, by the cell's id."""
-    skipped = {"nbval-ignore-output", "nbval-skip"}
-    return {
-        cell.id: list(lines(cell))
-        for cell in nbformat.read(path, as_version=4).cells
-        if cell.cell_type == "code" and not skipped & set(cell.metadata.get("tags", []))
-    }
-
-
 def sections(page: str) -> dict[str, list[str]]:
     """The ledger's section of each claim."""
     parts = re.split(
@@ -138,15 +94,15 @@ def sections(page: str) -> dict[str, list[str]]:
     return {id: text.split("\n") for id, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 
-def run_notebook(name: str, path: Path, folder: Path) -> dict[str, list[str]]:
-    """What the cells of a notebook print under the arithmetic ``name``."""
+def run_notebook(name: str, path: Path, folder: Path) -> dict[str, list[Shown]]:
+    """What the cells of a notebook show under the arithmetic ``name``."""
     copy = folder / path.name
     copy.write_bytes(path.read_bytes())
     command = [sys.executable, str(HERE / "execute.py"), "--as-it-is", str(copy)]
     done = subprocess.run(command, env=environment(name), capture_output=True, text=True)
     if done.returncode:
         return {path.stem: ["could not be run:", *done.stderr.strip().splitlines()[-8:]]}
-    return printed(copy)
+    return shown(copy)
 
 
 def run_claims(name: str, ids: Sequence[str], folder: Path) -> dict[str, Any]:
@@ -156,14 +112,12 @@ def run_claims(name: str, ids: Sequence[str], folder: Path) -> dict[str, Any]:
     return {id: json.loads((folder / f"{id}.json").read_text()) for id in ids}
 
 
-def show(where: str, name: str, stored: Sequence[str], found: Sequence[str]) -> int:
-    """Print the lines that differ, and how many do."""
+def show(where: str, name: str, stored: Sequence[Shown], found: Sequence[Shown]) -> int:
+    """Print the lines and pictures that differ, and how many do."""
     count = 0
-    for k in range(max(len(stored), len(found))):
-        old, new = ([*text, *[""] * k][k] for text in (stored, found))
-        if old != new:
-            count += 1
-            print(f"{where}, {name}:\n  stored  {old.strip()}\n  found   {new.strip()}", flush=True)
+    for old, new in differences(stored, found):
+        count += 1
+        print(f"{where}, {name}:\n  stored  {old}\n  found   {new}", flush=True)
     return count
 
 
@@ -225,7 +179,7 @@ def main() -> int:
             for some in shares(claims, options.workers)
         ]
         for name, path, run in runs:
-            stored = printed(path)
+            stored = shown(path)
             for id, found in run.result().items():
                 different += show(f"cell {id}", name, stored.get(id, []), found)
         for name, job in checks:
@@ -242,7 +196,7 @@ def main() -> int:
                 print(f"claim {id}: {place} is decided by {spreads:.2g} spreads")
     print(
         f"{len(notebooks)} notebooks and {len(claims)} claims under {len(names)} arithmetics: "
-        f"{different} lines differ, {close} decisions nearer than {NEAR:g} spreads"
+        f"{different} lines or pictures differ, {close} decisions nearer than {NEAR:g} spreads"
     )
     return 1 if different or close else 0
 

@@ -139,13 +139,6 @@ def test_search_finds_a_page(browser: Browser, address: str) -> None:
         assert visit.strangers == []
 
 
-def test_the_first_page_of_a_folder_leads_into_the_book(browser: Browser, site: Path) -> None:
-    with visiting(browser, home=("file://",)) as visit:
-        visit.page.goto((site / "index.html").as_uri())
-        visit.page.wait_for_url("**/preface.html")
-        assert visit.faults + visit.strangers == []
-
-
 def test_a_bad_page_is_caught(browser: Browser, address: str) -> None:
     """The checks above can fail: here is a page that breaks most of them."""
     with visiting(browser, home=(address,)) as visit:

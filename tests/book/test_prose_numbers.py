@@ -1,6 +1,6 @@
 """Every number in a chapter's prose was printed or typed by one of its cells.
 
-The notebooks' outputs are compared with a new run by nbval; this closes the remaining gap, a
+The notebooks' outputs are compared with a new run by portable.py; this closes the remaining gap, a
 sentence that still quotes the number of an older run.
 """
 

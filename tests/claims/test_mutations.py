@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from robustlib import networks
 from robustlib.activations import ACTIVATIONS, Activation
 from robustlib.attacks import GridMax, LinearMax, Reused
 from robustlib.book.claims import (
@@ -224,7 +223,8 @@ def half_speed(patch: pytest.MonkeyPatch) -> None:
 
 def small_start(patch: pytest.MonkeyPatch) -> None:
     """ReLU nets start with entries N(0, 1)."""
-    patch.setattr(networks, "activation_of", lambda name: replace(ACTIVATIONS[name], degree=None))
+    flat = lambda name: replace(ACTIVATIONS[name], degree=None)  # noqa: E731
+    patch.setattr("robustlib.networks.deep.activation_of", flat)
 
 
 def shallow_spectrum(patch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,7 @@ def test_the_ledger_in_the_book_is_the_one_of_these_claims() -> None:
 
 def test_command_line_writes_verdicts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file, page = tmp_path / "verdicts.json", tmp_path / "ledger.md"
-    arguments = ["claims", "sandwich", "--budget", "smoke", "--json", str(file)]
+    arguments = ["claims", "sandwich", "--budget", "smoke", "--out", str(file)]
     assert main([*arguments, "--page", str(page)]) == 0
     (verdict,) = json.loads(file.read_text(encoding="utf-8"))
     assert verdict["status"] == "HOLDS"
@@ -91,7 +91,7 @@ def test_command_line_writes_verdicts(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_verdicts_are_written_as_they_come_and_in_plain_types(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file, done = tmp_path / "verdicts.json", check("sandwich", budget="smoke")
     assert done.evidence is not None
@@ -99,14 +99,15 @@ def test_verdicts_are_written_as_they_come_and_in_plain_types(
     interval = (np.float32(0.25), torch.tensor(0.75))
     odd = replace(odd, interval=interval)
 
-    def stops(id: str, *, budget: str) -> Verdict:
+    def stops(id: str, **how: object) -> Verdict:
         if id == "curvature":
             raise KeyboardInterrupt
         return replace(done, evidence=odd)
 
     monkeypatch.setattr(command, "check", stops)
-    with pytest.raises(KeyboardInterrupt):
-        main(["claims", "sandwich", "curvature", "--budget", "smoke", "--json", str(file)])
+    assert main(["claims", "sandwich", "curvature", "--budget", "smoke", "--out", str(file)]) == 130
+    said = capsys.readouterr().err
+    assert said == (f"python -m robustlib claims: interrupted; the verdicts so far are in {file}\n")
     (verdict,) = json.loads(file.read_text(encoding="utf-8"))
     seen = verdict["evidence"]
     assert (seen["value"], seen["holds"], seen["ratio"]) == (0.5, True, "inf")
@@ -118,14 +119,14 @@ def test_a_claim_below_its_size_is_no_failure_and_not_counted(
 ) -> None:
     done = check("sandwich", budget="smoke")
     small = replace(done, status="RUN BELOW ITS SIZE", reason="m = 8")
-    monkeypatch.setattr(command, "check", lambda id, budget: small)
+    monkeypatch.setattr(command, "check", lambda id, **how: small)
     assert main(["claims", "sandwich", "--budget", "smoke"]) == 0
     seen = capsys.readouterr().out
     assert "0 of 1 claims hold" in seen
     assert "run below its size: sandwich" in seen
     page = ledger_page([small])
     assert "**0 of 1 claims hold**, 1 run below its size" in page
-    monkeypatch.setattr(command, "check", lambda id, budget: replace(done, status="DOES NOT HOLD"))
+    monkeypatch.setattr(command, "check", lambda id, **how: replace(done, status="DOES NOT HOLD"))
     assert main(["claims", "sandwich", "--budget", "smoke"]) == 1
 
 
@@ -139,22 +140,23 @@ def test_command_line_refuses_an_unknown_claim(capsys: pytest.CaptureFixture[str
 def test_command_line_refuses_before_it_works(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for arguments in (["sandwich", "sandwhich"], ["sandwich", "--json", f"{tmp_path}/no/a.json"]):
+    for arguments in (["sandwich", "sandwhich"], ["sandwich", "--out", f"{tmp_path}/no/a.json"]):
         with pytest.raises(SystemExit) as stopped:
             main(["claims", *arguments, "--budget", "smoke"])
         assert stopped.value.code == 2
         seen = capsys.readouterr()
         assert seen.out == ""
-        assert "did you mean" in seen.err or "folder of" in seen.err
+        assert len(seen.err.splitlines()) == 1
+        assert "did you mean" in seen.err or "directory that exists" in seen.err
 
 
 def test_ledger_escapes_what_markdown_would_read() -> None:
     verdict = check("sandwich", budget="smoke")
     other = {"lem-other": "its proof is quoted"}
     page = ledger_page([verdict], other)
-    assert r"L\_A - L\_\* &lt;= 0" in page
+    assert "<i>L</i><sub>A</sub> − <i>L</i><sub>∗</sub> ≤ 0" in page
     assert "{prf:ref}`lem-other`: its proof is quoted" in page
-    assert "| 01 | [sandwich](claim-sandwich) | HOLDS |" in page
+    assert "| {doc}`1 <01-robust-loss>` | [sandwich](claim-sandwich) | HOLDS |" in page
     assert "0.0" not in page.split("## ")[0]  # no seconds in the table
     assert verdict.evidence is not None
     short = replace(verdict.evidence.control, short="wider | sets")

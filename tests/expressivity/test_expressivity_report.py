@@ -100,6 +100,16 @@ def test_equal_labels_at_antipodes() -> None:
             assert g.error < 0.011
 
 
+def test_thin_caps_around_antipodes_among_many_points() -> None:
+    """From 26 rows on ``torch.cdist`` multiplies, and loses distances below 1e-8."""
+    for seed in range(8):
+        x = sphere(40, 50, seed=seed).x.clone()
+        x[1] = -x[0]
+        data = Sample(x, torch.ones(40, dtype=F64), "with one antipodal pair")
+        found = expressiveness(data, SphereCap(1e-9), activation="tanh", bias=False)
+        assert found.conflict == (0, 1)
+
+
 def test_a_set_may_meet_its_own_mirror_image() -> None:
     one = sample([[1.0, 0.0]], [1.0])
     found = expressiveness(one, SphereCap(1.5), activation="erf", bias=False)

@@ -13,7 +13,7 @@ from ...networks import TwoLayerNet
 from ...numerics import generator, row_norm
 from ...samples import hexagon, sphere
 from ...sets import L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
-from ...training import adversarial_training
+from .place import adversarial_training
 from .registry import Control, Evidence, claim
 from .sharp import divided
 from .tools import F64, Affine, attacked_losses, candidates, nearest_on_arc
@@ -146,7 +146,7 @@ def affine_dual_norm(size: str) -> Evidence:
         value=worst,
         holds=worst <= 1e-12,
         control=Control(
-            broken="a ReLU network in place of the affine model, its gradient in place of w",
+            broken="a ReLU network instead of the affine model, its gradient instead of w",
             measured=f"formula off by up to {control:.2f}",
             holds=control <= 1e-3,
             short="ReLU for affine",

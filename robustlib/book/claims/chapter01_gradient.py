@@ -13,9 +13,9 @@ from ...networks import LinearizedNet, TwoLayerNet
 from ...numerics import generator
 from ...samples import Sample, hexagon, sphere
 from ...sets import Finite, Perturbation, SphereCap
-from ...training import adversarial_training
 from .chapter01 import SEEDS
 from .online import affine_net, in_ball
+from .place import adversarial_training
 from .registry import Control, Evidence, claim
 from .tools import F64, Affine, attacked_losses, candidates
 

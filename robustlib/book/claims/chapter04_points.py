@@ -7,10 +7,10 @@ import math
 import torch
 from torch import Tensor
 
-from ...kernels import ntk
 from ...numerics import generator, row_norm
 from ...samples import digits, hexagon, sphere
 from .chapter04 import SEEDS
+from .place import ntk
 from .registry import Control, Evidence, claim
 from .sharp import divided
 from .tools import F64

@@ -9,13 +9,12 @@ from torch import Tensor, nn
 
 from ...activations import ACTIVATIONS
 from ...attacks import FGSM, Attack
-from ...kernels import empirical_ntk
 from ...losses import PseudoHuber
 from ...networks import TwoLayerNet
 from ...samples import Sample, digits
 from ...sets import Perturbation, SphereCap
-from ...training import adversarial_training
 from ...training.trajectory import Trajectory
+from .place import adversarial_training, empirical_ntk
 from .registry import Control, Evidence, claim
 from .sharp import RIPPLE, SHARPEST, STEEPEST, divided, pushed, ripple_net
 from .tools import F64

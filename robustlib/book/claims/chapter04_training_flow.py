@@ -8,12 +8,13 @@ import torch
 
 from ...activations import ACTIVATIONS, Activation
 from ...attacks import FGSM, PGD
-from ...kernels import empirical_ntk, kernel_flow, ntk, robust_gram
+from ...kernels import kernel_flow
 from ...losses import PseudoHuber
 from ...networks import TwoLayerNet
 from ...samples import Sample, digits, hexagon
 from ...sets import SphereCap
 from .chapter04_training import STEPS, run, shifted
+from .place import empirical_ntk, ntk, robust_gram
 from .registry import Control, Evidence, claim
 from .sharp import divided, pushed
 from .tools import F64

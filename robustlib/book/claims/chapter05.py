@@ -8,8 +8,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ...kernels import empirical_ntk, kernel_spectrum, ntk
+from ...kernels import kernel_spectrum
 from .depths import deep_net, gradient_norms, sweep
+from .place import empirical_ntk, ntk
 from .registry import Control, Evidence, claim, interval_over_seeds
 from .sharp import divided
 from .widths import SEEDS, agrees, circle, lift, rms, slope
@@ -200,7 +201,7 @@ def delocalised(size: str) -> Evidence:
         ratio=share,
         control=divided(
             Control(
-                broken="what the units let through, e_h in place of b_h",
+                broken="what the units let through, e_h instead of b_h",
                 measured=f"kurtosis {sum(through) / len(through):.2f}",
                 holds=agrees(through, 3.0, among=2),
                 short="masked vectors",

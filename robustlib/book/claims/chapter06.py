@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from ...attacks import GridMax
-from ...kernels import empirical_ntk
 from ...losses import Hinge, PseudoHuber
 from ...networks import DeepNet, LinearizedNet, Network, TwoLayerNet, linearize
 from ...samples import hexagon
@@ -26,6 +25,7 @@ from .online import (
     slow_game,
     worst_comparator,
 )
+from .place import empirical_ntk
 from .registry import Control, Evidence, claim
 from .sharp import divided
 from .tools import F64
@@ -76,7 +76,7 @@ def convex_losses(size: str) -> Evidence:
         ratio=near,
         control=divided(
             Control(
-                broken="the networks themselves in place of their linearisations",
+                broken="the networks themselves instead of their linearisations",
                 measured=f"a midpoint lies {control:.2f} above",
                 holds=control <= 1e-12,
                 short="networks, not linearised",
@@ -234,7 +234,7 @@ def frozen_attack(size: str) -> Evidence:
         value=worst,
         holds=holds,
         control=Control(
-            broken="the loss at the data in place of the maximum",
+            broken="the loss at the data instead of the maximum",
             measured=f"exceeded by {control:.2f}",
             holds=control <= 1e-12,
             short="loss at data",

@@ -18,9 +18,9 @@ from ...networks import LinearizedNet
 from ...online import ball_lower_bound
 from ...samples import Sample
 from ...sets import Finite
-from ...training import adversarial_training
 from ...training.trajectory import Trajectory
 from .online import Inner, affine_net, arcs, basis, gradient_bound, play, slow_game
+from .place import adversarial_training
 from .registry import Control, Evidence, claim
 from .sharp import divided
 from .tools import F64

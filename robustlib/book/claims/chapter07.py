@@ -9,7 +9,6 @@ from functools import partial
 from torch import Tensor
 
 from ...attacks import Adversary, GridMax
-from ...kernels import empirical_ntk
 from ...losses import PseudoHuber
 from ...networks import DeepNet, Network, TwoLayerNet
 from ...online import projected_schedule, regret, two_layer_schedule
@@ -18,6 +17,7 @@ from ...sets import Finite
 from ...training.trajectory import Trajectory
 from .chapter07_sharp import game_share, horizon_share, kink_share, step_share
 from .convergence import best_near, easy, every_attack, expansion_error, robust
+from .place import empirical_ntk
 from .registry import Control, Evidence, claim
 from .sharp import divided
 from .tools import F64, candidates, train

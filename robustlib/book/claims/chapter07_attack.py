@@ -7,7 +7,6 @@ import math
 import torch
 
 from ...attacks import FGSM, GridMax, NoAttack, RandomNoise
-from ...kernels import empirical_ntk
 from ...networks import TwoLayerNet, linearize
 from ...samples import Sample
 from ...sets import Finite, SphereCap
@@ -15,6 +14,7 @@ from ...verification import output_bounds
 from ...verification.robust_loss import largest_loss
 from .chapter07 import LOSS, SEEDS
 from .convergence import best_near, robust
+from .place import empirical_ntk
 from .registry import Control, Evidence, claim
 from .sharp import divided
 from .tools import F64, candidates, train

@@ -16,7 +16,7 @@ from ...networks import TwoLayerNet
 from ...numerics import generator, row_norm
 from ...samples import Sample, hexagon, sphere
 from ...sets import Finite, SphereCap
-from ...training import adversarial_training
+from .place import adversarial_training
 from .registry import Control, Evidence, claim
 from .sharp import doubled
 from .tools import F64

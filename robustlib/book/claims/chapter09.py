@@ -14,7 +14,7 @@ from ...losses import PseudoHuber
 from ...networks import TwoLayerNet
 from ...samples import hexagon
 from ...sets import Finite, SphereCap
-from ...training import adversarial_training
+from .place import adversarial_training
 from .registry import Control, Evidence, claim
 from .sharp import BENT, RIPPLE, SINE, divided
 from .tools import F64

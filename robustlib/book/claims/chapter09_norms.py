@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from ...expressivity.zonal import ZonalKernel
-from ...kernels import ntk
 from ...samples import Sample, sphere
 from ...sets import SphereCap
 from ...solvers.shortest_vector import shortest
 from .gaps import gap_norm
+from .place import ntk
 from .registry import Control, Evidence, claim
 from .sharp import divided
 from .tools import F64

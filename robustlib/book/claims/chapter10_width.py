@@ -23,6 +23,7 @@ from ...losses import Hinge
 from ...numerics import generator
 from ...samples import Sample, digits, hexagon, sphere, two_caps
 from ...sets import SphereCap
+from ...sets.projections import distances
 from ...verification.robust_loss import robust_loss
 from .registry import Control, Evidence, claim
 from .sharp import divided, doubled
@@ -40,7 +41,7 @@ class Points:
 def half_separation(points: Points | Sample) -> float:
     """Half the smallest distance between points of different labels."""
     x, y = points.x.double(), points.y
-    return float(torch.cdist(x[y > 0], x[y < 0]).min()) / 2
+    return float(distances(x[y > 0], x[y < 0], p=2).min()) / 2
 
 
 @claim(

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from ...attacks import NoAttack
-from ...kernels import kernel_flow, kernel_regression, ntk
+from ...kernels import kernel_flow, kernel_regression
 from ...losses import Logistic
 from ...numerics import generator
 from ...samples import Sample
 from ...sets import L2Ball
+from .place import ntk
 from .registry import Control, Evidence, claim, interval_over_seeds
 from .sharp import doubled
 from .tools import F64, train

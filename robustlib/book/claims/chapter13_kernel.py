@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from ...attacks import FGSM, PGD, NoAttack
-from ...kernels import empirical_ntk, kernel_regression
+from ...kernels import kernel_regression
 from ...losses import Hinge, PseudoHuber
 from ...networks import TwoLayerNet
 from ...samples import Sample, digits
 from ...sets import SphereCap
 from ...training.trajectory import Trajectory
+from .place import empirical_ntk
 from .registry import Control, Evidence, claim
 from .sharp import RIPPLE, STEEPEST, at_one_spot, divided
 from .tools import F64, train

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from ...attacks import PGD
-from ...kernels import ntk
 from ...losses import PseudoHuber
 from ...networks import TwoLayerNet
 from ...samples import Sample, sphere
 from ...sets import SphereCap
 from ...solvers.shortest_vector import shortest
 from .gaps import gap_norm, side_angles
+from .place import ntk
 from .registry import Control, Evidence, claim
 from .sharp import divided
 from .tools import F64

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from ...attacks import FGSM, Adversary, GridMax, RandomNoise, Reused
-from ...kernels import empirical_ntk
 from ...losses import Hinge, PseudoHuber
 from ...networks import LinearizedNet, Network, TwoLayerNet, linearize
 from ...samples import Sample, hexagon
 from ...sets import Finite
 from ...training.trajectory import Trajectory
+from .place import empirical_ntk
 from .tools import F64, attacked_losses, candidates, train
 
 ANGLE = 0.2  # radians to either side of each point of the hexagon

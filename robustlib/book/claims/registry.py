@@ -17,8 +17,10 @@ import numpy as np
 import torch
 from scipy import stats
 
-from ...checks import check_choice, seen
-from ...numerics import BUDGETS, budget
+from ...checks import check_choice, check_device, seen
+from ...numerics import BUDGETS, budget, device_of
+from .formulas import typeset
+from .place import work_on
 
 HOLDS = "HOLDS"
 FAILS = "DOES NOT HOLD"
@@ -133,7 +135,7 @@ class Verdict:
         color = {HOLDS: "#1a7f37", OUT_OF_REACH: amber, BELOW: amber}.get(self.status, "#cf222e")
         body = "".join(
             f"<dt style='font-weight:600'>{html.escape(name)}</dt>"
-            f"<dd style='margin:0'>{html.escape(text)}</dd>"
+            f"<dd style='margin:0'>{typeset(text)}</dd>"
             for name, text in self.rows()
         )
         # Inline styles and inherited colours: the block must read well in the book, light and
@@ -143,7 +145,7 @@ class Verdict:
             f"{color};border-radius:0.3rem;padding:0.6rem 0.9rem;margin:0.5rem 0'>"
             f"<strong style='background:{color};color:#fff;padding:0.1rem 0.5rem;"
             f"border-radius:0.2rem'>{self.status}</strong> "
-            f"<strong>{html.escape(self.claim.title)}</strong> "
+            f"<strong>{typeset(self.claim.title)}</strong> "
             f"<code style='background:none;color:inherit'>{html.escape(self.claim.id)}</code>"
             "<dl style='display:grid;grid-template-columns:minmax(5.5rem,max-content) 1fr;"
             f"gap:0.2rem 0.8rem;margin:0.5rem 0 0'>{body}</dl></div>"
@@ -190,22 +192,27 @@ def claims() -> tuple[Claim, ...]:
     return tuple(sorted(_REGISTRY.values(), key=lambda c: c.chapter))
 
 
-def check(id: str, *, budget: str | None = None) -> Verdict:
+def check(
+    id: str, *, budget: str | None = None, device: torch.device | str | None = None
+) -> Verdict:
     """Run the claim ``id`` and judge it.
 
     HOLDS only where it holds, its control fails and the sizes are those of the statement.
 
-    ``budget`` is one of "smoke", "laptop", "gpu" (default: :func:`robustlib.budget`).
+    ``budget`` is one of "smoke", "laptop", "gpu" (default: :func:`robustlib.budget`). Training and
+    kernels are computed on ``device``: by default on a GPU for the budget "gpu" where there is
+    one, else on the CPU.
     A check that raises, sees a NaN or overruns its CPU seconds is reported as such, never as HOLDS.
     Raises ``ValueError`` for an unknown id (naming the nearest) or budget.
     """
     found = _REGISTRY[check_choice("id", id, _REGISTRY)]
     size = default_budget() if budget is None else check_choice("budget", budget, BUDGETS)
+    where = device_of(size) if device is None else check_device("device", device)
     allowed = SECONDS[size] * torch.get_num_threads()
     start = time.process_time()
     evidence, reason = None, ""
     try:
-        with _time_limit(allowed):
+        with _time_limit(allowed), work_on(where):
             evidence = found.run(size)
     except Exception as error:
         reason = f"the check raised {type(error).__name__}: {error}"

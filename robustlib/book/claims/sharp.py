@@ -14,8 +14,8 @@ from ...losses import Hinge
 from ...networks import Network, TwoLayerNet
 from ...samples import Sample
 from ...sets import SphereCap
-from ...training import adversarial_training
 from ...training.trajectory import Trajectory
+from .place import adversarial_training
 from .registry import Control
 from .tools import F64
 from .widths import circle, lift

@@ -13,7 +13,7 @@ from ...losses import Loss, PseudoHuber
 from ...numerics import generator, row_norm
 from ...samples import Sample
 from ...sets import Finite, Perturbation, SphereCap
-from ...training import adversarial_training
+from .place import adversarial_training
 
 F64 = torch.float64
 # Training as most claims do it: with the loss that meets every assumption, and without a bar.

@@ -23,7 +23,7 @@ def front_end() -> bool:
         return True
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
-    # JupyterLab, Notebook 7 and VS Code name the cell they ask for; nbclient and nbval do not
+    # JupyterLab, Notebook 7 and VS Code name the cell they ask for; nbclient does not
     request = getattr(shell, "parent_header", None) or {}
     return "cellId" in request.get("metadata", {})
 
