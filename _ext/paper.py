@@ -3,7 +3,8 @@
 python _ext/paper.py [--without-solutions]
 
 Chromium prints all pages as one document, so that the PDF has tags, bookmarks, links and the
-alternative texts of the pages; it does so twice, since the contents need the page numbers.
+alternative texts of the pages; it does so twice, since only a print tells the numbers of pages that
+the contents need.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import yaml
-from built import CHROMIUM_ARGUMENTS, ROOT, SITE, chromium, pages_of_the_book
 from bs4 import BeautifulSoup, Tag
+from built import CHROMIUM_ARGUMENTS, ROOT, SITE, chromium, pages_of_the_book
 from playwright.sync_api import sync_playwright
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import NameObject, TextStringObject
@@ -31,7 +32,13 @@ PDF, ZIP = "book.pdf", "book.zip"
 SETTLED = """async () => {
   if (window.MathJax?.startup?.promise) await MathJax.startup.promise;
   await document.fonts.ready;
+  return [...document.querySelectorAll(".math")].filter(e => !e.querySelector("mjx-container"))
+    .map(e => e.textContent);
 }"""
+HEADINGS = """() => [...document.querySelectorAll("h1, h2, h3, h4, h5, h6")].map(
+  e => e.textContent.replace(/#$/, "").replace(/\\s+/g, " ").trim())"""
+NUMBER = """numbers => document.querySelectorAll(".rl-contents span").forEach(
+  (e, index) => { e.textContent = numbers[index]; })"""
 # Pointers to ids, other than href.
 POINTERS = ("aria-labelledby", "aria-describedby", "aria-controls", "for")
 
@@ -68,17 +75,24 @@ def _address(target: str, pages: list[str]) -> str:
     return f"#{slug(parts.path)}--{parts.fragment}" if parts.fragment else f"#{slug(parts.path)}"
 
 
-def whole_book(pages: list[str], numbers: list[int], *, solutions: bool, site: Path = SITE) -> str:
-    """All pages as one, after a title page and contents with the numbers of the first pages."""
-    head = re.search(r"<head>.*?</head>", (site / pages[-1]).read_text("utf-8"), re.DOTALL)
-    assert head is not None
-    up = "../" * pages[-1].count("/")
+def _head(pages: list[str], site: Path) -> str:
+    """The head of the first page with formulas, as only such a page loads MathJax."""
+    heads = [
+        re.findall(r"<head>.*?</head>", (site / p).read_text("utf-8"), re.DOTALL) for p in pages
+    ]
+    k = next((k for k, (head,) in enumerate(heads) if "mathjax" in head), 0)
+    up = "../" * pages[k].count("/")
+    return str(heads[k][0].replace(f'"{up}_static', '"_static') if up else heads[k][0])
+
+
+def whole_book(pages: list[str], *, solutions: bool, site: Path = SITE) -> str:
+    """All pages as one, after a title page and contents with empty places for page numbers."""
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     articles = [article_of(page, pages, site) for page in pages]
     titles = [_title(article) for article in articles]
     contents = "".join(
-        f'<li><a href="#{slug(page)}">{html.escape(title)}</a> <span>{number or ""}</span></li>'
-        for page, title, number in zip(pages, titles, numbers, strict=True)
+        f'<li><a href="#{slug(page)}">{html.escape(title)}</a> <span></span></li>'
+        for page, title in zip(pages, titles, strict=True)
     )
     front = (
         f'<div class="rl-title"><p class="rl-name">{html.escape(config["title"])}</p>'
@@ -93,8 +107,8 @@ def whole_book(pages: list[str], numbers: list[int], *, solutions: bool, site: P
         ".rl-title { padding-top: 30vh; text-align: center; } .rl-contents ol { padding: 0; }"
         ".rl-contents li { display: flex; justify-content: space-between; }</style>"
     )
-    header = head[0].replace(f'"{up}_static', '"_static') if up else head[0]
-    header = re.sub(r"<title>.*?</title>", f"<title>{html.escape(config['title'])}</title>", header)
+    title = f"<title>{html.escape(config['title'])}</title>"
+    header = re.sub(r"<title>.*?</title>", title, _head(pages, site))
     options = "" if solutions else ' class="rl-no-solutions"'
     body = "\n".join(str(article) for article in articles)
     return (
@@ -120,29 +134,35 @@ def first_pages(printed: bytes, titles: int) -> list[int]:
     return [(reader.get_destination_page_number(top) or 0) + 1 for top in tops]
 
 
-def print_book(pages: list[str], *, solutions: bool = True, site: Path = SITE) -> bytes:
-    """The PDF of these pages; raises ``RuntimeError`` where no browser is found."""
+def print_book(
+    pages: list[str], *, solutions: bool = True, site: Path = SITE
+) -> tuple[bytes, list[str]]:
+    """The PDF of these pages, and all their headings.
+
+    Raises ``RuntimeError`` where no browser is found, or a formula was not typeset.
+    """
     found = chromium()
     if found is None:
         raise RuntimeError("no Chromium or Chrome found: install one, or set CHROME to its path")
-    numbers, source = [0] * len(pages), site / "whole-book.html"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=CHROMIUM_ARGUMENTS)
-        for _ in range(2):
-            text = whole_book(pages, numbers, solutions=solutions, site=site)
-            source.write_text(text, encoding="utf-8")
+    source = site / "whole-book.html"
+    source.write_text(whole_book(pages, solutions=solutions, site=site), encoding="utf-8")
+    how: dict[str, Any] = {"prefer_css_page_size": True, "print_background": True}
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=found, args=CHROMIUM_ARGUMENTS)
             sheet = browser.new_page()
-            sheet.set_default_timeout(300_000)
-            sheet.goto(source.as_uri(), wait_until="load", timeout=300_000)
-            sheet.evaluate(SETTLED)
-            printed = sheet.pdf(
-                prefer_css_page_size=True, print_background=True, tagged=True, outline=True
-            )
-            sheet.close()
-            numbers = first_pages(printed, len(pages))
-        browser.close()
-    source.unlink()
-    return printed
+            sheet.set_default_timeout(600_000)
+            sheet.goto(source.as_uri(), wait_until="load")
+            if raw := sheet.evaluate(SETTLED):
+                raise RuntimeError(f"{len(raw)} formulas are not typeset, the first: {raw[0]}")
+            headings = sheet.evaluate(HEADINGS)
+            for _ in range(2):
+                printed = sheet.pdf(tagged=True, outline=True, **how)
+                sheet.evaluate(NUMBER, first_pages(printed, len(pages)))
+            browser.close()
+    finally:
+        source.unlink()
+    return printed, headings
 
 
 def offer(site: Path, size: int) -> None:
@@ -171,6 +191,17 @@ def pack(site: Path) -> None:
                 target.write(path, Path("book") / path.relative_to(site))
 
 
+def rename_bookmarks(writer: PdfWriter, headings: list[str]) -> None:
+    """Chromium drops the space where a heading wraps, and doubles one that begins a page."""
+    spaced = {re.sub(r"\s", "", heading): heading for heading in headings}
+    for item in _bookmarks(writer.root_object["/Outlines"]):
+        title = re.sub(r"\s", "", str(item["/Title"]))
+        half = title[: len(title) // 2]
+        name = spaced.get(half if half * 2 == title else title)
+        if name:
+            item[NameObject("/Title")] = TextStringObject(name)
+
+
 def _bookmarks(parent: Any) -> Iterator[Any]:
     item = parent.get("/First")
     while item is not None:
@@ -187,13 +218,10 @@ def main() -> None:
     missing = [page for page in pages if not (SITE / page).exists()]
     if missing:
         raise SystemExit(f"FAILED: not built: {', '.join(missing)}; run `make book` first")
-    printed = print_book(pages, solutions=not options.without_solutions)
+    printed, headings = print_book(pages, solutions=not options.without_solutions)
     writer = PdfWriter(clone_from=io.BytesIO(printed))
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
-    for item in _bookmarks(writer.root_object["/Outlines"]):
-        title = str(item["/Title"])
-        if title[: len(title) // 2] * 2 == title:  # Chromium doubles what begins a page
-            item[NameObject("/Title")] = TextStringObject(title[: len(title) // 2])
+    rename_bookmarks(writer, headings)
     writer.add_metadata({"/Title": config["title"], "/Author": config["author"]})
     writer.write(SITE / PDF)
     pack(SITE)

@@ -6,6 +6,8 @@ from robustlib.book.ideas import geometry, training
 from robustlib.book.ideas.picture import Picture, painted
 from robustlib.checks import check_choice
 
+__all__ = ["IDEAS", "Picture", "idea"]
+
 IDEAS = {
     "game": training.game,
     "losses": training.losses,
