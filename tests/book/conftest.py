@@ -10,8 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from layout import PAGES, ROOT, SITE  # first: it says where built.py is
-from built import CHROMIUM_ARGUMENTS, chromium  # isort: skip
+from layout import CHROMIUM_ARGUMENTS, PAGES, ROOT, SITE, chromium
 from playwright.sync_api import Browser, sync_playwright
 
 

@@ -9,9 +9,17 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "_ext"))
-from built import ROOT, SITE, pages_of_the_book  # noqa: E402
+from built import CHROMIUM_ARGUMENTS, ROOT, SITE, chromium, pages_of_the_book
 
-__all__ = ["PAGES", "ROOT", "SITE", "files_of_the_repository", "pages_of_the_book"]
+__all__ = [
+    "CHROMIUM_ARGUMENTS",
+    "PAGES",
+    "ROOT",
+    "SITE",
+    "chromium",
+    "files_of_the_repository",
+    "pages_of_the_book",
+]
 
 
 def files_of_the_repository() -> list[str]:

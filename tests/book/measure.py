@@ -201,8 +201,7 @@ def measure(
 
 
 def main() -> None:
-    from layout import PAGES, SITE  # first: it says where built.py is
-    from built import CHROMIUM_ARGUMENTS, chromium  # isort: skip
+    from layout import CHROMIUM_ARGUMENTS, PAGES, SITE, chromium
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--list", action="store_true")
