@@ -53,7 +53,7 @@ def article_of(page: str, pages: list[str], site: Path) -> Tag:
     article = soup.find("article")
     assert isinstance(article, Tag)
     for e in article.find_all(True):
-        if e.find_parent(class_=["rl-explorer", "rl-still"]) or "rl-explorer" in e.get("class", []):
+        if e.find_parent(class_=["rl-explorer", "rl-figure"]) or "rl-explorer" in e.get("class", []):
             continue  # their ids are unique already
         for key in ("id", *POINTERS):
             if e.get(key):
