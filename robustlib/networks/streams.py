@@ -152,7 +152,8 @@ class Neurons(ABC):
         """The gradient of sum_i slopes_i f(x_i) in the weights, for ``slopes`` (n,)."""
         seen, m = self.lift(x), len(self.readout)
         weighted = seen * (slopes / self.root).unsqueeze(1)
-        tiles, parts = Tiles(seen, m), []
+        tiles = Tiles(seen, m)
+        parts: list[Tensor] = []
         for rows in tiles.blocks:
             multiply = tiles.multiplier(self.matrices(rows), self.chained)
             for points in tiles.points:

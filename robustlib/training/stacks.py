@@ -82,7 +82,7 @@ def train_many(
                 f"{name} must be one for all or a list of {len(nets)}, one for every net, "
                 f"got {len(given[name])}"
             )
-    shared = {
+    shared: dict[str, Any] = {
         "steps": steps,
         "record": check_list("record", record, " such as ('weights',)"),
         "comparator": None,
