@@ -81,11 +81,11 @@ def streamed(x: Tensor, *weights: Tensor) -> bool:
     """
     held = (x, *weights)
     return (
-        x.dim() == 2
+        all(type(t) in (Tensor, nn.Parameter) for t in held)
+        and x.dim() == 2
         and large(x, len(weights[0]))
         and x.dtype in FLOATS
         and not (torch.is_grad_enabled() and any(t.requires_grad for t in held))
-        and all(type(t) in (Tensor, nn.Parameter) for t in held)
         and not any(torch._C._functorch.is_functorch_wrapped_tensor(t) for t in held)
         and forward_ad._current_level < 0
         and not torch.is_autocast_enabled(x.device.type)
