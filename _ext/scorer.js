@@ -22,13 +22,13 @@ const plainFormula = tex => tex
   .replace(/\\le\b/g, "≤").replace(/\\ge\b/g, "≥").replace(/\\cdot\b/g, "·")
   .replace(/[\\{}$&]/g, "").replace(/\s+/g, " ");
 
-// The excerpt below a hit: the words of the page, without menus, scripts and TeX.
+// The excerpt below a hit: the words of the page, without menus, scripts, code and TeX.
 document.addEventListener("DOMContentLoaded", () => {
   if (typeof Search === "undefined") return;
   Search.htmlToText = (page, anchor) => {
     const tree = new DOMParser().parseFromString(page, "text/html");
     tree.querySelectorAll("script, style, nav, .headerlink, .header-article-items, " +
-      "#print-main-content, .rl-minutes, .rl-verdict, .tag_hide-input").forEach(e => e.remove());
+      "#print-main-content, .rl-minutes, .rl-verdict, .cell_input").forEach(e => e.remove());
     tree.querySelectorAll(".math").forEach(e => { e.textContent = plainFormula(e.textContent); });
     let place = anchor && tree.getElementById(decodeURIComponent(anchor.slice(1)));
     if (place && !place.textContent.trim()) place = place.closest("section");
