@@ -23,7 +23,7 @@ from urllib.parse import urljoin, urlsplit
 import yaml
 from bs4 import BeautifulSoup, Tag
 from built import CHROMIUM_ARGUMENTS, ROOT, SITE, chromium, pages_of_the_book
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import NameObject, TextStringObject
 
@@ -53,7 +53,9 @@ def article_of(page: str, pages: list[str], site: Path) -> Tag:
     article = soup.find("article")
     assert isinstance(article, Tag)
     for e in article.find_all(True):
-        if e.find_parent(class_=["rl-explorer", "rl-figure"]) or "rl-explorer" in e.get("class", []):
+        if e.find_parent(class_=["rl-explorer", "rl-figure"]) or "rl-explorer" in e.get(
+            "class", []
+        ):
             continue  # their ids are unique already
         for key in ("id", *POINTERS):
             if e.get(key):
@@ -135,32 +137,27 @@ def first_pages(printed: bytes, titles: int) -> list[int]:
 
 
 def print_book(
-    pages: list[str], *, solutions: bool = True, site: Path = SITE
+    pages: list[str], browser: Browser, *, solutions: bool = True, site: Path = SITE
 ) -> tuple[bytes, list[str]]:
     """The PDF of these pages, and all their headings.
 
-    Raises ``RuntimeError`` where no browser is found, or a formula was not typeset.
+    Raises ``RuntimeError`` where a formula was not typeset.
     """
-    found = chromium()
-    if found is None:
-        raise RuntimeError("no Chromium or Chrome found: install one, or set CHROME to its path")
     source = site / "whole-book.html"
     source.write_text(whole_book(pages, solutions=solutions, site=site), encoding="utf-8")
     how: dict[str, Any] = {"prefer_css_page_size": True, "print_background": True}
+    sheet = browser.new_page()
+    sheet.set_default_timeout(600_000)
     try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=found, args=CHROMIUM_ARGUMENTS)
-            sheet = browser.new_page()
-            sheet.set_default_timeout(600_000)
-            sheet.goto(source.as_uri(), wait_until="load")
-            if raw := sheet.evaluate(SETTLED):
-                raise RuntimeError(f"{len(raw)} formulas are not typeset, the first: {raw[0]}")
-            headings = sheet.evaluate(HEADINGS)
-            for _ in range(2):
-                printed = sheet.pdf(tagged=True, outline=True, **how)
-                sheet.evaluate(NUMBER, first_pages(printed, len(pages)))
-            browser.close()
+        sheet.goto(source.as_uri(), wait_until="load")
+        if raw := sheet.evaluate(SETTLED):
+            raise RuntimeError(f"{len(raw)} formulas are not typeset, the first: {raw[0]}")
+        headings = sheet.evaluate(HEADINGS)
+        for _ in range(2):
+            printed = sheet.pdf(tagged=True, outline=True, **how)
+            sheet.evaluate(NUMBER, first_pages(printed, len(pages)))
     finally:
+        sheet.close()
         source.unlink()
     return printed, headings
 
@@ -218,7 +215,13 @@ def main() -> None:
     missing = [page for page in pages if not (SITE / page).exists()]
     if missing:
         raise SystemExit(f"FAILED: not built: {', '.join(missing)}; run `make book` first")
-    printed, headings = print_book(pages, solutions=not options.without_solutions)
+    found = chromium()
+    if found is None:
+        raise SystemExit("FAILED: no Chromium or Chrome: install one, or set CHROME to its path")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=CHROMIUM_ARGUMENTS)
+        printed, headings = print_book(pages, browser, solutions=not options.without_solutions)
+        browser.close()
     writer = PdfWriter(clone_from=io.BytesIO(printed))
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     rename_bookmarks(writer, headings)

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
-from layout import ROOT, chromium
+from layout import ROOT
 from paper import first_pages, offer, pack, print_book, rename_bookmarks, whole_book
+from playwright.sync_api import Browser
 from pypdf import PdfReader, PdfWriter
 
 # The first without formulas, so that the head must come from another; the last has explorers.
@@ -38,10 +39,8 @@ def alternatives(element: Any) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def printed(site: Path) -> tuple[bytes, list[str]]:
-    if chromium() is None:
-        pytest.skip("no Chromium or Chrome found")
-    return print_book(SOME, site=site)
+def printed(browser: Browser, site: Path) -> tuple[bytes, list[str]]:
+    return print_book(SOME, browser, site=site)
 
 
 def test_the_contents_name_the_pages_on_which_chapters_begin(
