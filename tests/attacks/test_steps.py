@@ -125,29 +125,75 @@ def test_random_starts_are_uniform_and_differ_by_restart_and_seed() -> None:
 # --- APGD -----------------------------------------------------------------------------------------
 
 
-def test_momentum_is_a_quarter_of_the_last_move() -> None:
-    """The recursion of Croce and Hein, section 3.1, until the first checkpoint, by its letter."""
-    radius, loss = 50.0, Logistic()
-    sets = L2Ball(radius)
-    seen, _ = asked(APGD(steps=50), sets, loss)
+def checkpoints(steps: int) -> dict[int, int]:
+    """After which steps lengths are looked at, each with the one before: p_1 = 0.22, p_(j+1) =
+    p_j + max(p_j - p_(j-1) - 0.03, 0.06), in hundredths."""
+    shares = [0, 22]
+    while shares[-1] < 100:
+        shares.append(shares[-1] + max(shares[-1] - shares[-2] - 3, 6))
+    steps_of = sorted({-(-p * steps // 100) for p in shares if p < 100})
+    return dict(zip(steps_of[1:], steps_of[:-1], strict=True))
 
-    def inside(z: Tensor) -> Tensor:
-        v = z - SAMPLE.x
-        return SAMPLE.x + v * (radius / v.norm(dim=1, keepdim=True)).clamp(max=1)
 
-    clear = wrong = 0
-    for k in range(1, 10):
-        before, z, after = seen[k - 1 : k + 2]
-        g = slopes(z, loss)
-        step = inside(z + 2 * radius * g / g.norm(dim=1, keepdim=True))
-        forth = inside(z + 0.75 * (step - z) + 0.25 * (z - before))
-        back = inside(z + 0.75 * (step - z) - 0.25 * (z - before))
-        rows = (forth - z).norm(dim=1) > 1e-3 * radius  # those that stay jump away
-        torch.testing.assert_close(after[rows], forth[rows], rtol=0, atol=1e-9 * radius)
-        clear += int(rows.sum())
-        wrong += int(((after - back).norm(dim=1) > 1e-3 * radius)[rows].sum())
-    assert clear > 100
-    assert wrong > 50  # the other sign would be seen
+def inside(z: Tensor, x: Tensor, radius: float) -> Tensor:
+    return x + (z - x) * (radius / (z - x).norm()).clamp(max=1)
+
+
+@pytest.mark.parametrize(("steps", "restarts"), [(60, 1), (23, 2)])
+def test_apgd_follows_the_paper_point_by_point(steps: int, restarts: int) -> None:
+    """The recursion of Croce and Hein, section 3.1, an example at a time, each asked point against
+    the one that follows from those before; only where a far jump is due, any point will do."""
+    radius, loss, checks = 1.5, Logistic(), checkpoints(steps)
+    seen, found = asked(APGD(steps=steps, restarts=restarts), L2Ball(radius), loss)
+    assert len(seen) == (steps + 1) * restarts
+    slope = [slopes(z, loss) for z in seen]
+    with torch.no_grad():
+        values = [loss(NET(z), SAMPLE.y) for z in seen]
+    halved = anew = kept = 0
+    for i, x in enumerate(SAMPLE.x):
+        for first in range(0, len(seen), steps + 1):
+            z, before, length, least = seen[first][i], seen[first][i], 2 * radius, 2 * radius / 8
+            last = best = -math.inf
+            start = first == 0
+            assert torch.equal(z, x) == start
+            rises, then = 0, (length, best)
+            for k in range(steps):
+                value, g = float(values[first + k][i]), slope[first + k][i]
+                z = seen[first + k][i]
+                rises += value > last
+                last = value
+                if value > best:
+                    best, best_z, best_g = value, z, g
+                over = False
+                if k in checks:
+                    back = rises < 0.75 * (k - checks[k]) or then == (length, best)
+                    over = back and length <= least
+                    then = (length, best)
+                    if back:
+                        length, z, g, before = length / 2, best_z, best_g, best_z
+                        halved += 1
+                    kept += not back
+                    if over:
+                        length, last, best = 2 * radius, -math.inf, -math.inf
+                        then = (then[0], best)
+                        anew += 1
+                    rises = 0
+                after = seen[first + k + 1][i]
+                if over:
+                    before = after
+                    continue
+                long = radius if start and k == 0 else length
+                step = inside(z + long * g / g.norm(), x, radius)
+                if k > 0:
+                    step = inside(z + 0.75 * (step - z) + 0.25 * (z - before), x, radius)
+                before = z
+                if float((step - z).abs().max()) > 1e-5 * radius:
+                    torch.testing.assert_close(after, step, rtol=0, atol=1e-9 * radius)
+    assert halved > 50
+    assert kept > 5
+    assert anew > 2 or steps < 50
+    _, place = torch.stack(values).max(0)
+    assert torch.equal(found, torch.stack(seen)[place, torch.arange(30)])
 
 
 def mean_loss(attack: Attack, net: TwoLayerNet | DeepNet, seed: int, sets: Perturbation) -> float:
