@@ -86,10 +86,10 @@ def _drawn(place: Path, sources: list[Path], count: int, seed: int) -> list[Chan
     for path in sources:
         code, name = path.read_text(encoding="utf-8"), str(path.relative_to(ROOT))
         lines, seen = code.splitlines(), Counter[object]()
-        for where, ways in sorted(_places(code).items()):
-            line = (name, lines[where[0] - 1].strip(), where[1:])
+        for (row, column, last, end), ways in sorted(_places(code).items()):
+            line = (name, lines[row - 1].strip(), column, last - row, end)
             seen[line] += 1
-            ranked.append((_rank(seed, line, seen[line]), path, where[0], ways))
+            ranked.append((_rank(seed, line, seen[line]), path, row, ways))
     changes: list[Change] = []
     for rank, path, number, ways in sorted(ranked, key=lambda place: place[0]):
         code = path.read_text(encoding="utf-8")

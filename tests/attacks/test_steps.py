@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
 from torch import Tensor
 
-from robustlib.attacks import APGD, PGD, Attack
+from robustlib.attacks import APGD, PGD, Attack, Square
+from robustlib.attacks.blackbox import block
 from robustlib.losses import Logistic, Loss, PseudoHuber
 from robustlib.networks import DeepNet, TwoLayerNet
+from robustlib.numerics import generator
 from robustlib.samples import sphere
 from robustlib.sets import L2Ball, LinfBall, Perturbation
 
@@ -120,6 +123,111 @@ def test_random_starts_are_uniform_and_differ_by_restart_and_seed() -> None:
     uniform = torch.linspace(-1, 1, len(ranks), dtype=torch.float64)
     # Kolmogorov and Smirnov, 1080 numbers: below 0.05 but for one seed in a hundred
     assert float((ranks - uniform).abs().max()) / 2 < 0.05
+
+
+# --- our PGD: runs of falling steps ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step_size", [None, 0.4])
+def test_a_run_of_ten_steps_falls_to_a_twentieth(step_size: float | None) -> None:
+    """The second to the tenth step of a run, each shorter by the same factor; then far away."""
+    radius, loss = 1.5, Logistic()
+    attack = PGD(steps=24, step_size=step_size, restarts=2)
+    seen, _ = asked(attack, L2Ball(radius), loss)
+    assert len(seen) == 50
+    first = step_size or 2 * radius
+    follows = 0
+    for k, (z, after) in enumerate(itertools.pairwise(seen)):
+        run, start = k % 25 % 10, k % 25 == 0
+        if k == 24 or (run == 0 and not start):
+            assert float((after - z).norm(dim=1).min()) > 0.1 * radius
+            continue
+        length = first * 0.05 ** (max(run - 1, 0) / 8)
+        if k == 0 and step_size is None:
+            length = radius  # from x, to the end of the linearisation
+        g = slopes(z, loss)
+        v = z + length * g / g.norm(dim=1, keepdim=True) - SAMPLE.x
+        there = SAMPLE.x + v * (radius / v.norm(dim=1, keepdim=True)).clamp(max=1)
+        moves = (there - z).abs().amax(1) > 2e-5 * radius  # else it jumps
+        torch.testing.assert_close(after[moves], there[moves], rtol=0, atol=1e-12)
+        follows += int(moves.sum())
+    assert follows > 500
+
+
+# --- random search --------------------------------------------------------------------------------
+
+
+def proposals(sets: Perturbation, x: Tensor, queries: int) -> Iterator[tuple[int, Tensor]]:
+    """Of every query its number, and what it changes at the best point so far."""
+    seen: list[Tensor] = []
+    w = torch.linspace(1, 2, x[0].numel(), dtype=torch.float64)
+
+    def model(z: Tensor) -> Tensor:
+        seen.append(z.detach().clone())
+        return (z.flatten(1) ** 2 @ w).sin()
+
+    y = torch.ones(len(x), dtype=torch.float64)
+    Square(queries=queries)(model, x, y, perturbation=sets, loss=Logistic())
+    best = seen[0]
+    for query, z in enumerate(seen[1:queries], 1):
+        yield query, z - best
+        better = Logistic()(model(z), y) > Logistic()(model(best), y)
+        best = torch.where(better.reshape(-1, *[1] * (x.dim() - 1)), z, best)
+
+
+def halved(query: int) -> float:
+    """The paper's share of coordinates for a budget of 10,000, from 0.8 on."""
+    return 0.8 / 2 ** sum(query >= k for k in (10, 50, 200, 500, 1000))
+
+
+def test_blocks_of_images_are_squares_that_shrink_as_in_the_paper() -> None:
+    x = torch.zeros(24, 2, 12, 7, dtype=torch.float64)
+    widest: dict[tuple[float, int], int] = {}
+    late = torch.zeros(12, 7, dtype=torch.bool)
+    for query, change in proposals(LinfBall(0.5), x, 1020):
+        moved = change != 0
+        assert bool(((change.abs() - 1).abs() < 1e-12)[moved].all())  # from one end to the other
+        for axis, size in ((2, 12), (3, 7)):
+            line, places = moved.any(1).any(4 - axis), torch.arange(size)
+            high = torch.where(line, places, -1).amax(1)
+            side = int((high - torch.where(line, places, size).amin(1) + 1).max())
+            key = halved(query), size
+            widest[key] = max(side, widest.get(key, 1))
+        if query >= 200:
+            late |= moved.any(0).any(0)
+        # a channel has one sign, so that what moves in it moves the same way
+        signs = change.sign().flatten(2)
+        assert bool(((signs.amax(2) <= 0) | (signs.amin(2) >= 0)).all())
+    assert widest == {(s, size): max(1, round(s**0.5 * size)) for s, size in widest}
+    assert len(widest) == 12
+    assert bool(late.all())  # small squares lie anywhere
+
+
+@pytest.mark.parametrize("share", [0.8, 0.1, 0.001])
+def test_blocks_of_flat_examples_are_random_coordinates_with_signs_of_their_own(
+    share: float,
+) -> None:
+    found = block(torch.zeros(400, 20, dtype=torch.float64), share, generator(3))
+    chosen = found != 0
+    assert bool(chosen.any(1).all())  # at least one coordinate
+    counts = chosen.double().mean()
+    assert abs(float(counts) - max(share, 1 / 20)) < 0.02
+    sizes = found[chosen]
+    assert bool(((sizes.abs() >= 1) & (sizes.abs() <= 2)).all())
+    assert len(sizes.abs().unique()) == len(sizes)  # an L1 step knows where to go
+    assert abs(float(sizes.sign().mean())) < 0.2
+    assert bool((found[:, 0] * found[:, 1] < 0).any()) or share < 0.1
+
+
+def test_steps_of_random_search_are_the_root_of_their_share_of_the_diameter() -> None:
+    x = sphere(60, 3, seed=1).x
+    longest: dict[float, float] = {}
+    for query, change in proposals(L2Ball(0.5), x, 60):
+        length = float(change.norm(dim=1).max())
+        longest[halved(query)] = max(length, longest.get(halved(query), 0.0))
+    for share, length in longest.items():
+        assert length <= share**0.5 * (1 + 1e-12)
+    assert longest[0.2] == pytest.approx(0.2**0.5, rel=1e-9)  # one that ends inside
 
 
 # --- APGD -----------------------------------------------------------------------------------------
