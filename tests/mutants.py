@@ -153,10 +153,13 @@ def _counts(before: str, after: str) -> bool:
 
 
 class _Bare(ast.NodeTransformer):
-    """Without annotations and docstrings, which no test can notice."""
+    """Without annotations, docstrings and ``@final``, which no test can notice."""
 
     def visit(self, node: ast.AST) -> ast.AST:
         self.generic_visit(node)
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            marks = [d for d in node.decorator_list if getattr(d, "id", "") != "final"]
+            node.decorator_list = marks
         for field in ("annotation", "returns"):
             if getattr(node, field, None) is not None:
                 setattr(node, field, ast.Constant(None))
@@ -258,12 +261,13 @@ def _report(place: Path, changes: list[Change], module: str) -> int:
                     sep="\n  ",
                 )
         count[outcome] += 1
-    told = count["killed"] + count["survived"]
+    told, open_ = count["killed"] + count["survived"], count["not tried"]
+    # those tried so far are no sample: the order is that of what was wanted first
+    score = f"{open_} not tried" if open_ else f"score {100 * count['killed'] / max(told, 1):.1f} %"
     print(
         f"{module}: {len(changes)} drawn, {count['killed']} noticed, "
         f"{count['time']} ended by time, {count['equivalent']} equivalent, "
-        f"{count['survived']} survived, "
-        f"{count['not tried']} not tried; score {100 * count['killed'] / max(told, 1):.1f} %"
+        f"{count['survived']} survived, {score}"
     )
     return 0
 
