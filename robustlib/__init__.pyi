@@ -93,6 +93,7 @@ from .sweeps.store import Sweep as Sweep
 from .sweeps.sweep import sweep as sweep
 from .training.comparison import Comparator as Comparator
 from .training.loop import adversarial_training as adversarial_training
+from .training.stacks import train_many as train_many
 from .training.trajectory import Trajectory as Trajectory
 from .verification.branch_and_bound import BranchAndBound as BranchAndBound
 from .verification.output import OutputBounds as OutputBounds

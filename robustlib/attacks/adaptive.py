@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .. import numerics
 from ..checks import check_integer, keep
 from ..numerics import choose, surely
 from .base import Attack
+from .draws import Draws
 from .gradient import Ends, Jumps
 from .oracle import Oracle
 
@@ -47,11 +47,10 @@ class APGD(Attack):
         keep(self, seed=check_integer("seed", self.seed, minimum=0))
 
     def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
-        seed = int(torch.randint(2**62, (), generator=generator, device="cpu"))
-        sets, x, region = oracle.perturbation, oracle.x, oracle.region
+        draws, x, region = Draws(oracle, generator), oracle.x, oracle.region
         for restart in range(self.restarts):
-            jumps = Jumps(oracle, seed, restart, 0)
-            z = x if restart == 0 else sets.random(x, numerics.generator(seed, restart))
+            jumps = Jumps(oracle, draws, restart, 0)
+            z = x if restart == 0 else draws.points(restart)
             ends = Ends(oracle) if restart == 0 else None
             run = _Run(z, region.radius, checkpoints(self.steps))
             for k in range(self.steps):

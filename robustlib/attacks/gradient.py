@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from .. import numerics
 from ..checks import check_choice, check_integer, check_real, keep
 from ..numerics import choose, mended, surely
 from .base import Attack
+from .draws import Draws
 from .oracle import Oracle
 
 SCHEDULES = ("falling", "fixed")
@@ -88,13 +88,12 @@ class PGD(Attack):
         return f"{type(self).__qualname__}({', '.join(shown)})"
 
     def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
-        seed = int(torch.randint(2**62, (), generator=generator, device="cpu"))
-        sets, x, region = oracle.perturbation, oracle.x, oracle.region
+        draws, x, region = Draws(oracle, generator), oracle.x, oracle.region
         first = 2 * region.radius if self.step_size is None else self.step_size
         for restart in range(self.restarts):
-            jumps = Jumps(oracle, seed, restart, 0)
+            jumps = Jumps(oracle, draws, restart, 0)
             natural = restart == 0 and self.start == "natural"
-            z = x if natural else sets.random(x, numerics.generator(seed, restart))
+            z = x if natural else draws.points(restart)
             if self.schedule == "fixed":
                 for _ in range(self.steps):
                     _, gradient = oracle.values_and_gradient(z)
@@ -148,11 +147,11 @@ class Ends:
 class Jumps:
     """Far steps in random directions: to begin anew, and where a step leaves an example in place.
 
-    ``seed`` and the step decide where they go, not what happened to other examples before.
+    The ``stream`` and the step decide where they go, not what happened to other examples before.
     """
 
-    def __init__(self, oracle: Oracle, *seed: int) -> None:
-        self._oracle, self._seed = oracle, seed
+    def __init__(self, oracle: Oracle, draws: Draws, *stream: int) -> None:
+        self._oracle, self._draws, self._stream = oracle, draws, stream
 
     def __call__(self, z: Tensor, moved: Tensor, k: int) -> Tensor:
         """``moved`` (n, ...), but a random point of the set where it is still at ``z``."""
@@ -166,14 +165,8 @@ class Jumps:
 
     def far(self, z: Tensor, k: int) -> Tensor:
         """Random points (n, ...) of the sets, far from ``z``; others at every step ``k``."""
-        oracle, (n, d) = self._oracle, z.flatten(1).shape
-        # row i is i .. i + d of one line: random for each example, and drawn in no time
-        line = torch.rand(
-            n + d, dtype=torch.float64, generator=numerics.generator(*self._seed, k), device="cpu"
-        )
-        line = (2 * line - 1).to(z.dtype).to(z.device, non_blocking=True)
-        directions = line.unfold(0, d, 1)[:n].contiguous()
-        return oracle.region.ascend(z, directions.reshape(z.shape), 2 * oracle.region.radius)
+        region = self._oracle.region
+        return region.ascend(z, self._draws.directions(z, *self._stream, k), 2 * region.radius)
 
     def _still(self, old: Tensor, new: Tensor) -> Tensor:
         # more than rounding, so that the rounding of the model does not decide

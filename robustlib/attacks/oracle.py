@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from torch import Tensor
 from ..checks import all_finite, check_alike, check_outputs
 from ..losses import Loss
 from ..models import Model, ask, explain
-from ..networks import known_net
+from ..networks import Stack, known_net
 from ..numerics import choose
 from ..sets import Perturbation
 from .best import Best
@@ -41,6 +41,9 @@ class Oracle:
     counts as infinite, or once ``decide(rows, values)`` says so. It is told after every question
     which examples (k,) are still undecided and the largest losses (k,) found for them, and answers
     with (k,) bool. Nothing more is asked about examples that are decided.
+
+    Where there are ``generators``, the examples are that many groups of one size, one after the
+    other, and random numbers for each group come from its own.
     """
 
     def __init__(
@@ -52,11 +55,14 @@ class Oracle:
         loss: Loss,
         *,
         decide: Decide | None = None,
+        generators: Sequence[torch.Generator] = (),
     ) -> None:
         self.x, self.y, self.perturbation = x, y, perturbation
         self.region = perturbation.at(x)
         self.model, self.loss = model, loss
-        self._net = known_net(model, x)  # that knows its input gradient
+        self.generators = tuple(generators)
+        # that knows its input gradient
+        self._net = model if isinstance(model, Stack) else known_net(model, x)
         far = torch.full_like(y, _FAR)
         self.two_sided = bool((loss.derivative(far * y, y) * y > 0).any())
         self._best = Best(x, y.dtype)

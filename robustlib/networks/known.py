@@ -14,7 +14,7 @@ _KINDS = (TwoLayerNet, DeepNet, LinearizedNet)
 
 
 def known_net(model: object, x: Tensor, *, gradients: bool = False) -> Network | None:
-    """``model`` where it is a net of ours, unaltered, that takes points like ``x``; else None.
+    """``model`` where it is an unaltered net of ours that takes points like ``x``; else None.
 
     Its own formulas may then be used in its place. With ``gradients`` they are also those that
     training would see: nothing is frozen, shared or hooked on the weights. Wrong points are left to

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..activations import Activation
-from .streams import Block, Neurons, Slopes, Tiles
+from .streams import Neurons
 
 Lift = Callable[[Tensor], Tensor]
 
@@ -20,64 +20,93 @@ class Plain(Neurons):
     def __init__(
         self, weight: Tensor, readout: Tensor, activation: Activation, lift: Lift, d: int
     ) -> None:
-        super().__init__(readout, math.sqrt(len(readout)), lift, outward=1)
+        super().__init__(readout, math.sqrt(len(readout)), lift)
         self.weight, self.activation, self.d = weight, activation, d
 
-    def block(self, rows: slice, tiles: Tiles) -> Block:
-        """The neurons ``rows``."""
-        weight, s = self.weight[rows], self.activation
-        (product,) = tiles.products(weight)
+    def kind(self) -> tuple[object, ...]:
+        """The class, activation and shape: equal for nets that are computed alike."""
+        return type(self), self.activation, self.d, tuple(self.weight.shape), self.root
 
-        def slopes(x: Tensor) -> Slopes:
-            value, slope = s.both(product(x))
-            return value, (slope,)
+    def matrices(self, rows: slice) -> tuple[Tensor, ...]:
+        """W."""
+        return (self.weight[rows],)
 
-        return Block(lambda x: s.function(product(x)), slopes, lambda: [self.folded(weight, rows)])
-
-    def folded(self, weight: Tensor, rows: slice) -> Tensor:
-        """What the points themselves see of ``weight`` (b, D), times a: (b, d)."""
+    def inward(self, rows: slice, matrices: Sequence[Tensor]) -> list[Tensor]:
+        """The matrices as the points themselves see them, times a."""
         scale = self.readout[rows] / self.root
-        if weight.shape[1] > self.d:  # lifted
+        if matrices[0].shape[1] > self.d:  # lifted
             scale = scale * math.sqrt(0.5)
-        return weight[:, : self.d] * scale.unsqueeze(1)
+        return [matrix[:, : self.d] * scale.unsqueeze(1) for matrix in self._gated(matrices)]
+
+    def _gated(self, matrices: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Each matrix with the gate of the same place."""
+        return matrices
+
+    def values(self, products: Sequence[Tensor]) -> Tensor:
+        """s(z)."""
+        return self.activation.function(products[0])
+
+    def slopes(self, products: Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor | None]]:
+        """s(z) and s'(z)."""
+        value, slope = self.activation.both(products[0])
+        return value, (slope,)
+
+    def outward(self, products: Sequence[Tensor]) -> Sequence[Tensor]:
+        """s'(z)."""
+        return (self._slope(products[0]),)
+
+    def _slope(self, z: Tensor) -> Tensor:
+        s = self.activation
+        return s.derivative(z) if s.jet is None else s.jet(z)[1]
 
     def gradient(self, parts: Sequence[Tensor]) -> Tensor:
-        """The gradient in the weights: that of the one gate."""
+        """That of the one gate."""
         return parts[0]
 
 
 class Pairs(Plain):
-    """h = s(z) - s(z') of pairs of neurons with opposite signs, z = z' + (w - w') x.
+    """h = s(z) - s(z') of pairs of neurons with opposite signs, where z' = W' x.
 
-    Gates are s'(z) and s'(z) - s'(z'), so that both vanish with w - w', bit by bit.
+    From z = z' + (W - W') x, and gates s'(z) and s'(z) - s'(z') with W - W' and W', all vanishes
+    with W - W', bit by bit.
     """
+
+    chained = True
 
     def __init__(
         self, weight: Tensor, readout: Tensor, activation: Activation, lift: Lift, d: int
     ) -> None:
         half = len(readout) // 2
         super().__init__(weight[:half], readout[:half], activation, lift, d)
-        self.twin, self.root, self.outward = weight[half:], math.sqrt(len(readout)), 2
+        self.twin, self.root = weight[half:], math.sqrt(len(readout))
 
-    def block(self, rows: slice, tiles: Tiles) -> Block:
-        """The pairs ``rows``."""
-        twin, s = self.twin[rows], self.activation
-        apart = self.weight[rows] - twin
-        below, above = tiles.products(twin, apart)
+    def matrices(self, rows: slice) -> tuple[Tensor, ...]:
+        """W' and W - W'."""
+        twin = self.twin[rows]
+        return twin, self.weight[rows] - twin
 
-        def values(x: Tensor) -> Tensor:
-            z = below(x)
-            return s.function(above(x, z)) - s.function(z)
+    def _gated(self, matrices: Sequence[Tensor]) -> Sequence[Tensor]:
+        return matrices[::-1]
 
-        def slopes(x: Tensor) -> Slopes:
-            z = below(x)
-            first, second = s.both(above(x, z)), s.both(z)
-            return first[0] - second[0], (first[1], first[1] - second[1])
+    def values(self, products: Sequence[Tensor]) -> Tensor:
+        """s(z) - s(z')."""
+        twin, z = products
+        return self.activation.function(z) - self.activation.function(twin)
 
-        return Block(values, slopes, lambda: [self.folded(apart, rows), self.folded(twin, rows)])
+    def slopes(self, products: Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor | None]]:
+        """s(z) - s(z'), s'(z), and s'(z) - s'(z')."""
+        twin, z = products
+        (value, slope), (value_, slope_) = self.activation.both(z), self.activation.both(twin)
+        return value - value_, (slope, slope - slope_)
+
+    def outward(self, products: Sequence[Tensor]) -> Sequence[Tensor]:
+        """s'(z), and s'(z) - s'(z')."""
+        twin, z = products
+        slope = self._slope(z)
+        return slope, slope - self._slope(twin)
 
     def gradient(self, parts: Sequence[Tensor]) -> Tensor:
-        """The gradient in the weights of both halves."""
+        """Those of both halves."""
         return torch.cat([parts[0], parts[1].sub_(parts[0])])
 
 
@@ -102,32 +131,34 @@ class Expansion(Plain):
         super().__init__(start[:rows], readout[:rows], activation, lift, d)
         self.step, self.root, self.symmetric = step, root, symmetric
 
-    def block(self, rows: slice, tiles: Tiles) -> Block:
-        """The neurons ``rows``, or the pairs."""
-        start, step, s = self.weight[rows], self.step[rows], self.activation
-        at, along = tiles.products(start, step)
+    def matrices(self, rows: slice) -> tuple[Tensor, ...]:
+        """W_0 and W - W_0."""
+        return self.weight[rows], self.step[rows]
 
-        def values(x: Tensor) -> Tensor:
-            z = at(x)
-            value = s.derivative(z) * along(x)
-            return value if self.symmetric else value + s.function(z)
+    def _gated(self, matrices: Sequence[Tensor]) -> Sequence[Tensor]:
+        return matrices[::-1]
 
-        def slopes(x: Tensor) -> Slopes:
-            z, u = at(x), along(x)
-            with torch.enable_grad():
-                z = z.detach().requires_grad_()
-                slope = s.derivative(z)
-                bend = None
-                if slope.requires_grad:
-                    (bend,) = torch.autograd.grad((slope * u).sum(), z)
-            slope = slope.detach()
-            value = slope * u
-            if self.symmetric:
-                return value, (slope, bend)
-            return value + s.function(z.detach()), (slope, slope if bend is None else bend + slope)
+    def values(self, products: Sequence[Tensor]) -> Tensor:
+        """s'(z) u, plus s(z) without symmetry."""
+        z, u = products
+        value = self.activation.derivative(z) * u
+        return value if self.symmetric else value + self.activation.function(z)
 
-        return Block(values, slopes, lambda: [self.folded(step, rows), self.folded(start, rows)])
+    def slopes(self, products: Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor | None]]:
+        """The values, s'(z), and s''(z) u, plus s'(z) without symmetry."""
+        z, u = products
+        bend = None
+        with torch.enable_grad():
+            bent = z.detach().requires_grad_()
+            slope = self.activation.derivative(bent)
+            if slope.requires_grad:
+                (bend,) = torch.autograd.grad((slope * u).sum(), bent)
+        slope = slope.detach()
+        value = slope * u
+        if self.symmetric:
+            return value, (slope, bend)
+        return value + self.activation.function(z), (slope, slope if bend is None else bend + slope)
 
     def gradient(self, parts: Sequence[Tensor]) -> Tensor:
-        """The gradient in the weights, of both halves where there are pairs."""
+        """That of the one gate, of both halves where there are pairs."""
         return torch.cat([parts[0], -parts[0]]) if self.symmetric else parts[0]

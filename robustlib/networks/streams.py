@@ -1,7 +1,7 @@
 """Sums over neurons, in tiles: outputs and gradients of wide nets, with nothing of size n x m.
 
 A net with one layer of neurons is a sum over them, and so is its expansion in the weights. For some
-neurons, ``Block`` says what they are worth at some points, and by which factors (gates) they pass a
+neurons and points, ``Neurons`` says what they are worth, and by which factors (gates) they pass a
 change on; what is summed over all of them is here. A tile of neurons and points stays in the cache
 of the processor, in memory that is asked for once.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -51,18 +50,21 @@ class Tiles:
             self._held[name] = self._like.new_empty(self._size)
         return self._held[name][: rows * columns].view(rows, columns)
 
-    def products(self, *matrices: Tensor) -> list[Callable[..., Tensor]]:
-        """For each matrix: (x, plus) -> x matrix^T, with ``plus`` added where it is given."""
+    def multiplier(
+        self, matrices: Sequence[Tensor], chained: bool
+    ) -> Callable[[Tensor], list[Tensor]]:
+        """Points x -> x matrix^T for each matrix; ``chained``, each with the one before added."""
+        multiply = [self.product.by(matrix) for matrix in matrices]
+        columns = len(matrices[0])
 
-        def into(name: int, matrix: Tensor) -> Callable[..., Tensor]:
-            multiply, columns = self.product.by(matrix), len(matrix)
+        def products(x: Tensor) -> list[Tensor]:
+            found: list[Tensor] = []
+            for name, by in enumerate(multiply):
+                plus = found[-1] if chained and found else None
+                found.append(by(x, plus, self.room(name, len(x), columns)))
+            return found
 
-            def of(x: Tensor, plus: Tensor | None = None) -> Tensor:
-                return multiply(x, plus, self.room(name, len(x), columns))
-
-            return of
-
-        return [into(name, matrix) for name, matrix in enumerate(matrices)]
+        return products
 
 
 def large(x: Tensor, neurons: int) -> bool:
@@ -93,44 +95,46 @@ def streamed(x: Tensor, *weights: Tensor) -> bool:
     )
 
 
-Slopes = tuple[Tensor, Sequence[Tensor | None]]  # h, and the gates; None for one that is 0
-
-
-@dataclass(frozen=True)
-class Block:
-    """Some neurons: their ``values`` h (k, b) at points (k, D), and with the gates ``slopes``.
-
-    ``inward`` has a matrix (b, d) for every gate (k, b); the products add up to the input gradient.
-    """
-
-    values: Callable[[Tensor], Tensor]
-    slopes: Callable[[Tensor], Slopes]
-    inward: Callable[[], Sequence[Tensor]]
-
-
 class Neurons(ABC):
     """f(x) = sum_r a_r h_r(x) / root over neurons r; ``readout`` (m,) is a.
 
-    ``lift`` takes points (n, d) to what neurons see, (n, D). Of the gates the first ``outward``
-    pass a change of the weights on.
+    ``lift`` takes points (n, d) to what neurons see, (n, D). Each h_r is made of its products with
+    one or two ``matrices`` (m, D); where ``chained`` the second is added to the first. What is made
+    of the products, entry by entry, is here for one net, or for many with equal facts at once.
     """
 
-    def __init__(
-        self, readout: Tensor, root: float, lift: Callable[[Tensor], Tensor], outward: int
-    ) -> None:
-        self.readout, self.root, self.lift, self.outward = readout, root, lift, outward
+    chained = False
+
+    def __init__(self, readout: Tensor, root: float, lift: Callable[[Tensor], Tensor]) -> None:
+        self.readout, self.root, self.lift = readout, root, lift
 
     @abstractmethod
-    def block(self, rows: slice, tiles: Tiles) -> Block:
-        """The neurons ``rows``."""
+    def kind(self) -> tuple[object, ...]:
+        """Equal for neurons that make the same of their products, in the same shapes."""
+
+    @abstractmethod
+    def matrices(self, rows: slice) -> tuple[Tensor, ...]:
+        """What the neurons ``rows`` multiply points by, (b, D) each."""
+
+    @abstractmethod
+    def inward(self, rows: slice, matrices: Sequence[Tensor]) -> list[Tensor]:
+        """For every gate a matrix (b, d): gates times them add up to the input gradient."""
+
+    @abstractmethod
+    def values(self, products: Sequence[Tensor]) -> Tensor:
+        """h, of the shape of each of the products, which may be overwritten."""
+
+    @abstractmethod
+    def slopes(self, products: Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor | None]]:
+        """h and the gates, by which it passes a change on; None for one that is 0."""
+
+    @abstractmethod
+    def outward(self, products: Sequence[Tensor]) -> Sequence[Tensor]:
+        """The gates that pass a change of the weights on."""
 
     @abstractmethod
     def gradient(self, parts: Sequence[Tensor]) -> Tensor:
         """That in the weights, from the sums (m, D) for the outward gates, to be overwritten."""
-
-    def wide(self, x: Tensor) -> bool:
-        """Whether activations at points ``x`` (n, d) are more than one tile."""
-        return large(x, len(self.readout))
 
     @torch.no_grad()
     def outputs(self, x: Tensor) -> Tensor:
@@ -148,14 +152,13 @@ class Neurons(ABC):
         """The gradient of sum_i slopes_i f(x_i) in the weights, for ``slopes`` (n,)."""
         seen, m = self.lift(x), len(self.readout)
         weighted = seen * (slopes / self.root).unsqueeze(1)
-        tiles = Tiles(seen, m)
-        parts = [seen.new_zeros(m, seen.shape[1]) for _ in range(self.outward)]
+        tiles, parts = Tiles(seen, m), []
         for rows in tiles.blocks:
-            block = self.block(rows, tiles)
+            multiply = tiles.multiplier(self.matrices(rows), self.chained)
             for points in tiles.points:
-                _, gates = block.slopes(seen[points])
-                for part, gate in zip(parts, gates, strict=False):
-                    assert gate is not None
+                gates = self.outward(multiply(seen[points]))
+                parts = parts or [seen.new_zeros(m, seen.shape[1]) for _ in gates]
+                for part, gate in zip(parts, gates, strict=True):
                     part[rows].addmm_(gate.T, weighted[points])
         for part in parts:
             part.mul_(self.readout.unsqueeze(1))
@@ -166,15 +169,18 @@ class Neurons(ABC):
         tiles = Tiles(seen, len(self.readout))
         f = seen.new_zeros(len(seen))
         for rows in tiles.blocks:
-            block, readout = self.block(rows, tiles), self.readout[rows]
+            matrices, readout = self.matrices(rows), self.readout[rows]
+            multiply = tiles.multiplier(matrices, self.chained)
             # the first is no sum, so that one tile gives what autograd does, bit by bit
             sums = {"beta": 1 if rows.start else 0}
-            adding = [] if gradient is None else [*map(tiles.product.adding, block.inward())]
+            inward = [] if gradient is None else self.inward(rows, matrices)
+            adding = [tiles.product.adding(matrix) for matrix in inward]
             for points in tiles.points:
+                products = multiply(seen[points])
                 if gradient is None:
-                    f[points].addmv_(block.values(seen[points]), readout, **sums)
+                    f[points].addmv_(self.values(products), readout, **sums)
                     continue
-                h, gates = block.slopes(seen[points])
+                h, gates = self.slopes(products)
                 f[points].addmv_(h, readout, **sums)
                 for add, gate in zip(adding, gates, strict=True):
                     if gate is not None:

@@ -1,6 +1,7 @@
 """Adversarial training, and the record of a run."""
 
 from .loop import adversarial_training
+from .stacks import train_many
 from .trajectory import Trajectory
 
-__all__ = ["Trajectory", "adversarial_training"]
+__all__ = ["Trajectory", "adversarial_training", "train_many"]

@@ -9,30 +9,19 @@ from collections.abc import Callable, Iterable, Sequence
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..attacks.base import Adversary, check_adversary
-from ..attacks.fitted import fitted
-from ..checks import (
-    calling,
-    check_choice,
-    check_function,
-    check_integer,
-    check_list,
-    check_progress,
-    check_real,
-)
+from ..attacks.base import Adversary
+from ..checks import check_progress
 from ..files import check_path
 from ..losses import Loss
 from ..models import undisturbed
-from ..numerics import generator, steady
+from ..numerics import steady
 from ..samples import Labelled
 from ..sets import Perturbation
 from . import checkpoint as checkpoints
+from .begin import begin
 from .comparison import Comparator
-from .setting import Setting
-from .step import Run
 from .trajectory import Trajectory
 
-RECORDS = ("attacked", "weights")
 CHECKPOINT_SECONDS = 1.0  # at most one checkpoint in so many seconds ...
 CHECKPOINT_SHARE = 0.05  # ... and at most this share of the time spent on writing them
 
@@ -84,56 +73,42 @@ def adversarial_training(
     Raises ``ValueError`` or ``TypeError`` for bad arguments, and ``ValueError`` naming the step
     and its step size where the run diverges.
     """
-    if not isinstance(net, nn.Module):
-        raise TypeError(f"net must be a torch module, got {type(net).__name__}")
-    for name, weight in net.named_parameters():
-        if weight.is_meta:
-            raise ValueError(f"net must have numbers in its weights, got {name} on the meta device")
-    check_adversary("attack", attack)
-    if callable(step_size):
-        check_function("step_size", step_size, "t")
-    else:
-        step_size = check_real("step_size", step_size, above=0)
-    asked = check_list("record", record, " such as ('weights',)")
-    kept = sorted({check_choice("record", name, RECORDS) for name in asked})
-    steps = check_integer("steps", steps, minimum=0)
-    seed = check_integer("seed", seed, minimum=0)
     hidden = check_progress(progress)
-    radius = None if radius is None else check_real("radius", radius, minimum=0)
-    sample = fitted(sample, net)
-    setting = Setting.of(sample, perturbation, loss, attack)
-    if isinstance(comparator, Comparator):
-        comparator = comparator.weights_for(setting)
-    run = Run(net, setting, steps, radius, kept, comparator)
-
-    def alpha(t: int) -> float:
-        value = step_size
-        if callable(step_size):
-            with calling("step_size"):
-                value = step_size(t)
-        return check_real(f"step_size at step {t}", value, above=0)
-
+    begun = begin(
+        net,
+        sample,
+        perturbation=perturbation,
+        attack=attack,
+        loss=loss,
+        step_size=step_size,
+        steps=steps,
+        radius=radius,
+        record=record,
+        comparator=comparator,
+        seed=seed,
+    )
+    run, steps, device = begun.run, begun.steps, begun.run.setting.sample.x.device
     path = None if checkpoint is None else check_path("checkpoint", checkpoint)
     fingerprint: dict[str, str] = {}
     if path is not None:
         run.check_storable()
-        fingerprint = run.fingerprint(radius=repr(radius), record=repr(kept), seed=repr(seed))
+        fingerprint = run.fingerprint(**begun.words)
         checkpoints.check_lasting(fingerprint)
         if path.exists():
-            run.resume(checkpoints.resumed(path, sample.x.device, fingerprint), path, alpha)
+            run.resume(checkpoints.resumed(path, device, fingerprint), path, begun.alpha)
     due = time.monotonic() + CHECKPOINT_SECONDS
     with (
-        undisturbed(run.net, sample.x.device, buffers=False),  # its own, and part of the run
+        undisturbed(run.net, device, buffers=False),  # its own, and part of the run
         tqdm(total=steps, initial=run.t, disable=hidden, ascii=True, unit="step") as bar,
     ):
         while run.t < steps:
-            run.step(alpha(run.t), generator(seed, run.t))
+            begun.step()
             bar.update()
             if path is not None and time.monotonic() >= due:
-                begun = time.monotonic()
+                start = time.monotonic()
                 checkpoints.write(path, run.payload(fingerprint), fingerprint)
-                cost = time.monotonic() - begun
-                due = begun + cost + max(CHECKPOINT_SECONDS, cost / CHECKPOINT_SHARE)
+                cost = time.monotonic() - start
+                due = start + cost + max(CHECKPOINT_SECONDS, cost / CHECKPOINT_SHARE)
     if path is not None:
         checkpoints.write(path, run.payload(fingerprint), fingerprint)
     return run.trajectory()

@@ -22,6 +22,10 @@ from .setting import Setting
 from .trajectory import Trajectory
 
 
+class DivergedError(ValueError):
+    """Outputs or weights are no longer finite."""
+
+
 class Run:
     """A run after ``t`` of its steps."""
 
@@ -65,9 +69,8 @@ class Run:
 
     def step(self, alpha: float, draw: torch.Generator) -> None:
         """One step of training, of size ``alpha``, from W_t to W_(t+1)."""
-        t, weights = self.t, list(self.trained.values())
-        x, y, loss = self.setting.sample.x, self.setting.sample.y, self.setting.loss
-        sets = self.setting.perturbation
+        t, (x, y) = self.t, (self.setting.sample.x, self.setting.sample.y)
+        sets, loss = self.setting.perturbation, self.setting.loss
         try:
             attacked = self.attack(self.net, x, y, perturbation=sets, loss=loss, generator=draw)
             mean, gradients = self.gradients(attacked)
@@ -75,12 +78,19 @@ class Run:
             if t == 0:
                 raise
             raise _diverged(t - 1, float(self.step_sizes[t - 1])) from error
-        value = float(mean)
+        self.advance(alpha, attacked, float(mean), gradients)
+
+    def advance(
+        self, alpha: float, attacked: Tensor, value: float, gradients: Sequence[Tensor]
+    ) -> None:
+        """Go to W_(t+1), given the points found at W_t, the mean loss there and its gradients."""
+        t, weights = self.t, list(self.trained.values())
         if t == 0 or value < float(self.surrogate_loss[self.best_step]):
             self.best_step = t
             for kept, now in self.states:
                 kept.copy_(now)
         if self.comparison is not None:
+            y, loss = self.setting.sample.y, self.setting.loss
             self.comparison.take(t, self.net, self.trained, gradients, attacked, y, loss)
         with torch.no_grad():
             for w, gradient in zip(weights, gradients, strict=True):
@@ -105,10 +115,9 @@ class Run:
         weights: list[Tensor] = list(self.trained.values())
         net = known_net(self.net, attacked, gradients=True)
         neurons = None if net is None else net.neurons()
-        streams = neurons is not None and neurons.wide(attacked)
-        with torch.set_grad_enabled(not streams):
+        with torch.set_grad_enabled(neurons is None):
             f = outputs(self.net, attacked)
-        if streams:  # the gradient needs no graph of all activations
+        if neurons is not None:  # whose gradient needs no graph
             weights = [f.requires_grad_()]
         mean = loss(f, y).mean()
         if not mean.requires_grad:
@@ -121,7 +130,7 @@ class Run:
         except Exception as error:
             explain(self.net, attacked, error)
             raise
-        if streams and neurons is not None:
+        if neurons is not None:
             found = (neurons.weight_gradient(attacked, found[0]),)
         return mean.detach(), found
 
@@ -227,8 +236,8 @@ def _ball(
     return drift, lambda: None
 
 
-def _diverged(t: int, alpha: float) -> ValueError:
-    return ValueError(
+def _diverged(t: int, alpha: float) -> DivergedError:
+    return DivergedError(
         f"training diverged at step {t}, with step_size {alpha:g}: the net's outputs or weights "
         "are no longer finite; try a smaller step_size, or a sample of smaller x"
     )
