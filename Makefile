@@ -20,23 +20,30 @@ COMPARE := .venv/bin/python tests/book/portable.py --workers $(WORKERS) --notebo
 include tests/environment.mk
 export OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS ROBUSTLIB_BUDGET PIP_ARGS
 
-.PHONY: help book colab test quick portable far execute mutants serve clean lint types proofs library pages notebooks
+.PHONY: help book colab colab-run handout test quick portable far execute bench mutants serve clean \
+  lint types proofs library pages notebooks assignments grade hostile slides
 .NOTPARALLEL:
 
 help:
 	@echo "make book      set up, then build the book from the stored notebook outputs"
 	@echo "make colab     the book, then its notebooks for Colab, with and without solutions"
+	@echo "make colab-run run these in Colab's versions of everything; needs Python 3.13"
+	@echo "make handout   page and notebook of one chapter without solutions: CHAPTER=07"
 	@echo "make test      set up, then run every check; its steps can be run alone:"
 	@echo "                 make lint | types | proofs | library | notebooks | pages"
 	@echo "make quick     a part of every check, in two minutes"
 	@echo "make portable  run notebooks and claims under other arithmetics, list what differs"
 	@echo "make far       notebooks and library tests in the arithmetic of an old processor"
 	@echo "make execute   run the notebooks and store their outputs (needed after an edit)"
+	@echo "make bench     measure speed beside limits and peers, write chapters/speed.md"
 	@echo "make mutants MODULE=attacks  which small changes do the tests not notice?"
+	@echo "make assignments  build student notebooks, solution pages, Gradescope zips (needs otter)"
+	@echo "make grade SUBMISSIONS=folder  mark the notebooks in a folder"
+	@echo "make slides    slides and figures from the chapters, in _build/slides"
 	@echo "make serve     look at the built book on http://localhost:8000"
 	@echo "make clean     remove what was built and the environment"
 
-$(DONE): requirements.txt requirements-site.txt constraints.txt pyproject.toml
+$(DONE): requirements.txt requirements-site.txt requirements-pdf.txt constraints.txt pyproject.toml
 	@echo "== setting up .venv (about a minute, more on a slow network)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "FAILED: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12"; exit 1; }
@@ -57,6 +64,15 @@ colab: book
 	@.venv/bin/jupyter-book build . -W -n --keep-going -q --builder custom --custom-builder colab || \
 	  { echo "FAILED: notebooks for Colab"; exit 1; }
 	@echo "Notebooks for Colab: _build/colab/chapters, and without solutions _build/colab/students"
+
+handout: colab
+	@.venv/bin/python _ext/handout.py "$(CHAPTER)" || { echo "FAILED: make handout CHAPTER=07"; exit 1; }
+
+# Downloads Colab's torch, several gigabytes, at the first run.
+COLAB_PYTHON ?= python3.13
+colab-run: colab
+	@.venv/bin/python tests/book/colab.py --python $(COLAB_PYTHON) --workers $(WORKERS) || \
+	  { echo "FAILED: notebooks in Colab's versions"; exit 1; }
 
 test: lint types proofs library notebooks pages
 	@echo "All checks passed."
@@ -102,7 +118,9 @@ QUICK := tests/test_architecture.py tests/test_activations.py tests/test_checks.
 
 quick: lint types book
 	@$(PYTEST) --dist loadfile $(QUICK) || { echo "FAILED: quick tests of the library"; exit 1; }
-	@$(COMPARE) --arithmetic own 03-lazy || { echo "FAILED: one notebook"; exit 1; }
+	@$(PYTEST) --dist loadscope --nbval --nbval-current-env --nbval-cell-timeout=300 \
+	  --nbval-sanitize-with tests/sanitize.cfg chapters/03-lazy.ipynb || \
+	  { echo "FAILED: one notebook"; exit 1; }
 	@$(PYTEST) tests/book/test_browser.py -k "sound and notation" || { echo "FAILED: one page"; exit 1; }
 	@echo "A part of every check passed; make test runs all of them."
 
@@ -119,6 +137,34 @@ far: $(DONE)
 execute: $(DONE)
 	@.venv/bin/python tests/book/execute.py $(NOTEBOOKS) || { echo "FAILED: execution"; exit 1; }
 
+# JAX=no leaves out neural-tangents, whose environment takes 2.7 GB.
+bench: $(DONE)
+	@.venv/bin/python benchmarks/peers.py $(if $(filter no,$(JAX)),--no-jax) && \
+	  .venv/bin/python -m robustlib bench --out benchmarks/bench.json --page chapters/speed.md || \
+	  { echo "FAILED: benchmarks"; exit 1; }
+
+# For teachers only; otter has an environment of its own, since no student needs it.
+.venv-teach/.done: pyproject.toml constraints.txt
+	@echo "== setting up .venv-teach"
+	@{ $(PYTHON) -m venv .venv-teach && \
+	  .venv-teach/bin/pip install -q --disable-pip-version-check -e ".[teach]" -c constraints.txt $(PIP_ARGS); } || \
+	  { echo "FAILED: set-up of .venv-teach"; exit 1; }
+	@touch $@
+
+assignments: .venv-teach/.done
+	@.venv-teach/bin/python teaching/build.py || { echo "FAILED: assignments"; exit 1; }
+
+grade: $(DONE)
+	@test -n "$(SUBMISSIONS)" || { echo "FAILED: say make grade SUBMISSIONS=folder"; exit 1; }
+	@.venv/bin/python teaching/grade.py "$(SUBMISSIONS)" $(GRADE_ARGS) || { echo "FAILED: marking"; exit 1; }
+
+# All hostile submissions; make test takes a few of them.
+hostile: $(DONE)
+	@ROBUSTLIB_HOSTILE=all .venv/bin/python -m pytest -q tests/book/assignments || { echo "FAILED: hostile submissions"; exit 1; }
+
+slides: $(DONE)
+	@.venv/bin/python teaching/slides.py || { echo "FAILED: slides"; exit 1; }
+
 # MODULE=attacks or attacks/gradient.py, DRAW=60 changes; goes on where it was stopped.
 mutants: $(DONE)
 	@test -n "$(MODULE)" || { echo "FAILED: say which part: make mutants MODULE=attacks"; exit 1; }
@@ -131,4 +177,4 @@ serve:
 	@$(PYTHON) -m http.server 8000 --bind 127.0.0.1 --directory _build/html
 
 clean:
-	rm -rf _build .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf _build .venv .venv-teach .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -95,7 +95,8 @@ def resolve(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     env = app.env
     for node in doctree.findall(minutes):
         node.replace_self(nodes.Text(in_words(env, node["what"])))
-    if docname not in chapters(env):
+    heading = next(doctree.findall(nodes.title), None)
+    if docname not in chapters(env) or heading is None:  # a part of a page, for an edition
         return
     open_, folded = env.reading_times[docname]
     text = f"About {rounded(open_)} minutes to read"
@@ -103,7 +104,6 @@ def resolve(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         text += f", and {rounded(folded)} more for the proofs"
     tasks = [n for n in doctree.findall(nodes.Element) if "exercise" in n.get("classes", [])]
     text += f"; {len(tasks)} exercises." if tasks else "."
-    heading = next(doctree.findall(nodes.title))
     line = nodes.paragraph("", "", nodes.emphasis("", text), classes=["rl-minutes"])
     heading.parent.insert(heading.parent.index(heading) + 1, line)
 

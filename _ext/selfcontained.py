@@ -36,6 +36,16 @@ REPAIRS = [
         r'(<div class="proof dropdown admonition"[^>]*>\s*)<p>Proof\. ',
         r'\1<p class="admonition-title">Proof</p>\n<p>',
     ),
+    # robustlib: a verdict leads to the box that says how to read it.
+    (
+        r"(<div class='rl-verdict'.*?</code>)(?! <a)",
+        r"\1 <a class='rl-how' href='01-robust-loss.html#how-to-read-a-verdict'>what is this?</a>",
+    ),
+    # browsers break a line between a formula and the mark that touches it.
+    (
+        r'(?<!<span class="rl-join">)([(“]*<span class="math [^>]*>[^<]*</span>[^\s<]+)',
+        r'<span class="rl-join">\1</span>',
+    ),
 ]
 
 

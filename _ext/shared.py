@@ -2,6 +2,7 @@
 
 import re
 
+from editions import addresses_of
 from sphinx.application import Sphinx
 
 DESCRIPTION = (
@@ -13,8 +14,7 @@ DESCRIPTION = (
 
 def shared(app: Sphinx, page: str, template: str, context: dict, doctree: object) -> None:
     """What a search engine and a shared link show of a page."""
-    owner, name = app.config.html_theme_options.get("repository_url", "//").split("/")[-2:]
-    home = f"https://{owner}.github.io/{name}"
+    site = addresses_of(app.config).site
     title = re.sub("<[^>]*>", "", context.get("title") or app.config.html_title)
     tags = {
         "description": DESCRIPTION,
@@ -22,8 +22,8 @@ def shared(app: Sphinx, page: str, template: str, context: dict, doctree: object
         "og:title": title,
         "og:site_name": app.config.html_title,
         "og:description": DESCRIPTION,
-        "og:url": f"{home}/{page}.html",
-        "og:image": f"{home}/_static/preview.png",
+        "og:url": f"{site}{page}.html",
+        "og:image": f"{site}_static/preview.png",
     }
     context["metatags"] = context.get("metatags", "") + "".join(
         f'<meta {"property" if key.startswith("og:") else "name"}="{key}" content="{value}" />\n'

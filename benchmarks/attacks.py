@@ -311,8 +311,8 @@ def contests(budget: str) -> Iterator[Contest]:
     """PGD and APGD on nets of three layers, beside passes forward and back to the input alone."""
     importlib.import_module("peers")  # puts them on the path
     small = budget == "smoke"
-    for d, width, n in ((64, 1024, 512), (784, 512, 256)):
-        width, n = (32, 16) if small else (width, n)
+    for d, width in ((64, 1024), (784, 512)):
+        width, n = (32, 16) if small else (width, 256)
         net, x, y, limit = workload(d, width, n)
         for sets in (rl.LinfBall(0.1), rl.L2Ball(0.3)):
             for attack, peers in ((rl.PGD(steps=STEPS), PGDS), (rl.APGD(steps=STEPS), APGDS)):

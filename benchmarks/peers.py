@@ -1,4 +1,4 @@
-"""The libraries that ours is compared with: python benchmarks/peers.py installs them.
+"""The libraries that ours is compared with: python benchmarks/peers.py [--no-jax] installs them.
 
 They live in a folder apart, ``.peers`` beside this file or the one that ROBUSTLIB_PEERS names, and
 come last on the path: nothing of theirs takes the place of what is there. One that cannot be
@@ -11,9 +11,11 @@ import importlib
 import importlib.metadata
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import types
+import venv
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -42,6 +44,17 @@ def install() -> None:
         pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--upgrade"]
         done = subprocess.run([*pip, "--target", str(PLACE), f"{name}=={version}"])
         print(f"{name} {version}: {'could not be installed' if done.returncode else 'installed'}")
+
+
+def install_jax() -> None:
+    """An environment for neural-tangents, which is 2.7 GB large."""
+    python = JAX / "bin" / "python"
+    if not python.exists():
+        venv.create(JAX, with_pip=True)
+    pip = [python, "-m", "pip", "install", "-q", "-r", HERE / "requirements-jax.txt"]
+    if subprocess.run(pip).returncode:
+        shutil.rmtree(JAX)
+    print(f"neural-tangents: {'installed' if JAX.exists() else 'could not be installed'}")
 
 
 def installed() -> dict[str, str]:
@@ -94,3 +107,5 @@ class _StandIn(types.ModuleType):
 here()
 if __name__ == "__main__":
     install()
+    if "--no-jax" not in sys.argv[1:]:
+        install_jax()

@@ -218,7 +218,7 @@ def main(arguments: list[str] | None = None) -> None:
     """The command."""
     parser = argparse.ArgumentParser(description="Mark a folder of notebooks.")
     parser.add_argument("folder", type=Path, help="has the notebooks, NAME.ipynb, one a student")
-    parser.add_argument("--out", type=Path, help="results (default: _build/marks/FOLDER)")
+    parser.add_argument("--out", type=Path, help="results (default: FOLDER-marks beside it)")
     parser.add_argument("--assignment", choices=ASSIGNMENTS, help="default: what they answer")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="at a time")
     parser.add_argument("--require-namespaces", action="store_true", help="refuse to do with less")
@@ -228,7 +228,7 @@ def main(arguments: list[str] | None = None) -> None:
     folder = options.folder.resolve()
     if not folder.is_dir():
         sys.exit(f"there is no folder {options.folder}")
-    out = (options.out or ROOT / "_build" / "marks" / folder.name).resolve()
+    out = (options.out or folder.with_name(f"{folder.name}-marks")).resolve()
     out.mkdir(parents=True, exist_ok=True)
     try:
         grade(folder, out, options.assignment, options.workers, Limits())

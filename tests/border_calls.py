@@ -324,7 +324,12 @@ HERE: dict[str, dict[str, tuple[str, Maker]]] = {
     "KernelFlow.__call__": {"K": ("points", lambda: gram()[:3])},
     "KernelRegression.__call__": {"K": ("points", lambda: gram()[:3])},
     "load_gram": {"path": ("path", stored)},
-    "store_gram": {"path": ("path", lambda: path().with_suffix(".npy")), "z": ("points?", x)},
+    "store_gram": {
+        "path": ("path", lambda: path().with_suffix(".npy")),
+        "z": ("points?", x),
+        "workers": ("integer", lambda: 1),
+        "cluster": ("anything?", lambda: None),
+    },
     "Trajectory.load": {"path": ("path", saved), "net": ("module", lazy)},
     "empirical_ntk": {"z": ("points?", direction)},
     "ntk": {"z": ("points?", direction), "depth": ("integer", lambda: 1)},
@@ -342,7 +347,7 @@ HERE: dict[str, dict[str, tuple[str, Maker]]] = {
     },
     "train_many": {
         "nets": ("list", lambda: [lazy(), lazy()]),
-        "radius": ("real?", lambda: 1.0),
+        "radius": ("anything?", lambda: 1.0),
         "step_size": ("rate", lambda: 0.1),
     },
     "ball_lower_bound": {"sample": ("sample?", sample), "loss": ("loss?", rl.PseudoHuber)},
@@ -376,7 +381,7 @@ for _loss in ("PseudoHuber", "LogCosh", "Logistic", "Hinge"):
             "y": ("labels", y),
         }
 for _net in ("TwoLayerNet", "DeepNet", "LinearizedNet"):
-    for _method in ("forward", "lift", "evaluate", "expand"):
+    for _method in ("forward", "lift", "evaluate", "expand", "input_gradient"):
         HERE[f"{_net}.{_method}"] = {"x": ("floats", x)}
 
 # Options that a valid call gives besides those without a default.
@@ -442,6 +447,8 @@ HERE["LinearMax.answer"] = HERE["LinearMax.move"] = {
 }
 for _set in ("Finite", "L1Ball", "L2Ball", "LinfBall", "SphereCap"):
     HERE[f"{_set}.contains"] = HERE[f"{_set}.project"] = {}
+HERE["TwoLayerNet.sum_at"] = {"weight": ("floats", lambda: net().start()[0])}
+HERE["TwoLayerNet.expansion_along"] = {"step": ("floats", lambda: net().start()[0])}
 for _name in ("evaluate", "expand"):
     HERE[f"DeepNet.{_name}"] |= {
         "weights": ("tensors", lambda: OBJECTS["DeepNet"]().start()),

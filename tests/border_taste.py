@@ -27,7 +27,10 @@ _NAN = "a function of its argument: NaN for NaN, as functions of torch have it"
 # Answers that would be silent: (callable or method, argument, value), * for any. The value "nan"
 # stands for every answer with NaN in it.
 TAKEN: dict[tuple[str, str, str], str] = {
-    **{(m, "*", "nan"): _NAN for m in ("forward", "lift", "evaluate", "expand", "derivative")},
+    **{
+        (m, "*", "nan"): _NAN
+        for m in ("forward", "lift", "evaluate", "expand", "derivative", "input_gradient")
+    },
     ("Comparator.__call__", "*", "nan"): _NAN,
     **{
         (f"{loss}.__call__", "*", "nan"): _NAN

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import re
+import textwrap
 import tomllib
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ import torch
 
 import robustlib as rl
 from robustlib.__main__ import main
-from robustlib.commands import doctor, train
+from robustlib.commands import claims, doctor, train
 from robustlib.commands.options import STATUS
 
 COMMANDS = ("claims", "train", "sweep", "bench", "gpu", "doctor")
@@ -136,6 +138,21 @@ def test_help_shows_a_call_its_output_and_what_statuses_mean(
         assert f"{status} {words}" in page
 
 
+@pytest.mark.parametrize("command", [claims, train])
+def test_what_help_shows_comes_out(
+    command: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    call, shown = command._EXAMPLE.split("\n\n")[:2]
+    monkeypatch.chdir(tmp_path)
+    assert main(call.split()[3:]) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if line]
+    for line, pattern in zip(said, textwrap.dedent(shown).splitlines(), strict=True):
+        assert re.fullmatch(re.escape(pattern).replace(r"\.\.\.", ".*"), line)
+
+
 def test_an_option_means_the_same_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
     seen: dict[str, set[str]] = {}
     for command in COMMANDS:
@@ -172,16 +189,6 @@ def test_train_prints_and_writes_what_the_library_finds(
     assert found["surrogate_loss"] == run.surrogate_loss.tolist()
     assert found["drift"] == run.drift.tolist()
     assert found["robust_loss"] == [best.lower, best.upper]
-
-
-def test_what_help_shows_of_train_comes_out(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    trained(out=tmp_path / "run.json")
-    said = capsys.readouterr().out.splitlines()
-    shown = [line.strip() for line in train._EXAMPLE.split("\n\n")[1].splitlines()]
-    for line, pattern in zip(said, shown, strict=True):
-        assert re.fullmatch(re.escape(pattern).replace(r"\.\.\.", ".*"), line)
 
 
 def test_a_stopped_run_goes_on_to_the_same_bits(

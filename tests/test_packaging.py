@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # Modules whose package has another name.
-PACKAGES = {"importlinter": "import-linter", "sklearn": "scikit-learn"}
+PACKAGES = {
+    "importlinter": "import-linter",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+    "PIL": "pillow",
+}
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +84,8 @@ def test_the_extra_for_tests_names_all_that_they_import() -> None:
         for p in (ROOT / "tests").rglob("*.py")
         if "book" not in p.parts and p.name != "mutants.py"  # which has an environment of its own
     ]
-    beside = {p.stem for p in tests} | {p.parent.name for p in tests} | set(sys.stdlib_module_names)
+    ours = [*tests, *(ROOT / "teaching").glob("*.py")]
+    beside = {p.stem for p in ours} | {p.parent.name for p in ours} | set(sys.stdlib_module_names)
     for path in tests:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             modules = (
@@ -100,3 +107,10 @@ def test_actions_are_pinned_by_digest() -> None:
     assert len(used) >= 5
     for line in used:
         assert re.fullmatch(r"uses: [\w/-]+@[0-9a-f]{40}  # v[\d.]+", line), line
+
+
+def test_the_workflow_of_versions_has_the_rows_of_the_script() -> None:
+    text = (ROOT / ".github" / "workflows" / "versions.yml").read_text(encoding="utf-8")
+    listed = re.findall(r'\{row: ([\w.-]+), python: "([\d.]+)"\}', text)
+    rows = runpy.run_path(str(ROOT / "tests" / "versions.py"))["MATRIX"]
+    assert listed == [(name, row.python) for name, row in rows.items()]

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
-from urllib.parse import urlsplit
+from typing import Any
 
 import nbformat
 from markdown_it.renderer import RendererHTML
@@ -18,46 +17,34 @@ from sphinx.application import Sphinx
 from sphinx.builders import Builder
 from sphinx.config import Config
 
+from .addresses import STUDENTS, Addresses
 from .blocks import Converter
 from .notebooks import Head, edition
 from .phrases import Phrases
 
-BRANCH = "colab"
-COLAB = "https://colab.research.google.com/github"
 README = """\
 Notebooks of the book for Colab, with solutions in `chapters`, without them in `students`.
 They are made from the branch `main` by `make colab`; a change made here is lost.
 """
-STUDENTS = "students"  # the folder that stands beside ``chapters`` on the branch
 
 
-def repository_of(config: Config) -> str:
-    return str(config.html_theme_options["repository_url"]).rstrip("/")
-
-
-def site_of(config: Config) -> str:
-    """Where the book is published: ``html.baseurl``, or the repository's own pages on GitHub."""
-    owner, name = urlsplit(repository_of(config)).path.strip("/").split("/")
-    return (config.html_baseurl or f"https://{owner}.github.io/{name}").rstrip("/") + "/"
-
-
-def on_colab(config: Config, path: str) -> str:
-    return f"{COLAB}{urlsplit(repository_of(config)).path}/blob/{BRANCH}/{path}"
+def addresses_of(config: Config) -> Addresses:
+    theme = config.html_theme_options
+    html = {"baseurl": config.html_baseurl}
+    return Addresses.of({"repository": {"url": theme["repository_url"]}, "html": html})
 
 
 class ColabBuilder(Builder):
     """Writes two editions of every notebook; addresses are those of the published site."""
 
     name = "colab"
-    format = "notebook"
     epilog = "The notebooks for Colab are in %(outdir)s."
-    supported_image_types: ClassVar[list[str]] = ["image/png", "image/svg+xml"]
 
     def get_outdated_docs(self) -> list[str]:
         return ["all notebooks"]
 
     def get_target_uri(self, docname: str, typ: str | None = None) -> str:
-        return f"{site_of(self.config)}{docname}.html"
+        return addresses_of(self.config).page(docname)
 
     def get_relative_uri(self, from_: str, to: str, typ: str | None = None) -> str:
         return self.get_target_uri(to, typ)
@@ -70,6 +57,7 @@ class ColabBuilder(Builder):
 
     def write(self, *_: Any) -> None:
         (Path(self.outdir) / "README.md").write_text(README, encoding="utf-8")
+        addresses = addresses_of(self.config)
         parser = create_md_parser(self.env.myst_config, RendererHTML)
         for docname, path in self.notebooks():
             converter = Converter(parser, Phrases(self, docname))
@@ -78,9 +66,9 @@ class ColabBuilder(Builder):
             for student, name in names.items():
                 head = Head(
                     self.env.titles[docname].astext(),
-                    self.get_target_uri(docname),
-                    repository_of(self.config),
-                    on_colab(self.config, names[not student]),
+                    addresses.page(docname),
+                    addresses.repository,
+                    addresses.colab(names[not student]),
                 )
                 try:
                     made = edition(source, converter, head, student=student)
@@ -93,13 +81,13 @@ class ColabBuilder(Builder):
 
 def aim_rocket(app: Sphinx, page: str, _: str, context: dict[str, Any], __: Any) -> None:
     """The launch buttons open the editions, not the sources that only Sphinx can show."""
-    name = Path(page).name
+    addresses, name = addresses_of(app.config), Path(page).name
     for group in context.get("header_buttons", []):
         if group.get("label") != "launch-buttons":
             continue
         for button in [button for button in group["buttons"] if button["text"] == "Colab"]:
-            button["url"] = on_colab(app.config, f"{page}.ipynb")
-            student = {"url": on_colab(app.config, f"{STUDENTS}/{name}.ipynb")}
+            button["url"] = addresses.colab(f"{page}.ipynb")
+            student = {"url": addresses.colab(f"{STUDENTS}/{name}.ipynb")}
             student["text"] = student["tooltip"] = "Colab, without solutions"
             group["buttons"].append(button | student)
 

@@ -152,17 +152,16 @@ class Converter:
 
     def directive(self, found: Directive) -> Piece:
         name, title = found.name, self.line(found.argument)
-        role = "ref" if "exercise" in name or "solution" in name else "prf:ref"
         if name.startswith("prf:") and name[4:] in STATEMENTS:
-            number = self.speaker.markdown(f"{{{role}}}`{label_of(found)}`")
+            number = self.speaker.markdown(f"{{prf:ref}}`{label_of(found)}`")
             head = f"**{number}{f' ({title})' if title else ''}.**"
             return Piece("text", quoted(f"{head}\n\n{self.text(found.body, flat=True)}"))
         if name == "exercise":
-            number = self.speaker.markdown(f"{{{role}}}`{label_of(found)}`")
+            number = self.speaker.markdown(f"{{ref}}`{label_of(found)}`")
             head = f"### {number}{f' ({title})' if title else ''}"
             return Piece("exercise", f"{head}\n\n{self.text(found.body)}")
         if name in ("solution", "solution-start"):
-            number = self.speaker.markdown(f"{{{role}}}`{found.argument}`")
+            number = self.speaker.markdown(f"{{ref}}`{found.argument}`")
             if name == "solution-start":
                 return Piece("answer begins", f"#### Solution of {number}")
             plain = number[1:].partition("](")[0]  # in the line that is clicked a link would open
@@ -184,7 +183,7 @@ class Converter:
     def box(self, title: str, found: Directive, folded: bool = False) -> str:
         if folded or found.folded:
             return fold(title, self.text(found.body))
-        return quoted(f"**{title}.**\n\n{self.text(found.body, flat=True)}")
+        return quoted(f"**{title}**\n\n{self.text(found.body, flat=True)}")
 
     def spans(self, token: Token, source: str) -> str:
         """The lines of an inline token with roles and links into the book replaced."""

@@ -34,13 +34,13 @@ class Phrases:
         document = new_document(env.doc2path(self.docname), settings)
         try:
             with sphinx_domains(env):
-                MystParser().parse(snippet, document)
+                # below a heading, as on a page: other extensions look for one
+                MystParser().parse(f"# {self.docname}\n\n{snippet}", document)
             env.resolve_references(document, self.docname, self.builder)
         finally:
             env.temp_data.clear()
             env.ref_context.clear()
-        (paragraph,) = document.findall(nodes.paragraph)
-        return paragraph
+        return list(document.findall(nodes.paragraph))[-1]
 
     def _markdown(self, snippet: str) -> str:
         """The words that a reader of the site sees there, linked to where they lead."""

@@ -131,9 +131,10 @@ class Activation:
         facts += [f"homogeneous of degree {self.degree}"] if self.degree is not None else []
         return f"The activation {self.name!r}: {', '.join(facts) or 'no facts given'}."
 
-    def both(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """s(z) and s'(z), of any shape; z may be overwritten."""
-        return (self.function(z), self.derivative(z)) if self.jet is None else self.jet(z)
+    @property
+    def both(self) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+        """The function that maps z of any shape to s(z) and s'(z), and may overwrite z."""
+        return self.jet or (lambda z: (self.function(z), self.derivative(z)))
 
     @property
     def smooth(self) -> bool:

@@ -68,7 +68,7 @@ class APGD(Attack):
                 if ends is not None and k == 1:
                     moved = ends.second(moved, values)
                 moved = jumps(z, moved, k)
-                if not surely(run.over.logical_not()):
+                if run.over is not None and not surely(run.over.logical_not()):
                     moved = choose(run.over, jumps.far(z, k), moved)
                     z = choose(run.over, moved, z)  # no momentum into a new run
                 run.previous, run.z = z, moved
@@ -83,7 +83,7 @@ class _Run:
         self.z = self.previous = z
         self._first = 2 * radius
         self.length = z.new_full((n,), self._first)
-        self.over = torch.zeros_like(self.length, dtype=torch.bool)  # whose run is over
+        self.over: Tensor | None = None  # whose run is over, at checkpoints
         self.best_values = z.new_full((n,), -torch.inf)
         self.best, self.best_gradient = z.clone(), torch.zeros_like(z)
         self._last_values, self._rises = self.best_values, z.new_zeros(n)
@@ -99,7 +99,7 @@ class _Run:
         self.best_gradient = choose(better, gradient, self.best_gradient, owned=True)
         self.best_values = torch.maximum(values, self.best_values)
         if k not in self._checks:
-            self.over = torch.zeros_like(self.over)
+            self.over = None
             return gradient
         few = self._rises < _RISES * (k - self._checks[k])
         same = (self.length == self._length_then) & (self.best_values == self._best_then)

@@ -18,10 +18,13 @@ from . import options as shared
 _EXAMPLE = """\
     python -m robustlib claims sandwich --budget smoke --out verdicts.json
 
-    HOLDS  The robust loss lies between (sandwich)
-      predicted ...
-      measured  ...
-      control   ...: fails, as it must (...)
+    HOLDS  Surrogate loss and robust loss (sandwich)
+      predicted L_A - L_* <= 0 and ...
+      measured  no violation above 1e-12; ...
+      ratio     ... of the bound at most
+      control   an attack that leaves the set ...: fails, as it must (...)
+      ran       hexagon, 2 random nets of width 256, 4 attacks, smoke budget
+      seconds   ... of CPU time
     1 of 1 claims hold
 
 The budget gpu trains and computes kernels on a GPU where there is one, and takes more seeds, larger

@@ -69,10 +69,7 @@ def hold(contest: Contest) -> Result:
             try:
                 _quietly(entry)
             except Exception as error:
-                text = " ".join(str(error).split())
-                said[peer] = (
-                    f"{type(error).__name__}: {text[:60]}" if text else type(error).__name__
-                )
+                said[peer] = _reason(error)
                 continue
             sides[f"peer {peer}"] = entry
     least = dict.fromkeys(sides, math.inf)

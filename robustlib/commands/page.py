@@ -18,8 +18,8 @@ _HEAD = (  # one sentence a line, as in all prose of the book
 _LEFT_OUT = (
     "\n## Not measured\n\n"
     "* More than one thread, more than one processor, and memory.\n"
-    "* What the attacks find in that time: see the tables of [chapter 02](02-inner-maximum); a "
-    "fast attack that finds little is no good one.\n"
+    "* What the attacks find in that time: see the tables of {doc}`chapter 2 <02-inner-maximum>`; "
+    "a fast attack that finds little is no good one.\n"
     "* Sizes beyond those of the rows; a peer may be better elsewhere.\n"
 )
 _NOT_RUN = (
@@ -33,7 +33,7 @@ _NOT_RUN = (
 def page_of(groups: Mapping[str, Any], gpu: Mapping[str, Any] | None) -> str:
     """The page for what ``bench`` wrote, and for what ``gpu`` did where there is such a file."""
     text = _HEAD
-    for name, group in groups.items():
+    for name, group in sorted(groups.items()):
         text += (
             f"## {name.capitalize()}\n\n"
             f"{_table(group['rows']) if group['rows'] else 'No row was measured.'}\n\n"

@@ -105,15 +105,21 @@ def judged(
     found: Range,
     dual: float,
 ) -> RKHSFunction:
-    """The record of one function; ``dual`` bounds from below the squares of all norms wanted."""
+    """The record of one function; ``dual`` bounds from below the squares of all norms wanted.
+
+    ``found`` holds the values at all points of a grid.
+    """
     norm = math.sqrt(max(0.0, float(coefficients @ kernel(points) @ coefficients)))
     proved = found
     if not sets.finite:
-        grid = sets.x[:, None] if sets.grid is None else sets.grid
-        values = sets.values(functools.partial(evaluate, kernel, points, coefficients), grid)
+        low, high = found
+        if sets.grid is None:
+            g = functools.partial(evaluate, kernel, points, coefficients)
+            values = sets.values(g, sets.x[:, None])
+            low, high = float(values.min()), float(values.max())
         total = float(coefficients.abs().sum())
         change = min(norm * kernel.distance(sets.cover), total * kernel.variation(sets.cover))
-        ends = float(values.min()) - change, float(values.max()) + change
+        ends = low - change, high + change
         proved = min(found[0], ends[0]), max(found[1], ends[1])
     least = math.sqrt(max(0.0, dual)), _scaled(norm, wanted, proved)
     return RKHSFunction(points, coefficients, kernel, norm, wanted, found, proved, least, sets)

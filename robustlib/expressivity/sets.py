@@ -22,6 +22,7 @@ _UNIT = 64  # roundings a candidate may be off the sphere, as for samples
 _POINTS = 2**17  # on all arcs together
 _ARC = 10_001  # and on one
 _BLOCK = 2**14  # points evaluated at a time
+_COARSE = 16  # steps of the grid in one of a quick look
 _PARTS = 16  # of a finite list, each asked for its own extremes
 _GOLDEN = (math.sqrt(5) - 1) / 2
 _QUICK, _STRONG = (PGD(steps=15), 1), (PGD(steps=60), 8)  # attacks, and how often from each x
@@ -91,14 +92,18 @@ class SphereSets:
     def extremes(self, g: Function, *, upper: bool = True, quick: bool = False) -> Extremes:
         """Points of every set where y g is lowest and, with ``upper``, where it is highest.
 
-        By enumeration for finite sets; on arcs all local extremes of the grid, each refined to
-        1e-8 of a step; on other sets what a strong attack finds, or with ``quick`` a weaker one.
+        By enumeration for finite sets; on arcs all local extremes of the grid, or with ``quick`` of
+        some of its points, each refined to 1e-7 of a step; on other sets what a strong attack
+        finds, or with ``quick`` a weaker one.
         """
         if self.grid is None:
             return self._attacked(g, upper, *(_QUICK if quick else _STRONG))
-        values = self.values(g, self.grid)
         if not self.finite:
-            return self._refined(g, values)
+            size = self.grid.shape[1]
+            looked = torch.arange(0, size, _COARSE if quick else 1, device=self.grid.device)
+            looked[-1] = size - 1  # the grid ends where the arc does
+            return self._refined(g, looked)
+        values = self.values(g, self.grid)
         # of every part of the list, so that long lists take few rounds of cutting planes
         size, places = max(1, -(-values.shape[1] // _PARTS)), []
         for start in range(0, values.shape[1], size):
@@ -119,29 +124,36 @@ class SphereSets:
     def _angles(self, places: Tensor) -> Tensor:
         return (2 * self.cover * places.double() - self.reach).to(self.x.device)
 
-    def _refined(self, g: Function, values: Tensor) -> Extremes:
-        """Golden section between the neighbours of each local extreme of the grid."""
+    def _refined(self, g: Function, grid: Tensor) -> Extremes:
+        """Golden section between the neighbours of each local extreme at these places (k,)."""
+        assert self.grid is not None
+        values = self.values(g, self.grid[:, grid])
         both = torch.stack([values, -values])
         ends = functional.pad(both, (1, 1), value=math.inf)
         lowest = (both < ends[..., :-2]) & (both <= ends[..., 2:])
         upper, rows, places = lowest.nonzero().unbind(1)
         signs = 1.0 - 2.0 * upper
-        last = values.shape[1] - 1
+        last = len(grid) - 1
         labels = self.y[rows] * signs
 
         def at(angles: Tensor) -> Tensor:
             with torch.no_grad():
                 return g(self.turned(rows, angles)) * labels
 
-        a, b = self._angles((places - 1).clamp(min=0)), self._angles((places + 1).clamp(max=last))
-        best, least = self._angles(places), values[rows, places] * signs
+        near = [places - 1, places, places + 1]
+        a, best, b = (self._angles(grid[k.clamp(min=0, max=last)]) for k in near)
+        least = values[rows, places] * signs
+        p, q = b - _GOLDEN * (b - a), a + _GOLDEN * (b - a)
+        at_p, at_q = at(p), at(q)
         for _ in range(40):
-            p, q = b - _GOLDEN * (b - a), a + _GOLDEN * (b - a)
-            at_p, at_q = at(p), at(q)
-            for angle, value in ((p, at_p), (q, at_q)):
-                best = torch.where(value < least, angle, best)
-                least = torch.minimum(value, least)
-            a, b = torch.where(at_p < at_q, a, p), torch.where(at_p < at_q, q, b)
+            left = at_p < at_q  # the better of the two, and the end next to it stays one
+            best = torch.where(torch.minimum(at_p, at_q) < least, torch.where(left, p, q), best)
+            least = torch.minimum(torch.minimum(at_p, at_q), least)
+            a, b = torch.where(left, a, p), torch.where(left, q, b)
+            new = torch.where(left, b - _GOLDEN * (b - a), a + _GOLDEN * (b - a))
+            value = at(new)
+            p, q = torch.where(left, new, q), torch.where(left, p, new)
+            at_p, at_q = torch.where(left, value, at_q), torch.where(left, at_p, value)
         return Extremes(self.turned(rows, best), rows, least * signs)
 
     def _attacked(self, g: Function, upper: bool, attack: PGD, times: int) -> Extremes:

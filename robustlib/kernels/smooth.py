@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import zip_longest
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from .chebyshev import clenshaw, coefficients
+from .chebyshev import Array, clenshaw, coefficients
+from .correlation import Polynomial, precise, rough
 from .dual import DualActivation, dual_of
 from .kind import Kind
 from .tiles import place, tile_size, tiles
 
 _EQUAL = 8e-15  # relative spread of squared norms that is rounding in float64
 _NEARLY = 5e-7  # and in float32: first-order corrections then leave 1e-13
+_CHANGE = 1e-7  # of the change left out in float32, where deviations are below _NEARLY
 _STEP = 1e-4  # of the difference quotient for these corrections
 _MAX_NODES = 4096
 
@@ -33,7 +37,7 @@ def by_moments(
     if differentiable:
         return _Layers(kind, q, p).kernel(x @ other.T).to(dtype)
     with torch.no_grad():
-        layers = _series(kind, q, p) or _Layers(kind, q, p)
+        layers = _of_one_norm(kind, q, p, dtype) or _Layers(kind, q, p)
         gram = torch.empty(len(x), len(other), dtype=dtype, device=x.device)
         for r, c in tiles(len(x), len(other), tile_size(x.device), symmetric=z is None):
             place(gram, layers.kernel(x[r] @ other[c].T, r, c), r, c, symmetric=z is None)
@@ -108,15 +112,41 @@ class _Series:
         return total
 
 
-def _series(kind: Kind, q: Tensor, p: Tensor) -> _Series | None:
-    """The series for squared norms ``q`` and ``p``; None where they differ or it is too long."""
+@dataclass(frozen=True)
+class _Quick:
+    """The same in float32, with ``main`` and ``change`` in a form for it."""
+
+    main: Polynomial
+    change: Polynomial | None
+    rows: tuple[Tensor, Tensor]  # 1/norm in float64, and half the deviation in float32
+    columns: tuple[Tensor, Tensor]
+
+    def kernel(self, c: Tensor, rows: slice, columns: slice) -> Tensor:
+        """The kernel at covariances ``c`` of the inputs in these rows and columns."""
+        exact = c.mul_(self.rows[0][rows, None]).mul_(self.columns[0][columns])
+        r = exact.float().clamp_(-1, 1)
+        total = self.main.evaluate(exact, r)
+        if self.change is not None:
+            deviation = self.rows[1][rows, None] + self.columns[1][columns]
+            total.addcmul_(deviation, self.change.evaluate(exact, r))
+        return total
+
+
+def _of_one_norm(kind: Kind, q: Tensor, p: Tensor, dtype: torch.dtype) -> _Series | _Quick | None:
+    """The kernel for squared norms ``q`` and ``p``; None where they differ or it is too long."""
     low, high = min(float(q.min()), float(p.min())), max(float(q.max()), float(p.max()))
     square = (low + high) / 2
     if high == 0 or high - low > _NEARLY * high:
         return None
+    differ = high - low > _EQUAL * high
+    if dtype == torch.float32:
+        quick = _polynomials(kind, square, differ)
+        if quick is not None:
+            rows, columns = ((s.rsqrt(), ((s - square) / (2 * square)).to(dtype)) for s in (q, p))
+            return _Quick(*quick, rows, columns)
     main = _coefficients(kind, square, 4e-16)
     change: tuple[float, ...] = ()
-    if high - low > _EQUAL * high:
+    if differ:
         ends = [_coefficients(kind, square * (1 + h), 1e-12) for h in (-_STEP, _STEP)]
         pairs = zip_longest(*(end or () for end in ends), fillvalue=0.0)
         change = tuple((b - a) / (2 * _STEP) for a, b in pairs)
@@ -124,15 +154,34 @@ def _series(kind: Kind, q: Tensor, p: Tensor) -> _Series | None:
 
 
 @lru_cache(maxsize=256)
+def _polynomials(
+    kind: Kind, square: float, differ: bool
+) -> tuple[Polynomial, Polynomial | None] | None:
+    """``main`` and, where norms ``differ``, ``change`` for float32; None where that is too much."""
+    main = precise(_of_correlation(kind, square))
+    if main is None:
+        return None
+    if not differ:
+        return main, None
+    below, above = (_of_correlation(kind, square * (1 + h)) for h in (-_STEP, _STEP))
+    return main, rough(lambda r: (above(r) - below(r)) / (2 * _STEP), _CHANGE)
+
+
+def _of_correlation(kind: Kind, square: float) -> Callable[[Array], Array]:
+    """The kernel of points of this squared norm as a function of their correlations (k,)."""
+    q = torch.tensor([square], dtype=torch.float64, device="cpu")
+    layers = _Layers(kind, q, q)
+    return lambda r: layers.kernel(square * torch.from_numpy(r)[None])[0].numpy()
+
+
+@lru_cache(maxsize=256)
 def _coefficients(kind: Kind, square: float, tail: float) -> tuple[float, ...] | None:
     """Chebyshev coefficients in the correlation for squared norm ``square``, down to ``tail``."""
-    q, n = torch.tensor([square], dtype=torch.float64, device="cpu"), 64
-    layers = _Layers(kind, q, q)
+    f, n = _of_correlation(kind, square), 64
     while n <= _MAX_NODES:
-        angles = (torch.arange(n, dtype=torch.float64, device="cpu") + 0.5) * (math.pi / n)
-        found = coefficients(layers.kernel(square * torch.cos(angles)[None])[0], torch)
-        sizes = found.abs()
-        keep = int((sizes > tail * float(sizes.max())).nonzero()[-1]) + 1
+        found = coefficients(f(np.cos((np.arange(n) + 0.5) * (math.pi / n))))
+        sizes = np.abs(found)
+        keep = int(np.nonzero(sizes > tail * sizes.max())[0][-1]) + 1
         if keep < 0.8 * n:
             return tuple(found[:keep].tolist())
         n *= 2

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -14,20 +13,17 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..checks import (
-    calling,
     check_alike,
     check_flag,
     check_floats,
     check_function,
     check_integer,
     check_progress,
-    check_shape,
 )
 from ..files import check_path
 from ..numerics import steady
+from .blocks import Blocks, Kernel, SentBlocks
 from .stored import Matrix, Stored, points_digest
-
-Kernel = Callable[[Tensor, Tensor | None], Tensor]
 
 _PROBE = 8  # rows and columns recomputed before a file is trusted
 _CLOSE = {"float32": 1e-5, "float64": 1e-12}
@@ -58,6 +54,8 @@ def store_gram(
     z: Tensor | None = None,
     *,
     block: int = 1024,
+    workers: int = 1,
+    cluster: Any = None,
     progress: bool | None = None,
 ) -> Gram:
     """Compute ``kernel`` at ``x`` (n, ...) and ``z`` (m, ...) into the file ``path`` (.npy).
@@ -70,10 +68,18 @@ def store_gram(
     the last row of blocks whose checksum is right and ends with the same bits; a finished file is
     opened as it is. A call that fails in its first row of blocks leaves nothing behind.
 
+    With ``workers`` of 2 or more, as many processes of this machine compute the blocks, or those of
+    a Dask ``cluster`` do, an address or a cluster object, as for ``sweep``; this process alone
+    writes. Each has as many threads as this one, and on processors of one kind the bits are those
+    of one process. Memory here is then that of one row of blocks and of 8 blocks a worker (64 of
+    a cluster). The kernel goes to the workers as bytes, the points block by block.
+
     Raises ``ValueError`` where ``path`` holds the matrix of other points or of another kernel, or
     a finished one that was changed since, or something of another origin, all left as they are;
-    where another process is at work on it; and for a kernel with NaN or infinite entries, of which
-    none is stored. A bar is shown on a terminal, or wherever ``progress`` says so.
+    where another process is at work on it; for a kernel with NaN or infinite entries, of which
+    none is stored, or one that raises on a worker; and for a cluster that cannot be reached.
+    ``TypeError`` for a kernel that cannot be sent, ``OSError`` where all workers are lost. A bar is
+    shown on a terminal, or wherever ``progress`` says so.
     """
     check_function("kernel", kernel, "x, z", "be a function kernel(x, z)")
     x = check_floats("x", x).detach()
@@ -82,6 +88,11 @@ def store_gram(
         check_alike("z", z, "x", x)
     check_progress(progress)
     block = check_integer("block", block, minimum=1)
+    workers = check_integer("workers", workers, minimum=1)
+    if workers == 1 and cluster is None:
+        blocks = Blocks(kernel, x, z, block)
+    else:
+        blocks = SentBlocks(kernel, x, z, block, workers=workers, cluster=cluster)
     other = x if z is None else z
     if not len(x) or not len(other):
         raise ValueError(
@@ -103,7 +114,7 @@ def store_gram(
                     there.check_same(wanted)
                 done = wanted.resume(file, [] if there is None else there.sums)
                 try:
-                    _fill(wanted, file, kernel, x, z, done, progress)
+                    _fill(wanted, file, blocks, done, progress)
                 except BaseException:
                     if not wanted.sums:
                         wanted.remove()
@@ -112,7 +123,7 @@ def store_gram(
                 return load_gram(path)
     there.check_same(wanted)
     found = load_gram(path)
-    _check_kernel(found.values.numpy(), wanted, kernel, x, z)
+    _check_kernel(found.values.numpy(), wanted, blocks)
     return found
 
 
@@ -138,48 +149,38 @@ def _npy(path: object) -> Path:
 
 
 def _fill(
-    wanted: Stored,
-    file: IO[bytes],
-    kernel: Kernel,
-    x: Tensor,
-    z: Tensor | None,
-    done: int,
-    progress: bool | None,
+    wanted: Stored, file: IO[bytes], blocks: Blocks, done: int, progress: bool | None
 ) -> None:
     """Add the rows of blocks that are missing, where the first ``done`` are there."""
     if done:
-        _check_kernel(wanted.stored(), wanted, kernel, x, z)
+        _check_kernel(wanted.stored(), wanted, blocks)
     hidden = check_progress(progress)
     with tqdm(
         total=wanted.rows, initial=done, disable=hidden, ascii=True, unit="rows of blocks"
     ) as bar:
         for number in range(done, wanted.rows):
-            wanted.append(file, _row(wanted, kernel, x, z, number))
+            wanted.append(file, _row(wanted, blocks, number))
             bar.update()
 
 
-def _row(wanted: Stored, kernel: Kernel, x: Tensor, z: Tensor | None, number: int) -> Matrix:
+def _row(wanted: Stored, blocks: Blocks, number: int) -> Matrix:
     """Row ``number`` of blocks: the half below the diagonal is what was stored above it."""
-    top, other = number * wanted.block, x if z is None else z
-    a = x[top : top + wanted.block]
-    strip = np.empty((len(a), len(other)), dtype=wanted.dtype)
-    if z is None and top:
-        strip[:, :top] = wanted.stored()[:top, top : top + len(a)].T
-    for left in range(0 if z is not None else top, len(other), wanted.block):
-        b = other[left : left + wanted.block]
-        with calling("kernel"):
-            values = kernel(a, None if z is None and left == top else b)
-        check_shape("kernel(x, z)", check_floats("kernel(x, z)", values), (len(a), len(b)))
-        check_alike("kernel(x, z)", values.to(x.device), "x", x)
-        strip[:, left : left + len(b)] = values.detach().cpu().numpy()
+    top = number * wanted.block
+    height = min(wanted.block, wanted.shape[0] - top)
+    strip = np.empty((height, wanted.shape[1]), dtype=wanted.dtype)
+    if blocks.z is None and top:
+        strip[:, :top] = wanted.stored()[:top, top : top + height].T
+    for left in blocks.lefts(top):
+        values = blocks(top, left)
+        strip[:, left : left + values.shape[1]] = values
     return strip
 
 
-def _check_kernel(
-    held: Matrix, wanted: Stored, kernel: Kernel, x: Tensor, z: Tensor | None
-) -> None:
-    """Raise where the first entries of what is ``held`` are not those of ``kernel``."""
-    fresh = kernel(x[:_PROBE], (x if z is None else z)[:_PROBE]).detach().cpu().double().numpy()
+def _check_kernel(held: Matrix, wanted: Stored, blocks: Blocks) -> None:
+    """Raise where the first entries of what is ``held`` are not those of the kernel."""
+    x, z = blocks.x, blocks.z
+    first = blocks.kernel(x[:_PROBE], (x if z is None else z)[:_PROBE])
+    fresh = first.detach().cpu().double().numpy()
     seen = held[:_PROBE, :_PROBE].astype(np.float64)
     fresh = fresh[: len(seen)]  # rows that are there
     if not np.abs(seen - fresh).max() <= _CLOSE[wanted.dtype] * np.abs(fresh).max():

@@ -43,12 +43,14 @@ class Network(nn.Module):
         """Outputs (n,) and their gradients (n, d) at inputs ``x`` (n, d), both without a graph.
 
         No activation of a sum over neurons is held, and none for the weights of other nets.
+        Raises ``TypeError`` or ``ValueError`` for other shapes and dtypes.
         """
+        self._check_points(x)
         neurons = self.neurons()
         if neurons is not None:
             return neurons.input_gradient(x.detach())
         with torch.enable_grad():
-            x = x.detach().requires_grad_()
+            x = (x.clone() if x.is_inference() else x.detach()).requires_grad_()
             f = self.evaluate([w.detach() for w in self.parameters()], x)
             (gradient,) = torch.autograd.grad(f.sum(), x)
         return f.detach(), gradient
@@ -81,10 +83,13 @@ class Network(nn.Module):
 
         Norm 1 stays norm 1. Raises ``TypeError`` or ``ValueError`` for other shapes and dtypes.
         """
-        check_kind("x", x, "the net", self.start()[0], "; use net.to(x)")
-        if x.dim() != 2 or x.shape[1] != self.d:
-            raise ValueError(f"x must have shape (n, {self.d}), got {tuple(x.shape)}")
+        self._check_points(x)
         return functional.pad(x, (0, 1), value=1.0) * math.sqrt(0.5) if self.bias else x
+
+    def _check_points(self, x: object) -> None:
+        points = check_kind("x", x, "the net", self.start()[0], "; use net.to(x)")
+        if points.dim() != 2 or points.shape[1] != self.d:
+            raise ValueError(f"x must have shape (n, {self.d}), got {tuple(points.shape)}")
 
     def _layers(self, name: str, given: object) -> tuple[Tensor, ...]:
         """``given`` as a tuple, where it has one tensor per trained layer, like ``start()``."""

@@ -81,11 +81,11 @@ def streamed(x: Tensor, *weights: Tensor) -> bool:
     """
     held = (x, *weights)
     return (
-        x.dim() == 2
+        all(type(t) in (Tensor, nn.Parameter) for t in held)
+        and x.dim() == 2
         and large(x, len(weights[0]))
         and x.dtype in FLOATS
         and not (torch.is_grad_enabled() and any(t.requires_grad for t in held))
-        and all(type(t) in (Tensor, nn.Parameter) for t in held)
         and not any(torch._C._functorch.is_functorch_wrapped_tensor(t) for t in held)
         and forward_ad._current_level < 0
         and not torch.is_autocast_enabled(x.device.type)
@@ -152,7 +152,8 @@ class Neurons(ABC):
         """The gradient of sum_i slopes_i f(x_i) in the weights, for ``slopes`` (n,)."""
         seen, m = self.lift(x), len(self.readout)
         weighted = seen * (slopes / self.root).unsqueeze(1)
-        tiles, parts = Tiles(seen, m), []
+        tiles = Tiles(seen, m)
+        parts: list[Tensor] = []
         for rows in tiles.blocks:
             multiply = tiles.multiplier(self.matrices(rows), self.chained)
             for points in tiles.points:

@@ -104,7 +104,7 @@ class TwoLayerNet(Network):
 
     def sum_at(self, weight: Tensor) -> Neurons:
         """The net at weights (m, D), as a sum over neurons."""
-        (weight,) = self._layers("weights", (weight,))
+        (weight,) = self._layers("weight", (weight,))
         kind = Pairs if self.symmetric else Plain
         return kind(weight.detach(), self.readout, self.activation, self.lift, self.d)
 

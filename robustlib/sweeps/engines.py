@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import itertools
 import os
+import uuid
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -85,11 +86,13 @@ def on_cluster(
         raise ValueError(f"cluster {cluster!r} cannot be reached: {words}") from None
     with client:
         waiting, fruitless, attempt = dict(jobs), 0, itertools.count()
+        # Dask takes tasks of one name for one task: those of another driver have another
+        ours = uuid.uuid4().hex
         todo, running = iter(jobs), distributed.as_completed(loop=client.loop)
         keys: dict[Any, str] = {}
 
         def submit(job: Job) -> None:
-            name = f"robustlib-{job[0]}-{next(attempt)}"
+            name = f"robustlib-{ours}-{job[0]}-{next(attempt)}"
             future = client.submit(
                 run_alone, function, job[1], seconds, threads, key=name, pure=False
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import sysconfig
@@ -106,7 +107,10 @@ def pickled(function: object) -> bytes:
     if not callable(function):
         raise TypeError(f"function must be a function, got {type(function).__name__}")
     cloudpickle = needed("cloudpickle", "cloudpickle", "a sweep")
-    module = sys.modules.get(getattr(function, "__module__", None) or "")
+    written: Any = function
+    while isinstance(written, functools.partial):
+        written = written.func
+    module = sys.modules.get(getattr(written, "__module__", None) or "")
     if module is None or module.__name__ == "__main__" or _is_installed(module):
         return _dumped(cloudpickle, function)
     cloudpickle.register_pickle_by_value(module)

@@ -1,7 +1,6 @@
 """Adversarial training, and the record of a run."""
 
 from .loop import adversarial_training
-from .stacks import train_many
 from .trajectory import Trajectory
 
-__all__ = ["Trajectory", "adversarial_training", "train_many"]
+__all__ = ["Trajectory", "adversarial_training"]

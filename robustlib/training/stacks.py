@@ -12,7 +12,7 @@ from tqdm import tqdm
 from ..attacks import APGD, FGSM, PGD
 from ..attacks.base import Adversary, check_arguments
 from ..attacks.oracle import Oracle, outputs
-from ..checks import check_progress, shown
+from ..checks import check_list, check_progress, shown
 from ..losses import Loss
 from ..models import undisturbed
 from ..networks import Network, Stack, known_net
@@ -82,7 +82,11 @@ def train_many(
                 f"{name} must be one for all or a list of {len(nets)}, one for every net, "
                 f"got {len(given[name])}"
             )
-    shared = {"steps": steps, "record": tuple(record), "comparator": None}
+    shared: dict[str, Any] = {
+        "steps": steps,
+        "record": check_list("record", record, " such as ('weights',)"),
+        "comparator": None,
+    }
     runs = []
     for k, net in enumerate(nets):
         own = {name: value[k] if name in many else value for name, value in given.items()}
@@ -109,7 +113,7 @@ def _stacks(runs: Sequence[Begun]) -> list[list[int]]:
     found = []
     for members in groups.values():
         x = runs[members[0]].run.setting.sample.x
-        size = max(1, _ROOM // (x.numel() * x.element_size()))
+        size = max(1, _ROOM // max(1, x.numel() * x.element_size()))
         found += [members[k : k + size] for k in range(0, len(members), size)]
     return found
 

@@ -193,9 +193,16 @@ def as_found(model: nn.Module, x: Tensor, y: Tensor) -> Iterator[None]:
 
 
 def check(
-    attack: Attack, sets: Perturbation, loss: Loss, model: nn.Module, x: Tensor, y: Tensor
+    attack: Attack,
+    sets: Perturbation,
+    loss: Loss,
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    twice: bool = True,
 ) -> Tensor:
-    """One call and all its promises; what it found."""
+    """One call and all its promises, the same again if ``twice``; what it found."""
     model.to(x)
     attack = copy.deepcopy(attack)  # one that remembers nothing
     with as_found(model, x, y):
@@ -206,8 +213,8 @@ def check(
     assert bool(sets.contains(found, x).all())
     start, reached = losses(model, x, y, loss), losses(model, found, y, loss)
     assert bool((reached >= start).all())
-    again = attack(model, x, y, perturbation=sets, loss=loss)
-    assert torch.equal(found, again)
+    if twice:
+        assert torch.equal(attack(model, x, y, perturbation=sets, loss=loss), found)
     # finite sets are enumerated instead, whatever the attack
     asked = not isinstance(attack, LinearMax) and not isinstance(sets, Finite)
     if isinstance(loss, Logistic) and asked:
@@ -235,8 +242,8 @@ def test_every_attack_on_every_set(
         for j, sets in enumerate(SETS):
             # a set meets one loss, flat or as an image, and other models meet it otherwise
             some = [LOSSES[(2 * i + j) % 4]] if (i + j + k) % 2 or budget() == "gpu" else []
-            # the affine model, whose losses are known, meets all of them
-            for loss in LOSSES if name == "affine" else some:
+            # with the affine model, whose losses are known, all of them, two a shape
+            for loss in LOSSES[(i + j) % 2 :: 2] if name == "affine" else some:
                 check(attack, sets, loss, model, *problem(sets, shape, dtype, device))
 
 
@@ -255,7 +262,7 @@ def test_exact_search_on_every_set(j: int, dtype: torch.dtype, device: torch.dev
                 for p in model.parameters():
                     p.copy_(torch.randn(p.shape, generator=generator(len(p))))
         model.double()
-        found = check(search, sets, loss, model, x, y)
+        found = check(search, sets, loss, model, x, y, twice=i == 0)
         # the search of a cap may end with a gap
         others = () if isinstance(sets, SphereCap) else (PGD(), APGD(steps=20))
         best = losses(model, found, y, loss)
@@ -283,8 +290,8 @@ def test_every_attack_in_few_dimensions(
     attack: Attack, d: int, dtype: torch.dtype, device: torch.device
 ) -> None:
     for sets in [*SETS, SphereCap(2.0), SphereCap(5.0)]:
-        for n in (1, 4):
-            check(attack, sets, PseudoHuber(), Affine(d), *problem(sets, (d,), dtype, device, n))
+        n = 1 if (d + dtype.itemsize // 4) % 2 else 4  # each once, in one dtype or the other
+        check(attack, sets, PseudoHuber(), Affine(d), *problem(sets, (d,), dtype, device, n))
 
 
 @pytest.mark.parametrize("attack", [*ATTACKS, BranchAndBound()], ids=repr)

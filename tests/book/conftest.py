@@ -36,6 +36,11 @@ CHROMIUM_ARGUMENTS = [
 ]
 
 
+def chromium() -> str | None:
+    """The path of the first browser of the list that this machine has."""
+    return next((path for name in BROWSERS if name and (path := shutil.which(name))), None)
+
+
 @pytest.fixture(scope="session")
 def site() -> Path:
     """The folder of the built site, refused when it is missing or older than its sources."""
@@ -69,16 +74,16 @@ def address(site: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One Chromium or Chrome for all tests; skipped where there is none, unless required."""
-    found = next((path for name in BROWSERS if name and (path := shutil.which(name))), None)
+    found = chromium()
     if found is None:
         reason = "no Chromium or Chrome found: install one, or set CHROME to its path"
         if os.environ.get("ROBUSTLIB_BROWSER") == "required":
             pytest.fail(reason)
         pytest.skip(reason)
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
+        launched = playwright.chromium.launch(
             executable_path=found,
             args=CHROMIUM_ARGUMENTS,
         )
-        yield chromium
-        chromium.close()
+        yield launched
+        launched.close()

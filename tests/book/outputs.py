@@ -1,11 +1,12 @@
 """What a cell showed, in order, as lines of text and pictures: what notebooks are compared by.
 
-The one place that says what may differ between two runs; everything else must not.
+What may differ between two runs stands in ``tests/sanitize.cfg``; everything else must not.
 """
 
 from __future__ import annotations
 
 import base64
+import configparser
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -19,11 +20,12 @@ from pictures import Picture, difference
 
 Shown = str | Picture
 
-# Numbers are not on this list: they are seeded, in float64, and must come out the same.
+_SANITIZE = configparser.ConfigParser()
+_SANITIZE.read(Path(__file__).parents[1] / "sanitize.cfg")
 OVERLOOKED = [
-    (r"\brl-[0-9a-f]{8}\b", "NAME"),  # of an explorer: a hash of its pictures
-    (r"0x[0-9a-f]{6,}", "ADDRESS"),
-    (r"\b\d+(\.\d+)? s\b", "TIME"),
+    (part["regex"], part["replace"])
+    for name, part in _SANITIZE.items()
+    if "picture" not in name and name != "DEFAULT"
 ]
 STATES = re.compile(r'class="rl-states">\n(.*?)\n</script>', re.S)
 STORE = re.compile(r'class="rl-pictures">\n(.*?)\n</script>', re.S)

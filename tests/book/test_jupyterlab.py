@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from layout import ROOT
 from nbclient import NotebookClient
 from playwright.sync_api import Browser, Page, expect
 
@@ -108,12 +110,12 @@ def lab(folder: Path, browser: Browser) -> Iterator[str]:
 
 
 @contextmanager
-def opened(browser: Browser, lab: str) -> Iterator[Page]:
-    """The notebook, open in JupyterLab with nothing run yet, and no way to another host."""
+def opened(browser: Browser, lab: str, name: str = "explorers") -> Iterator[Page]:
+    """A notebook, open in JupyterLab with nothing run yet, and no way to another host."""
     context = browser.new_context(viewport={"width": 1400, "height": 1400})
     context.route(lambda url: not url.startswith((lab, "data:", "blob:")), lambda r: r.abort())
     page = context.new_page()
-    page.goto(f"{lab}/lab/tree/explorers.ipynb?token={TOKEN}&reset")
+    page.goto(f"{lab}/lab/tree/{name}.ipynb?token={TOKEN}&reset")
     page.wait_for_selector(".jp-Notebook .jp-OutputArea-output", timeout=60_000)
     # JupyterLab forgets what it is asked before the kernel answers
     page.evaluate(
@@ -209,3 +211,38 @@ def test_colours_follow_the_theme_of_jupyterlab(notebook: Page) -> None:
     notebook.wait_for_selector("body[data-jp-theme-light='true']", state="attached")
     notebook.wait_for_selector(".rl-explorer:not(.rl-dark)")
     assert line.evaluate(colour) == light
+
+
+@pytest.fixture
+def edition(browser: Browser, lab: str, folder: Path) -> Iterator[Page]:
+    """Of an edition for Colab the first box with its proof, and the exercises; nothing run."""
+    source = ROOT / "_build" / "colab" / "chapters" / "03-lazy.ipynb"
+    if not source.exists():
+        pytest.fail("the editions are missing: run `make colab` first")
+    notebook = nbformat.read(source, as_version=4)
+    texts = [cell.source for cell in notebook.cells]
+    box = next(k for k, text in enumerate(texts) if "\n> **[" in text)
+    exercises = next(k for k, text in enumerate(texts) if "## Exercises" in text)
+    notebook.cells = [notebook.cells[box], *notebook.cells[exercises:]]
+    nbformat.write(notebook, folder / "edition.ipynb")
+    with opened(browser, lab, "edition") as page:
+        yield page
+
+
+def test_an_edition_reads_like_the_book(edition: Page) -> None:
+    """Boxes with kind, number and formulas; proofs and solutions closed; nothing raw."""
+    box = edition.locator("blockquote").first
+    expect(box.locator("strong").first).to_have_text(re.compile(r"^\w+ [\d.]+ \(.+\)\.$"))
+    expect(box.locator("mjx-container").first).to_be_visible()
+    proof = edition.locator("details", has=edition.locator("summary", has_text="Proof")).first
+    formula = proof.locator("mjx-container").first
+    expect(formula).to_be_hidden()
+    proof.locator("summary").click()
+    expect(formula).to_be_visible()
+    expect(edition.locator("h3", has_text="Exercise").first).to_be_visible()
+    folded = edition.locator("h4", has_text="Solution of").first
+    expect(folded).to_be_visible()
+    expect(edition.get_by_text(re.compile(r"\d+ cells? hidden")).first).to_be_visible()
+    shown = edition.locator(".jp-Notebook").inner_text()
+    assert "$" not in shown
+    assert "{" not in shown.replace("\\{", "")

@@ -124,11 +124,12 @@ def test_a_point_more_on_the_same_line_is_not_seen() -> None:
     assert told(line("M0 0L10 10"), line("M0 0L10 10L20 0")) != []
 
 
-def test_colours_and_names_are_no_numbers() -> None:
+def test_styles_and_names_have_no_tolerance() -> None:
     def shape(attribute: str) -> list[Shown]:
         return cell(Picture("image/svg+xml", f"<svg><use {attribute}/></svg>"))
 
     assert told(shape("style='fill:#126fd0'"), shape("style='fill:#126fd1'")) != []
+    assert told(shape("style='opacity:0.5'"), shape("style='opacity:0.6'")) != []
     assert told(shape("href='#p1'"), shape("href='#p2'")) != []
     assert told(shape("x='1.01'"), shape("x='1.02'")) == []
 

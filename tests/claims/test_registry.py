@@ -200,7 +200,7 @@ def test_the_block_says_everything_and_no_seconds() -> None:
         found.id,
         "small",
         "[0.050, 0.150]",
-        "Student t",
+        "Student",
         "0.41 of",
         "fails, as it must",
     ):

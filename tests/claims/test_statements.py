@@ -154,7 +154,7 @@ def test_ledger_escapes_what_markdown_would_read() -> None:
     verdict = check("sandwich", budget="smoke")
     other = {"lem-other": "its proof is quoted"}
     page = ledger_page([verdict], other)
-    assert r"L\_A - L\_\* &lt;= 0" in page
+    assert "<i>L</i><sub>A</sub> − <i>L</i><sub>∗</sub> ≤ 0" in page
     assert "{prf:ref}`lem-other`: its proof is quoted" in page
     assert "| {doc}`1 <01-robust-loss>` | [sandwich](claim-sandwich) | HOLDS |" in page
     assert "0.0" not in page.split("## ")[0]  # no seconds in the table

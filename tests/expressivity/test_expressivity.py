@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from robustlib.activations import ACTIVATIONS
 from robustlib.book.claims.gaps import gap_norm, turned_kernel
 from robustlib.expressivity import RKHSFunction, min_norm_interpolant
+from robustlib.expressivity.sets import Extremes, SphereSets
 from robustlib.expressivity.zonal import ZonalKernel
 from robustlib.kernels import kernel_regression, ntk
 from robustlib.samples import Sample, hexagon, sphere, two_caps
@@ -109,11 +110,25 @@ def test_cutting_planes_find_what_a_fine_list_has(asked: dict[str, float]) -> No
     assert len(whole.points) < 100 < 6 * 401
 
 
-def test_upper_bounds_can_be_active_all_along_an_arc() -> None:
+def test_upper_bounds_can_be_active_all_along_an_arc(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, extremes = [], SphereSets.extremes
+
+    def noted(self: SphereSets, *args: object, quick: bool = False, **options: bool) -> Extremes:
+        looks.append(quick)
+        return extremes(self, *args, quick=quick, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(SphereSets, "extremes", noted)
     whole = min_norm_interpolant(hexagon(), cap(0.2), tolerance=0.01)
     assert whole.norm == pytest.approx(11.792439, rel=2e-6)
     assert whole.found[1] == pytest.approx(1.01, abs=2e-6)
     assert whole.least[1] == math.inf
+    # what is proved rests on values at all points of the grid, not at those of a quick look
+    assert looks[0]
+    assert not looks[-1]
+    assert whole.sets.grid is not None
+    values = whole.sets.values(whole, whole.sets.grid)
+    assert whole.found[0] <= float(values.min()) + 1e-13
+    assert whole.found[1] >= float(values.max()) - 1e-13
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu", "erf"])
@@ -293,3 +308,25 @@ def test_a_tolerance_that_takes_ever_more_points_ends_in_a_sentence() -> None:
     # but on sets that are lists of points it is interpolation
     g = min_norm_interpolant(sample, Finite(sample.x[:, None]), tolerance=1e-200)
     torch.testing.assert_close(g(sample.x), sample.y, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_extremes_on_arcs_are_those_of_calculus(quick: bool) -> None:
+    sets = SphereSets(hexagon(), SphereCap(0.3))
+    reach = 2 * math.asin(0.15)
+
+    def wave(x: torch.Tensor) -> torch.Tensor:
+        angle = torch.atan2(x[:, 1], x[:, 0]) + math.pi / 6
+        return torch.sin(40 * (torch.remainder(angle, math.pi / 3) - math.pi / 6))  # from a corner
+
+    seen = sets.extremes(wave, quick=quick)
+    inside = math.floor(40 * reach / math.pi - 0.5) + 1  # on either side
+    for row in range(6):
+        here = seen.rows == row
+        corner, found = sets.x[row], seen.points[here]
+        angle = torch.atan2(corner[0] * found[:, 1] - corner[1] * found[:, 0], found @ corner)
+        places = [(k + 0.5) * math.pi / 40 for k in range(-inside, inside)]
+        expected = torch.tensor(sorted([-reach, *places, reach]), dtype=torch.float64)
+        torch.testing.assert_close(angle.sort().values, expected, rtol=0, atol=1e-7)
+        values = sets.y[row] * torch.sin(40 * angle)
+        torch.testing.assert_close(seen.values[here], values, rtol=0, atol=1e-12)

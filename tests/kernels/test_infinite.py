@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ import mpmath
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from robustlib.activations import ACTIVATIONS
@@ -16,7 +18,9 @@ from robustlib.kernels import nngp, ntk
 
 T = [-1.0, -0.5, 0.0, 0.3, 0.9, 1.0]
 KINKED = [name for name, s in ACTIVATIONS.items() if s.degree is not None]
-KINDS = [("first", 1), *((trained, h) for trained in ("hidden", "all") for h in range(1, 6))]
+DEPTHS = 5
+DEEP_KINDS = [(trained, h) for trained in ("hidden", "all") for h in range(1, DEPTHS + 1)]
+KINDS = [("first", 1), *DEEP_KINDS]
 
 
 def pair(t: list[float] | Tensor, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
@@ -103,6 +107,7 @@ def test_training_both_layers_adds_the_output_kernel() -> None:
 # --- three routes ------------------------------------------------------------------------------
 
 Moment = Callable[[float, float, float], float]
+Array = NDArray[np.float64]
 
 
 def by_quadrature(activation: str, slope: bool) -> Moment:
@@ -149,40 +154,53 @@ def by_sampling(activation: str, slope: bool, generator: torch.Generator, size: 
 
 
 def recursion(
-    value: Moment,
-    slope: Moment,
-    activation: str,
-    trained: str,
-    depth: int,
-    q: float,
-    p: float,
-    c: float,
-) -> tuple[float, float]:
-    """Tangent kernel and output covariance, in a form of their own: one gradient per layer."""
+    value: Moment, slope: Moment, activation: str, trained: str, q: float, p: float, c: float
+) -> list[tuple[float, float]]:
+    """Tangent kernel and output covariance at each depth, in a form of their own."""
     if trained == "first":
-        return c * slope(q, p, c), value(q, p, c)
+        return [(c * slope(q, p, c), value(q, p, c))]
     gain = 2.0 if trained == "all" or activation == "relu" else 1.0
     inputs, slopes = [], []  # per layer: <x_(h-1), x_(h-1)'>/m and E[s's'] at its outputs
     if trained == "hidden":
         q, p, c = gain * q, gain * p, gain * c
-    for _ in range(depth):
+    for _ in range(DEPTHS):
         inputs.append(c)
         z = gain * q, gain * p, gain * c
         slopes.append(slope(*z))
         q, p, c = value(z[0], z[0], z[0]), value(z[1], z[1], z[1]), value(*z)
     inputs.append(c)
-    # a gradient travels down to layer h through the slopes above it, each with the gain
+    return [_summed(inputs, slopes, gain, trained, depth) for depth in range(1, DEPTHS + 1)]
+
+
+def _summed(
+    inputs: list[float], slopes: list[float], gain: float, trained: str, depth: int
+) -> tuple[float, float]:
+    """One gradient per layer: it travels down through the slopes above, each with the gain."""
     down, total = 1.0, 0.0
     if trained == "all":
         total = gain * inputs[depth]
         for h in reversed(range(depth)):
             down *= gain * slopes[h]
             total += gain * inputs[h] * down
-        return total, gain * c
+        return total, gain * inputs[depth]
     for h in reversed(range(depth)):
         down *= slopes[h] * (gain if h < depth - 1 else 1.0)
         total += inputs[h] * down
-    return total, c
+    return total, inputs[depth]
+
+
+@functools.cache
+def two_routes(activation: str, trained: str, q: float, p: float, c: float) -> tuple[Array, Array]:
+    """Both kernels at each depth, by quadrature (depths, 2) and 16 times by sampling."""
+    moments = [by_quadrature(activation, slope) for slope in (False, True)]
+    exact = np.array(recursion(*moments, activation, trained, q, p, c))
+    generator = torch.Generator().manual_seed(1)
+    size = 40_000 if activation == "quadratic_relu" else 4_000
+    sampled = []
+    for _ in range(16):
+        moments = [by_sampling(activation, slope, generator, size) for slope in (False, True)]
+        sampled.append(recursion(*moments, activation, trained, q, p, c))
+    return exact, np.array(sampled)
 
 
 @pytest.mark.parametrize("bias", [False, True], ids=["", "bias"])
@@ -203,26 +221,10 @@ def test_closed_form_quadrature_and_sampling_agree(
         for kernel in (ntk, nngp)
     ]
 
-    moments = [by_quadrature(activation, slope) for slope in (False, True)]
-    other = recursion(*moments, activation, trained, depth, q, p, c)
-    assert np.abs(np.array(mine) - other).max() < 1e-12 * max(ends)
+    other, samples = two_routes(activation, trained, q, p, c)
+    assert np.abs(np.array(mine) - other[depth - 1]).max() < 1e-12 * max(ends)
 
-    generator = torch.Generator().manual_seed(depth)
-    size = 40_000 if activation == "quadratic_relu" else 4_000
-    samples = np.array(
-        [
-            recursion(
-                *(by_sampling(activation, slope, generator, size) for slope in (False, True)),
-                activation,
-                trained,
-                depth,
-                q,
-                p,
-                c,
-            )
-            for _ in range(16)
-        ]
-    )
+    samples = samples[:, depth - 1]
     middle, error = samples.mean(0), samples.std(0, ddof=1) / 4
     assert (np.abs(np.array(mine) - middle) < 5 * error).all()
     assert (error < 0.1 * np.array(ends)).all()  # or the interval would say nothing
@@ -333,6 +335,29 @@ def test_float32_grams_are_rounded_float64_grams(bias: bool, device: torch.devic
             error = (single.double() - double).abs()
             floor = 1e-15 * double.diagonal().max()
             assert bool((error <= 5e-7 * double.abs() + floor).all()), (activation, trained)
+
+
+@pytest.mark.parametrize("activation", [name for name in ACTIVATIONS if name not in KINKED])
+def test_float32_kernels_of_one_norm_are_right_at_every_angle(
+    activation: str, device: torch.device
+) -> None:
+    angles = torch.linspace(0, 2 * math.pi, 242, dtype=torch.float64)[:-1]
+    near = 10.0 ** -torch.arange(1, 10, dtype=torch.float64)  # also to each other
+    angles = torch.cat([angles, near, math.pi - near])
+    circle = torch.stack([angles.cos(), angles.sin()], 1).float().to(device)
+    # the angles are between a few points and all: one norm, but for the rounding of coordinates
+    for trained, depth, norm in (
+        ("first", 1, 1.0),
+        ("hidden", 3, 0.5),
+        ("all", 1, 1.0),
+        ("all", 5, 1.0),
+    ):
+        x, z = norm * circle[::25], norm * circle
+        options = {"activation": activation, "trained": trained, "depth": depth, "bias": False}
+        found = ntk(x, z, **options).double()  # type: ignore[arg-type]
+        right = ntk(x.double(), z.double(), **options)  # type: ignore[arg-type]
+        floor = 1e-13 * right.abs().max()  # nearer to a zero no float32 is right
+        assert bool(((found - right).abs() <= 5e-7 * right.abs() + floor).all()), options
 
 
 def test_smooth_kernels_do_not_depend_on_how_norms_are_treated(device: torch.device) -> None:
@@ -449,7 +474,7 @@ def test_gradients_are_those_of_finite_differences(
     x.requires_grad_()
     z.requires_grad_()
     options = {"activation": activation, "trained": kind[0], "depth": kind[1], "bias": bias}
-    close = {"eps": 1e-6, "atol": 1e-7, "rtol": 1e-6}
+    close = {"eps": 1e-6, "atol": 1e-7, "rtol": 1e-6, "fast_mode": True}  # in random directions
     for kernel in (ntk, nngp):
         assert torch.autograd.gradcheck(lambda a, b: kernel(a, b, **options), (x, z), **close)  # type: ignore[arg-type]  # noqa: B023
         assert torch.autograd.gradcheck(lambda a: kernel(a, **options), (x,), **close)  # type: ignore[arg-type]  # noqa: B023

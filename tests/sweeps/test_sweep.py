@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -208,13 +209,27 @@ def test_kills_lose_nothing_and_count_nothing_twice(
                 driver.kill()
                 driver.wait()
                 driver = subprocess.Popen([*command, *where])
-            elif found := workers(driver.pid):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(draw.choice(found), signal.SIGKILL)
+            else:
+                kill_one(partial(workers, driver.pid), driver, draw)
         assert driver.wait(300) == 0
     rows = rows_of(store)
     expected = [(f'{{"n": {n}}}', f'{{"half": {n / 2}}}') for n in range(total)]
     assert sorted(rows) == sorted(expected)
+
+
+def kill_one(
+    workers: Callable[[], list[int]], driver: subprocess.Popen[bytes], draw: random.Random
+) -> None:
+    """One worker, however long it takes until there is one again."""
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        assert driver.poll() is None, "it came to its end before all were killed"
+        with contextlib.suppress(ProcessLookupError):
+            if found := workers():
+                os.kill(draw.choice(found), signal.SIGKILL)
+                return
+        time.sleep(0.02)
+    raise AssertionError("no worker came back")
 
 
 def rows_of(store: Path) -> list[tuple[str, str]]:

@@ -138,8 +138,8 @@ def test_bad_arguments_are_named_with_their_net() -> None:
         train_many(nets(2), sample(4), step_size=0.1, steps=1, seed=[1], **shared)
     with pytest.raises(ValueError, match=r"^run 1: step_size must be greater than 0"):
         train_many(nets(2), sample(4), step_size=[0.1, -1.0], steps=1, **shared)
-    with pytest.raises(TypeError, match=r"^nets must be torch modules, got function at place 1"):
-        train_many([nets(1)[0], len], sample(4), step_size=0.1, steps=1, **shared)  # type: ignore[list-item]
+    with pytest.raises(TypeError, match=r"^nets must be torch modules, got int at place 1"):
+        train_many([nets(1)[0], 3], sample(4), step_size=0.1, steps=1, **shared)  # type: ignore[list-item]
     broken = nets(2)
     with torch.no_grad():
         next(broken[1].parameters()).fill_(torch.nan)

@@ -146,7 +146,7 @@ def affine_dual_norm(size: str) -> Evidence:
         value=worst,
         holds=worst <= 1e-12,
         control=Control(
-            broken="a ReLU network in place of the affine model, its gradient in place of w",
+            broken="a ReLU network instead of the affine model, its gradient instead of w",
             measured=f"formula off by up to {control:.2f}",
             holds=control <= 1e-3,
             short="ReLU for affine",

@@ -78,7 +78,7 @@ def parametrisations(size: str) -> Evidence:
         value=worst,
         holds=worst <= 1e-9,
         control=Control(
-            broken="the smooth GELU in place of the ReLU",
+            broken="the smooth GELU instead of the ReLU",
             measured=f"outputs differ by at least {smooth:.2f}",
             holds=smooth <= 1e-9,
             short="GELU for ReLU",

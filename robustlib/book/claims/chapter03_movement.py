@@ -85,7 +85,7 @@ def movement(size: str) -> Evidence:
         ratio=near,
         control=divided(
             Control(
-                broken="factor 1/m (mean field) in place of 1/sqrt(m), step m alpha",
+                broken="factor 1/m (mean field) instead of 1/sqrt(m), step m alpha",
                 measured=f"slope {free} for the mean row",
                 holds=free.contains(-0.5),
                 short="mean field",
@@ -138,7 +138,7 @@ def gradient_stability(size: str) -> Evidence:
         ratio=near,
         control=divided(
             Control(
-                broken="the ReLU in place of the GELU",
+                broken="the ReLU instead of the GELU",
                 measured=f"slope {kink}",
                 holds=kink.contains(-0.5),
                 short="ReLU for GELU",
@@ -188,7 +188,7 @@ def linearisation(size: str) -> Evidence:
         ratio=near,
         control=divided(
             Control(
-                broken="as far from W_0, but one unit moved in place of training",
+                broken="as far from W_0, but one unit moved instead of training",
                 measured=f"slope {one_unit}",
                 holds=one_unit.at_most(-1.0),
                 short="one unit moved",

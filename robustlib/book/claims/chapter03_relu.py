@@ -135,7 +135,7 @@ def relu_worst_case(size: str) -> Evidence:
         value=slopes[0].mean,
         holds=limits and rates and abs(seen[0][0][2] - exact) <= 1e-9 and abs(rival) <= 1e-9,
         control=Control(
-            broken="softplus in place of the ReLU, the same weights",
+            broken="softplus instead of the ReLU, the same weights",
             measured=f"error has slope {smooth}",
             holds=smooth.contains(-1 / 6),
             short="softplus for ReLU",

@@ -100,7 +100,7 @@ def ntk_limit(size: str) -> Evidence:
             ),
             min(variance, deviation),
         ),
-        ran=f"{len(rows)} nets a width (ReLU, GELU), m = {widths[0]} to {widths[-1]}, 30 points",
+        ran=f"{len(rows)} nets per width (ReLU, GELU), m = {widths[0]} to {widths[-1]}, 30 points",
     )
 
 
@@ -156,7 +156,7 @@ def ntk_uniform(size: str) -> Evidence:
             excess,
             20,
         ),
-        ran=f"GELU, {len(x)} points of the circle, {len(rows)} nets a width to {widths[-1]}; no "
+        ran=f"GELU, {len(x)} points of the circle, {len(rows)} nets per width to {widths[-1]}; no "
         "case near equality is known, since the proof adds a union bound to two Lipschitz steps",
     )
 

@@ -201,7 +201,7 @@ def delocalised(size: str) -> Evidence:
         ratio=share,
         control=divided(
             Control(
-                broken="what the units let through, e_h in place of b_h",
+                broken="what the units let through, e_h instead of b_h",
                 measured=f"kurtosis {sum(through) / len(through):.2f}",
                 holds=agrees(through, 3.0, among=2),
                 short="masked vectors",

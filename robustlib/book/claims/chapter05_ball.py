@@ -173,7 +173,7 @@ def deep_worst_case(size: str) -> Evidence:
         value=found.mean,
         holds=found.contains(-1 / 6) and right and off <= 1e-9 and gap <= 0.1 and close <= 0.001,
         control=Control(
-            broken="the GELU in place of the ReLU, the same adversary",
+            broken="the GELU instead of the ReLU, the same adversary",
             measured=f"slope {flat}",
             holds=flat.contains(-1 / 6),
             short="GELU for ReLU",

@@ -76,7 +76,7 @@ def convex_losses(size: str) -> Evidence:
         ratio=near,
         control=divided(
             Control(
-                broken="the networks themselves in place of their linearisations",
+                broken="the networks themselves instead of their linearisations",
                 measured=f"a midpoint lies {control:.2f} above",
                 holds=control <= 1e-12,
                 short="networks, not linearised",
@@ -234,7 +234,7 @@ def frozen_attack(size: str) -> Evidence:
         value=worst,
         holds=holds,
         control=Control(
-            broken="the loss at the data in place of the maximum",
+            broken="the loss at the data instead of the maximum",
             measured=f"exceeded by {control:.2f}",
             holds=control <= 1e-12,
             short="loss at data",

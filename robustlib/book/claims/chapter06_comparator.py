@@ -241,7 +241,7 @@ def last_round(size: str) -> Evidence:
         holds=worst >= 0.5 - 1e-12,
         ratio=0.5 / worst,
         control=Control(
-            broken="the average over the rounds (tuned step) in place of the last; 1 for 1/2",
+            broken="the average over the rounds (tuned step) instead of the last; 1 for 1/2",
             measured=f"at most {control:.2f} above; one step size leaves {worst:.2f}",
             holds=control >= 0.5 - 1e-12 or worst >= 1,
             short="average for last",

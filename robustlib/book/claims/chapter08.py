@@ -120,7 +120,7 @@ def funk_hecke(size: str) -> Evidence:
         value=max(worst, short),
         holds=max(worst, short) <= 1e-10 and abs(1 - norm) <= 1e-6 and 0.95 <= share <= 1,
         control=Control(
-            broken="powers of a coordinate in place of harmonics",
+            broken="powers of a coordinate instead of harmonics",
             measured=f"off by {other:.1g}",
             holds=other <= 1e-10,
             short="powers for harmonics",
@@ -269,7 +269,7 @@ def spikes(size: str) -> Evidence:
         ratio=near,
         control=divided(
             Control(
-                broken="the sup norm in place of the mean square",
+                broken="the sup norm instead of the mean square",
                 measured=f"slope {flat:.2f}",
                 holds=abs(flat + 0.5) <= 0.02,
                 short="sup for mean",

@@ -189,7 +189,7 @@ def maximum_norm(size: str) -> Evidence:
     x, _ = corner.data(torch.tensor([1.0, -1.0, 1.0], dtype=F64))
     middle = float((x / x.abs().max()).abs().amax(1).max())
     return Evidence(
-        predicted="1 + floor(log2(d + 1)) points a pair from rho = 1/2 on; disjoint boxes split "
+        predicted="1 + floor(log2(d + 1)) points per pair from rho = 1/2 on; disjoint boxes split "
         "points by a threshold, of which there are at most d (k - 1)",
         measured=f"{'shattered' if shattered else 'not shattered'}; {foreign} other splits; at "
         f"most {splits:.2f} of d (k - 1)",
@@ -198,7 +198,7 @@ def maximum_norm(size: str) -> Evidence:
         ratio=splits,
         control=divided(
             Control(
-                broken="corners of the cube as centres, radius delta: d points a pair",
+                broken="corners of the cube as centres, radius delta: d points per pair",
                 measured=f"one point is {middle:g} delta from both centres, in boxes of both",
                 holds=middle > 1,
                 short="cube for splits",

@@ -47,7 +47,7 @@ def line(size: str) -> Evidence:
         value=float(len(rows)),
         holds=good and all(r[:3] == (f, f, True) for r, f in zip(rows, formula, strict=False)),
         control=Control(
-            broken="a plane in place of the line",
+            broken="a plane instead of the line",
             measured=f"{widths[0]} unit for three points, {widths[1]} for their balls",
             holds=widths[0] == widths[1],
             short="plane for line",

@@ -135,7 +135,7 @@ def circle_width(size: str) -> Evidence:
         ratio=max(petals),
         control=divided(
             Control(
-                broken="the sine of 9 z in place of the ReLU",
+                broken="the sine of 9 z instead of the ReLU",
                 measured=f"{wild:.1f} of 4 m",
                 holds=wild <= 1,
                 short="sine for ReLU",
@@ -199,7 +199,7 @@ def width_interval(size: str) -> Evidence:
         value=float(decided),
         holds=holds,
         control=Control(
-            broken="clean losses in place of the upper ends",
+            broken="clean losses instead of the upper ends",
             measured=f"too narrow for {missed} of {len(targets)} targets",
             holds=missed == 0,
             short="clean losses above",

@@ -228,7 +228,7 @@ def relu_stuck(size: str) -> Evidence:
         value=least,
         holds=abs(least) <= 1e-12 and far < 2 and right < 1e-4,
         control=Control(
-            broken="softplus in place of ReLU",
+            broken="softplus instead of ReLU",
             measured=f"falls by {-smooth:.2f}",
             holds=abs(smooth) <= 1e-12,
             short="smooth activation",

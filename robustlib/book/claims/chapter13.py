@@ -12,7 +12,7 @@ from ...kernels import kernel_flow
 from ...networks import TwoLayerNet
 from ...numerics import generator
 from ...samples import Sample, sphere
-from .place import ntk
+from .place import ntk, placed
 from .registry import Control, Evidence, claim
 from .sharp import divided
 from .tools import F64
@@ -154,6 +154,14 @@ def net_run(
     net: TwoLayerNet, sample: Sample, attack: Callable[..., Tensor], size: float, steps: int
 ) -> TwoLayerNet:
     """The same training of a finite ``net``, which is changed."""
+    net.weight.data.copy_(_trained(net, sample, attack, size, steps).weight)
+    return net
+
+
+@placed
+def _trained(
+    net: TwoLayerNet, sample: Sample, attack: Callable[..., Tensor], size: float, steps: int
+) -> TwoLayerNet:
     for _ in range(steps):
         points = attack(net, sample.x, sample.y, size)
         value = (net(points) - sample.y).square().mean() / 2

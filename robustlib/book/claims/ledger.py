@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from .formal import machine_checked
+from .formulas import typeset
 from .registry import HOLDS, Verdict
 
 INTRO = """\
@@ -46,11 +47,11 @@ def ledger_page(verdicts: Sequence[Verdict], unchecked: dict[str, str] | None = 
         found, seen = verdict.claim, verdict.evidence
         ratio = "" if seen is None or seen.ratio is None else f"{seen.ratio:.2g}"
         lines.append(
-            f"| {{prf:ref}}`{found.statement}`: {_escape(_unlettered(found.title))} "
+            f"| {{prf:ref}}`{found.statement}`: {typeset(_unlettered(found.title), _escape)} "
             f"| {{doc}}`{int(found.chapter[:2])} <{found.chapter}>` "
             f"| [{found.id}](claim-{found.id}) | {verdict.status} "
             f"| {machine_checked(found.statement)} | {ratio} "
-            f"| {_escape(_in_short(verdict))} |"
+            f"| {typeset(_in_short(verdict), _escape)} |"
         )
     for verdict in verdicts:
         found = verdict.claim
@@ -58,7 +59,7 @@ def ledger_page(verdicts: Sequence[Verdict], unchecked: dict[str, str] | None = 
         lines.append(f"**{verdict.status}**: {{prf:ref}}`{found.statement}`, ")
         lines[-1] += f"`check({found.id!r})`."
         lines.append("")
-        lines += [f"{name}\n: {_escape(text)}\n" for name, text in verdict.rows()]
+        lines += [f"{name}\n: {typeset(text, _escape)}\n" for name, text in verdict.rows()]
     if unchecked:
         lines += ["", "## Statements without a claim", ""]
         lines += [f"* {{prf:ref}}`{label}`: {reason}" for label, reason in unchecked.items()]

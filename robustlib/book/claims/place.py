@@ -1,7 +1,8 @@
 """Where claims do their work: training and kernels of the budget gpu on a GPU, where there is one.
 
 A claim is written for the CPU and stays there; what it asks of the functions below is carried out
-on the device that :func:`robustlib.book.check` was given, and the answers come back.
+on the device that :func:`robustlib.book.check` was given, and the answers come back. In a cell of
+the book the device is the one of the budget, :func:`robustlib.device`.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from torch import Tensor, nn
 
 from ... import kernels, training
 from ...models import copy_of
+from ...numerics import device as default_device
 
 CPU = torch.device("cpu")
-_DEVICE = ContextVar("device", default=CPU)
+_DEVICE: ContextVar[torch.device | None] = ContextVar("device", default=None)
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -40,7 +42,7 @@ def placed(function: Function) -> Function:
 
     @functools.wraps(function)
     def call(*arguments: Any, **options: Any) -> Any:
-        device = _DEVICE.get()
+        device = _DEVICE.get() or default_device()
         if device.type == "cpu":
             return function(*arguments, **options)
         return moved(function(*moved(arguments, device), **moved(options, device)), CPU)
@@ -53,7 +55,12 @@ def moved(value: Any, device: torch.device) -> Any:
     if isinstance(value, Tensor):
         return value.detach().to(device)
     if isinstance(value, nn.Module):
-        return copy_of(value).to(device)
+        net = copy_of(value).to(device)
+        for part in net.modules():  # what a class of the book keeps besides weights and buffers
+            for name, entry in vars(part).items():
+                if isinstance(entry, Tensor | tuple | list):
+                    object.__setattr__(part, name, moved(entry, device))
+        return net
     if isinstance(value, dict):
         return {key: moved(entry, device) for key, entry in value.items()}
     if isinstance(value, tuple | list):

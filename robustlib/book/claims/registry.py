@@ -19,6 +19,7 @@ from scipy import stats
 
 from ...checks import check_choice, check_device, seen
 from ...numerics import BUDGETS, budget, device_of
+from .formulas import typeset
 from .place import work_on
 
 HOLDS = "HOLDS"
@@ -134,7 +135,7 @@ class Verdict:
         color = {HOLDS: "#1a7f37", OUT_OF_REACH: amber, BELOW: amber}.get(self.status, "#cf222e")
         body = "".join(
             f"<dt style='font-weight:600'>{html.escape(name)}</dt>"
-            f"<dd style='margin:0'>{html.escape(text)}</dd>"
+            f"<dd style='margin:0'>{typeset(text)}</dd>"
             for name, text in self.rows()
         )
         # Inline styles and inherited colours: the block must read well in the book, light and
@@ -144,7 +145,7 @@ class Verdict:
             f"{color};border-radius:0.3rem;padding:0.6rem 0.9rem;margin:0.5rem 0'>"
             f"<strong style='background:{color};color:#fff;padding:0.1rem 0.5rem;"
             f"border-radius:0.2rem'>{self.status}</strong> "
-            f"<strong>{html.escape(self.claim.title)}</strong> "
+            f"<strong>{typeset(self.claim.title)}</strong> "
             f"<code style='background:none;color:inherit'>{html.escape(self.claim.id)}</code>"
             "<dl style='display:grid;grid-template-columns:minmax(5.5rem,max-content) 1fr;"
             f"gap:0.2rem 0.8rem;margin:0.5rem 0 0'>{body}</dl></div>"

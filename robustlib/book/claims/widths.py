@@ -26,7 +26,7 @@ from .tools import F64, train
 ABOVE, FAR_ABOVE = 0.15, 0.35
 # Below 512 units a row's movement is not small beside the row, and slopes mean little.
 WIDTHS = {
-    "smoke": (512, 1024, 2048),
+    "smoke": (512, 2048),
     "laptop": (1024, 4096, 16_384),
     "gpu": (1024, 4096, 16_384, 65_536),
 }
@@ -137,7 +137,7 @@ def standard_run(
 
 
 class MeanField(nn.Module):
-    """``net`` with one more factor 1/sqrt(m): 1/m in place of 1/sqrt(m)."""
+    """``net`` with one more factor 1/sqrt(m): 1/m instead of 1/sqrt(m)."""
 
     def __init__(self, net: TwoLayerNet | DeepNet) -> None:
         super().__init__()

@@ -17,7 +17,7 @@ from pathlib import Path
 import hostile
 import pytest
 
-TEACHING = Path(__file__).parents[2] / "teaching"
+TEACHING = Path(__file__).parents[3] / "teaching"
 sys.path.insert(0, str(TEACHING))
 import confine  # noqa: E402
 import grade  # noqa: E402

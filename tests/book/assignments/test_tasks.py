@@ -15,7 +15,7 @@ import torch
 
 from robustlib.book.assignments import ASSIGNMENTS, TASKS, check
 
-FOLDER = Path(__file__).parents[2] / "chapters" / "assignments"
+FOLDER = Path(__file__).parents[3] / "chapters" / "assignments"
 MODULES = ["inner_maximum", "near_start", "online", "robust_fit", "capacity"]
 Function = Callable[..., object]
 

@@ -1,0 +1,76 @@
+"""A chapter to hand out: its page and its notebook without any solution, in a folder of their own.
+
+python _ext/handout.py 07
+
+Takes both from what `make colab` built. The folder needs neither the site nor a network; links to
+other pages lead to the published book.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+from urllib.parse import urljoin
+
+import yaml
+from bs4 import BeautifulSoup
+from editions.addresses import STUDENTS, Addresses
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "_build"
+# Solutions, and what only leads to the rest of the book.
+CUT = (
+    ".solution, .headerlink, .search-button__wrapper, .pst-scroll-pixel-helper, .bd-sidebar, "
+    ".bd-sidebar-secondary, .bd-header, .bd-header-article, .bd-header-announcement, .bd-footer, "
+    ".bd-footer-article, .bd-footer-content, #pst-back-to-top, #pst-skip-link, "
+    "#pst-primary-sidebar-modal, #pst-secondary-sidebar-modal, #pst-search-dialog, "
+    "link[rel=next], link[rel=prev], link[rel=index], link[rel=search]"
+)
+SEARCH = ("searchindex.js", "searchtools.js", "language_data.js")
+
+
+def without_solutions(page: str, address: str) -> str:
+    """A built page with its solutions cut out, readable beside a copy of ``_static``."""
+    soup = BeautifulSoup(page, "html.parser")
+    for element in soup.select(CUT):
+        element.decompose()
+    for script in soup.select("script[src]"):
+        if str(script["src"]).partition("?")[0].endswith(SEARCH):
+            script.decompose()
+    for name in ("href", "src"):
+        for element in soup.select(f"[{name}]"):
+            target = str(element[name])
+            if target.startswith(("../_static/", "../_images/")):
+                element[name] = target.removeprefix("../")
+            elif not target.startswith(("#", "data:", "_static/", "_images/")):
+                element[name] = urljoin(address, target)
+    return str(soup)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("chapter", help="the beginning of a notebook's name in chapters/, say 07")
+    chapter = parser.parse_args().chapter
+    found = sorted((ROOT / "chapters").glob(f"{chapter}*.ipynb")) if chapter else []
+    if len(found) != 1:
+        names = ", ".join(path.stem for path in found) or "none"
+        parser.error(f"CHAPTER must begin the name of one notebook, {chapter!r} begins {names}")
+    name = found[0].stem
+    page = BUILD / "html" / "chapters" / f"{name}.html"
+    addresses = Addresses.of(yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8")))
+    folder = BUILD / "handouts" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    for resources in ("_static", "_images"):
+        if (BUILD / "html" / resources).exists():
+            shutil.copytree(BUILD / "html" / resources, folder / resources)
+    text = without_solutions(page.read_text(encoding="utf-8"), addresses.page(f"chapters/{name}"))
+    (folder / f"{name}.html").write_text(text, encoding="utf-8")
+    shutil.copy(BUILD / "colab" / STUDENTS / f"{name}.ipynb", folder)
+    print(f"{folder.relative_to(ROOT)}: {name}.html and {name}.ipynb, without solutions")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
