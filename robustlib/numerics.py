@@ -73,6 +73,16 @@ def check_room(numbers: int, **asked: int) -> None:
         )
 
 
+def keep_memory() -> None:
+    """Have glibc keep tensors of up to 31 MB that are freed, for the next ones.
+
+    It hands large ones back to the system, which clears every page of the next one again: a third
+    of the time of many small nets. One of that size, freed, tells it that such come and go; other
+    libraries of C are not told anything.
+    """
+    torch.empty(31 * 2**20, dtype=torch.uint8, device="cpu")
+
+
 @functools.cache
 def _memory() -> int:
     """Bytes that this process may have; where no system says so, more than any machine has."""

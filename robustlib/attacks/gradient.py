@@ -161,12 +161,15 @@ class Jumps:
         few = slice(start, start + _LOOK)
         still = self._oracle.undecided(self._still(old[:, few], new[:, few]))
         still = mended(still, self._still, still, old, new)
-        return moved if surely(still.logical_not()) else choose(still, self.far(z, k), moved)
+        return moved if surely(still.logical_not()) else choose(still, self.far(z, k, still), moved)
 
-    def far(self, z: Tensor, k: int) -> Tensor:
-        """Random points (n, ...) of the sets, far from ``z``; others at every step ``k``."""
-        region = self._oracle.region
-        return region.ascend(z, self._draws.directions(z, *self._stream, k), 2 * region.radius)
+    def far(self, z: Tensor, k: int, rows: Tensor | None = None) -> Tensor:
+        """Random points (n, ...) of the sets, far from ``z``; others at every step ``k``.
+
+        Those outside ``rows`` (n,) need not be random.
+        """
+        region, stream = self._oracle.region, (*self._stream, k)
+        return region.ascend(z, self._draws.directions(z, *stream, rows=rows), 2 * region.radius)
 
     def _still(self, old: Tensor, new: Tensor) -> Tensor:
         # more than rounding, so that the rounding of the model does not decide
