@@ -22,7 +22,7 @@ class Stack:
     """S nets as a model over S x n examples: rows 0 to n - 1 are those of the first net, and so on.
 
     The nets are sums over neurons of one shape and activation; each has its own weights, which
-    are read once, when the stack is made. As many nets at once as fit the cache are computed
+    are read once, when they are first needed. As many nets at once as fit the cache are computed
     together, and each as it would be alone: their products are taken in one call where that
     gives the bits of a call for each net.
 
@@ -35,13 +35,6 @@ class Stack:
         if len(self._sums) < len(nets):
             raise TypeError("nets must be sums over neurons")
         self.failed: set[int] = set()
-        self._side_by_side = side = copy.copy(self._sums[0])
-        for name, value in vars(side).items():
-            if isinstance(value, Tensor):
-                setattr(side, name, torch.stack([getattr(s, name) for s in self._sums]))
-        with torch.no_grad():
-            self._matrices = side.matrices(_ALL)
-            self._inward = side.inward(_ALL, self._matrices)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Outputs (S n,) at points ``x`` (S n, d), without a graph."""
@@ -53,14 +46,31 @@ class Stack:
         f = self._asked(x.detach(), gradient)
         return self._settled(f, gradient), gradient
 
+    @functools.cached_property
+    def _side_by_side(self) -> Neurons:
+        """The neurons of all nets, with tensors (S, ...); wide nets do without such copies."""
+        side = copy.copy(self._sums[0])
+        for name, value in vars(side).items():
+            if isinstance(value, Tensor):
+                setattr(side, name, torch.stack([getattr(s, name) for s in self._sums]))
+        return side
+
+    @functools.cached_property
+    def _matrices(self) -> tuple[Tensor, ...]:
+        return self._side_by_side.matrices(_ALL)
+
+    @functools.cached_property
+    def _inward(self) -> list[Tensor]:
+        return self._side_by_side.inward(_ALL, self._matrices)
+
     @torch.no_grad()
     def weight_gradients(self, x: Tensor, slopes: Tensor) -> list[Tensor]:
         """For every net the gradient of sum_i slopes_i f(x_i) over its rows, in its weights."""
-        side, points = self._side_by_side, x.chunk(len(self._sums))
-        if streams.large(points[0], side.readout.shape[1]):
+        points = x.chunk(len(self._sums))
+        if streams.large(points[0], len(self._sums[0].readout)):
             parts = zip(self._sums, points, slopes.chunk(len(self._sums)), strict=True)
             return [s.weight_gradient(*given) for s, *given in parts]
-        found: list[Tensor] = []
+        side, found = self._side_by_side, list[Tensor]()
         seen = side.lift(x)
         weighted = self._by_net(seen * (slopes / side.root).unsqueeze(1))
         for nets, products in self._products(seen):
@@ -74,10 +84,11 @@ class Stack:
 
     @torch.no_grad()
     def _asked(self, x: Tensor, gradient: Tensor | None) -> Tensor:
-        side, count = self._side_by_side, len(self._sums)
+        count = len(self._sums)
         rows = x.chunk(count)
-        if streams.large(rows[0], side.readout.shape[1]):
+        if streams.large(rows[0], len(self._sums[0].readout)):
             return torch.cat([self._alone(s, rows, gradient) for s in range(count)])
+        side = self._side_by_side
         f = x.new_empty(count, len(rows[0]))
         for nets, products in self._products(side.lift(x)):
             gates: Sequence[Tensor | None] = ()
