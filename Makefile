@@ -7,7 +7,8 @@ PIP_ARGS ?=
 # How many processes run the tests.
 WORKERS ?= 2
 
-# requirements-site.txt instead builds the book without torch (publishing does this).
+# requirements-site.txt instead builds the book without torch, requirements-pdf.txt the PDF too
+# (publishing does this).
 REQUIREMENTS ?= requirements.txt
 
 DONE := .venv/.done-$(REQUIREMENTS)
@@ -20,12 +21,13 @@ COMPARE := .venv/bin/python tests/book/portable.py --workers $(WORKERS) --notebo
 include tests/environment.mk
 export OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS ROBUSTLIB_BUDGET PIP_ARGS
 
-.PHONY: help book colab colab-run handout test quick portable far execute bench mutants serve clean \
+.PHONY: help book pdf colab colab-run handout test quick portable far execute bench mutants serve clean \
   lint types proofs library pages notebooks assignments grade hostile slides
 .NOTPARALLEL:
 
 help:
 	@echo "make book      set up, then build the book from the stored notebook outputs"
+	@echo "make pdf       the book, then all of it as one PDF and as a zip; needs Chromium or Chrome"
 	@echo "make colab     the book, then its notebooks for Colab, with and without solutions"
 	@echo "make colab-run run these in Colab's versions of everything; needs Python 3.13"
 	@echo "make handout   page and notebook of one chapter without solutions: CHAPTER=07"
@@ -58,6 +60,10 @@ book: $(DONE)
 	.venv/bin/jupyter-book build . -W -n --keep-going || { echo "FAILED: build of the book"; exit 1; }; \
 	echo "Built in $$(( $$(date +%s) - start )) s. Open this file in a browser:"; \
 	echo "  $$(pwd)/$(SITE)"
+
+# PDF_ARGS=--without-solutions leaves these out of the PDF.
+pdf: book
+	@.venv/bin/python _ext/paper.py $(PDF_ARGS) || { echo "FAILED: PDF of the book"; exit 1; }
 
 # Read with the tables of the build of the book, so that both have the same numbers.
 colab: book

@@ -4,6 +4,7 @@ Works on the written pages, so that a plain ``jupyter-book build .`` gives the s
 ``make book``.
 """
 
+import functools
 import itertools
 import re
 import shutil
@@ -52,9 +53,42 @@ REPAIRS = [
 def mend(page: str) -> str:
     for pattern, replacement in REPAIRS:
         page = re.sub(pattern, replacement, page, flags=re.DOTALL)
-    # sphinx-proof: all proofs of a page have one id, so that a click unfolds the first of them.
+    # sphinx-proof: all proofs of a page have one id, so that a click unfolds the first of them;
+    # sphinx-exercise: so have all exercises, and all solutions.
     number = itertools.count(1)
-    return re.sub(r'id="proof"', lambda _: f'id="proof-{next(number)}"', page)
+    same = r'id="(proof|(?:exercise|solution)-content)"'
+    return re.sub(same, lambda match: f'id="{match[1]}-{next(number)}"', page)
+
+
+@functools.cache
+def palette() -> dict[str, str]:
+    """The colours of light figures, and the names that the style sheet has for them."""
+    css = (Path(__file__).parents[1] / "_static" / "robustlib.css").read_text(encoding="utf-8")
+    (light,) = re.findall(r"\.rl-figure \{([^}]*--rl-ground:[^}]*)\}", css)[:1]
+    colours = {
+        colour: f"var(--rl-{name})" for name, colour in re.findall(r"--rl-(\w+): (\S+);", light)
+    }
+    faint = "color-mix(in srgb, currentColor 8%, transparent)"  # the walls of a drawing in space
+    return (
+        colours
+        | {"#000000": "currentColor", "background:#fff;": ""}
+        | dict.fromkeys(("#808080", "#b0b0b0"), "var(--rl-grey)")
+        | dict.fromkeys(("#e6e6e6", "#ececec", "#f2f2f2"), faint)
+    )
+
+
+def inline_figures(page: str, folder: Path) -> str:
+    """Figures that cells stored as SVG, drawn into the page, so that they have its colours."""
+
+    def inline(match: re.Match[str]) -> str:
+        svg = (folder / match["file"]).read_text(encoding="utf-8").strip()
+        for colour, name in palette().items():
+            svg = svg.replace(colour, name)
+        svg = svg.replace("<svg", f'<svg role="img" aria-label="{match["alt"]}"', 1)
+        return f'<div class="rl-figure">{svg}</div>'
+
+    picture = r'<img alt="(?P<alt>[^"]*)" src="(?P<file>(?:\.\./)?_images/[0-9a-f]{64}\.svg)" ?/>'
+    return re.sub(picture, inline, page)
 
 
 def copy_mathjax(site: Path) -> None:
@@ -77,7 +111,7 @@ def finish(app: Sphinx, error: Exception | None) -> None:
         if "_static" in path.relative_to(site).parts:
             continue
         before = path.read_text(encoding="utf-8")
-        after = mend(before)
+        after = inline_figures(mend(before), path.parent)
         if after != before:
             path.write_text(after, encoding="utf-8")
 

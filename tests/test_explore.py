@@ -66,9 +66,44 @@ def test_every_state_has_its_sentence_in_the_order_of_the_sliders() -> None:
     states = stored(explorer, "rl-states")
     assert states["sentences"] == [line(r, w)[1] for r, w in grid]
     assert states["parameters"] == [
-        {"name": "radius", "values": ["0.1", "0.25", "0.3333"]},
-        {"name": "width", "values": ["64", "256"]},
+        {"name": "radius", "values": ["0.1", "0.25", "0.3333"], "begin": 0, "ordered": True},
+        {"name": "width", "values": ["64", "256"], "begin": 0, "ordered": True},
     ]
+
+
+def test_the_state_that_the_text_speaks_of_is_seen_first_and_without_scripts() -> None:
+    explorer = explore(line, begin={"width": 256}, radius=RADII, width=WIDTHS)
+    sentence = line(RADII[0], 256)[1]
+    assert explorer.begin == (RADII[0], 256)
+    assert repr(explorer).startswith(sentence)
+    assert [p["begin"] for p in stored(explorer, "rl-states")["parameters"]] == [0, 1]
+    assert f">{sentence}</figcaption>" in explorer.html
+    (image,) = re.findall('<img [^>]*src="data:image/svg.xml,([^"]*)">', explorer.html)
+    plain = explore(line, radius=RADII[:1], width=[256])
+    assert image in plain.html
+    assert explorer.sentences == explore(line, radius=RADII, width=WIDTHS).sentences
+
+
+@pytest.mark.parametrize(
+    ("values", "is_ordered"),
+    [([1, 2], True), (["a", "b"], False), ([0, 1, "all"], True), ([None, "a"], True)],
+)
+def test_only_words_get_a_switch(values: list[object], is_ordered: bool) -> None:
+    parameters = stored(explore(nothing, a=values), "rl-states")["parameters"]
+    assert [p["ordered"] for p in parameters] == [is_ordered]
+
+
+@pytest.mark.parametrize(
+    ("begin", "kind", "said"),
+    [
+        ({"radius": 9}, ValueError, "begin asks for radius = 9, which is not in \\[0.1"),
+        ({"depth": 1}, ValueError, "begin names 'depth', which is none of: radius, width"),
+        ([0.1], TypeError, "begin must map parameters to values"),
+    ],
+)
+def test_a_begin_that_is_no_state_is_refused(begin: Any, kind: type[Exception], said: str) -> None:
+    with pytest.raises(kind, match=said):
+        explore(line, begin=begin, radius=RADII, width=WIDTHS)
 
 
 def test_every_state_has_the_picture_it_has_when_drawn_alone() -> None:
@@ -143,7 +178,7 @@ def test_values_may_be_arrays_tensors_words_and_tuples() -> None:
 def test_close_values_are_told_apart() -> None:
     explorer = explore(nothing, step_size=[0.100001, 0.100002])
     assert stored(explorer, "rl-states")["parameters"] == [
-        {"name": "step size", "values": ["0.100001", "0.100002"]}
+        {"name": "step size", "values": ["0.100001", "0.100002"], "begin": 0, "ordered": True}
     ]
 
 
@@ -367,7 +402,7 @@ def contrast(one: str, other: str) -> float:
 
 def themes() -> list[dict[str, str]]:
     css = resources.files("robustlib.book").joinpath("static", "explore.css").read_text("utf-8")
-    blocks = re.findall(r"\{([^}]*--rl-ground[^}]*)\}", css)
+    blocks = re.findall(r"\{([^}]*--rl-ground:[^}]*)\}", css)
     return [dict(re.findall(r"--rl-(\w+): (#[0-9a-f]{6})", block)) for block in blocks]
 
 
@@ -492,4 +527,4 @@ def test_only_widgets_that_colab_has_are_used() -> None:
         resources.files("robustlib.book.explorers").joinpath("live.py").read_text(encoding="utf-8")
     )
     used = set(re.findall(r"widgets\.([A-Z]\w+)", source))
-    assert used == {"IntSlider", "FloatSlider", "SelectionSlider", "HTML", "VBox"}
+    assert used == {"IntSlider", "FloatSlider", "SelectionSlider", "ToggleButtons", "HTML", "VBox"}

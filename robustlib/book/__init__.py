@@ -1,7 +1,19 @@
-"""The course's own wing: claims with their ledger, and figures that a reader can move."""
+"""The course's own wing: claims with their ledger, figures to be moved, and drawn ideas."""
 
-from .claims import Claim, Control, Evidence, Verdict, assumptions, check, claim, claims, constants
-from .explorers import PALETTE, STYLE, Explorer, explore
+from .claims import (
+    Claim,
+    Control,
+    Evidence,
+    Verdict,
+    assumptions,
+    check,
+    claim,
+    claims,
+    constants,
+    table,
+)
+from .explorers import PALETTE, STYLE, Explorer, explore, use_style
+from .ideas import Picture, idea
 
 __all__ = [
     "PALETTE",
@@ -10,6 +22,7 @@ __all__ = [
     "Control",
     "Evidence",
     "Explorer",
+    "Picture",
     "Verdict",
     "assumptions",
     "check",
@@ -17,4 +30,7 @@ __all__ = [
     "claims",
     "constants",
     "explore",
+    "idea",
+    "table",
+    "use_style",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -11,34 +10,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from layout import PAGES, ROOT, SITE
+from layout import CHROMIUM_ARGUMENTS, PAGES, ROOT, SITE, chromium
 from playwright.sync_api import Browser, sync_playwright
-
-BROWSERS = [
-    os.environ.get("CHROME", ""),
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-    "/Applications/Chromium.app/Contents/MacOS/Chromium",
-]
-
-# No sandbox, because containers have none; the others keep the browser itself off the network.
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-quic",
-    "--disable-sync",
-    "--no-first-run",
-]
-
-
-def chromium() -> str | None:
-    """The path of the first browser of the list that this machine has."""
-    return next((path for name in BROWSERS if name and (path := shutil.which(name))), None)
 
 
 @pytest.fixture(scope="session")

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
-SITE = ROOT / "_build" / "html"
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "_ext"))
+from built import CHROMIUM_ARGUMENTS, ROOT, SITE, chromium, pages_of_the_book
 
-
-def pages_of_the_book() -> list[str]:
-    """Every page that _toc.yml names, without its suffix: "index", "chapters/00-tour" and so on."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    files = [toc["root"]]
-    waiting: list[Any] = [*toc.get("parts", []), *toc.get("chapters", [])]
-    while waiting:
-        entry = waiting.pop(0)
-        files += [entry["file"]] if "file" in entry else []
-        waiting[:0] = [*entry.get("chapters", []), *entry.get("sections", [])]
-    return files
+__all__ = [
+    "CHROMIUM_ARGUMENTS",
+    "PAGES",
+    "ROOT",
+    "SITE",
+    "chromium",
+    "files_of_the_repository",
+    "pages_of_the_book",
+]
 
 
 def files_of_the_repository() -> list[str]:

@@ -201,8 +201,7 @@ def measure(
 
 
 def main() -> None:
-    from conftest import CHROMIUM_ARGUMENTS, chromium
-    from layout import PAGES, SITE
+    from layout import CHROMIUM_ARGUMENTS, PAGES, SITE, chromium
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--list", action="store_true")

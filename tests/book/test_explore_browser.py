@@ -44,6 +44,11 @@ def draw(radius: float, width: int) -> tuple[Figure, str]:
     return figure, f"At radius {radius} & width {width} the robust loss is {radius * width:.2f}."
 
 
+def draw_start(start: str, radius: float) -> tuple[Figure, str]:
+    figure, sentence = draw(radius, 64 if start == "twins" else 256)
+    return figure, f"{start}: {sentence}"
+
+
 @pytest.fixture(scope="module")
 def explorer() -> Explorer:
     return explore(draw, radius=RADII, width=WIDTHS)
@@ -84,6 +89,32 @@ def test_every_state_is_reached_and_says_what_python_computes(
         assert page.evaluate(VIOLATIONS) == []
         assert page.evaluate(TEXT_OUTSIDE) == []
         assert page.evaluate(SMALLEST_TEXT) >= 9.5
+        assert page.evaluate(WIDER_THAN_WINDOW) <= 0
+        assert visit.faults + visit.strangers == []
+
+
+@pytest.mark.parametrize("window", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_words_have_a_switch_and_the_state_of_the_text_comes_first(
+    browser: Browser, tmp_path: Path, theme: str, window: dict[str, int]
+) -> None:
+    starts = ["plain", "twins", "zero"]
+    begin = {"start": "twins", "radius": 0.4}
+    explorer = explore(draw_start, begin=begin, start=starts, radius=RADII)
+    with visiting(browser, theme, window) as visit:
+        page = visit.page
+        open_file(page, tmp_path, explorer.html)
+        root = page.locator(".rl-explorer")
+        assert state_of(root)[1] == explorer.sentences["twins", 0.4]
+        assert page.get_by_role("radio", name="twins").is_checked()
+        expected = list(explorer.sentences.values())
+        assert [sentence for _, sentence in walk(root).values()] == expected
+        check_mouse(root, expected)
+        check_names(root)
+        page.get_by_role("radio", name="zero").press("ArrowRight")  # as every switch: around
+        assert page.get_by_role("radio", name="plain").is_checked()
+        page.evaluate(AXE)
+        assert page.evaluate(VIOLATIONS) == []
         assert page.evaluate(WIDER_THAN_WINDOW) <= 0
         assert visit.faults + visit.strangers == []
 

@@ -50,7 +50,7 @@ STATE = """root => {
   return {
     picture: number,
     sentence: root.querySelector("figcaption").innerText,
-    values: [...root.querySelectorAll("input[type=range]")].map(e => Number(e.value)),
+    values: [...root.querySelectorAll("[type=range], :checked")].map(e => Number(e.value)),
   };
 }"""
 
@@ -99,8 +99,51 @@ def visiting(
     context.close()
 
 
-def sliders_of(root: Locator) -> list[Locator]:
-    return root.get_by_role("slider").all()
+@dataclass(frozen=True)
+class Control:
+    """A slider or a switch of an explorer, moved with the keyboard."""
+
+    place: Locator
+
+    @property
+    def is_slider(self) -> bool:
+        return self.place.get_attribute("role") != "radiogroup"
+
+    @property
+    def count(self) -> int:
+        if self.is_slider:
+            return int(self.place.get_attribute("max") or 0) + 1
+        return self.place.get_by_role("radio").count()
+
+    def first(self) -> None:
+        if self.is_slider:
+            self.place.press("Home")
+        else:
+            self.place.get_by_role("radio").first.press("Space")
+
+    def last(self) -> None:
+        if self.is_slider:
+            self.place.press("End")
+        else:
+            self.place.get_by_role("radio").last.press("Space")
+
+    def next(self) -> None:
+        """One value on; a switch begins again after its last."""
+        if self.is_slider:
+            self.place.press("ArrowRight")
+        else:
+            self.place.locator("input:checked").press("ArrowRight")
+
+    def click_last(self) -> None:
+        target = self.place if self.is_slider else self.place.locator("label").last
+        box = target.bounding_box()
+        assert box is not None
+        assert box["height"] >= 24  # a finger's width
+        target.click(position={"x": box["width"] - 3, "y": box["height"] / 2})
+
+
+def controls_of(root: Locator) -> list[Control]:
+    return [Control(e) for e in root.locator("input[type=range], [role=radiogroup]").all()]
 
 
 def state_of(root: Locator) -> tuple[int, str]:
@@ -111,16 +154,15 @@ def state_of(root: Locator) -> tuple[int, str]:
 
 def walk(root: Locator) -> dict[tuple[int, ...], tuple[int, str]]:
     """What is shown in every state, reached with the keyboard alone."""
-    sliders = sliders_of(root)
-    counts = [int(slider.get_attribute("max") or 0) + 1 for slider in sliders]
+    controls = controls_of(root)
     shown = {}
-    position = [0] * len(sliders)
-    for slider in sliders:
-        slider.press("Home")
-    for state in itertools.product(*map(range, counts)):
-        for k, (now, wanted) in enumerate(zip(position, state, strict=True)):
+    position = [0] * len(controls)
+    for control in controls:
+        control.first()
+    for state in itertools.product(*(range(control.count) for control in controls)):
+        for control, now, wanted in zip(controls, position, state, strict=True):
             if now != wanted:
-                sliders[k].press("Home" if wanted == 0 else "ArrowRight")
+                control.first() if wanted == 0 else control.next()
         position = list(state)
         found = root.evaluate(STATE)
         assert found["values"] == position
@@ -129,36 +171,41 @@ def walk(root: Locator) -> dict[tuple[int, ...], tuple[int, str]]:
 
 
 def check_mouse(root: Locator, expected: Sequence[str]) -> None:
-    """Each slider, clicked at its right end, goes there: picture and sentence follow."""
-    sliders = sliders_of(root)
-    for slider in sliders:
-        slider.press("Home")
+    """Each control, clicked at its right end, goes there: picture and sentence follow."""
+    controls = controls_of(root)
+    for control in controls:
+        control.first()
     before = state_of(root)
     assert before[1] == expected[0]
-    counts = [int(slider.get_attribute("max") or 0) + 1 for slider in sliders]
     stride = len(expected)
-    for slider, count in zip(sliders, counts, strict=True):
+    for control in controls:
+        count = control.count
         stride //= count
-        box = slider.bounding_box()
-        assert box is not None
-        assert box["height"] >= 24  # a finger's width
-        slider.click(position={"x": box["width"] - 3, "y": box["height"] / 2})
-        assert int(slider.input_value()) == count - 1
+        control.click_last()
         assert state_of(root)[1] == expected[stride * (count - 1)]
-        slider.press("Home")
+        control.first()
         assert state_of(root) == before
 
 
 def check_names(root: Locator) -> None:
-    """Every slider has a label, and says its value in words."""
+    """Every control has a label, and says its value in words."""
     (text,) = root.locator("script.rl-states").all_text_contents()
-    for slider, parameter in zip(sliders_of(root), json.loads(text)["parameters"], strict=True):
-        name, values = parameter["name"], parameter["values"]
+    for control, parameter in zip(controls_of(root), json.loads(text)["parameters"], strict=True):
+        name, values, place = parameter["name"], parameter["values"], control.place
+        assert control.is_slider == parameter["ordered"]
+        if not control.is_slider:
+            group = root.get_by_role("radiogroup", name=name, exact=True)
+            buttons = group.get_by_role("radio")
+            assert [buttons.and_(group.get_by_label(v, exact=True)).count() for v in values] == [
+                1 for _ in values
+            ]
+            assert buttons.count() == len(values)
+            continue
         assert root.get_by_role("slider", name=name, exact=True).count() == 1
         for key, value in (("End", values[-1]), ("Home", values[0])):
-            slider.press(key)
-            assert slider.get_attribute("aria-valuetext") == value
-            assert root.locator(f"output[for='{slider.get_attribute('id')}']").inner_text() == value
+            place.press(key)
+            assert place.get_attribute("aria-valuetext") == value
+            assert root.locator(f"output[for='{place.get_attribute('id')}']").inner_text() == value
     caption = root.locator("figcaption")
     assert caption.get_attribute("aria-live") == "polite"
     assert root.locator("svg").get_attribute("aria-labelledby") == caption.get_attribute("id")

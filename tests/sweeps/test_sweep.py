@@ -224,7 +224,7 @@ def kill_one(
     end = time.monotonic() + 120
     while time.monotonic() < end:
         assert driver.poll() is None, "it came to its end before all were killed"
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, psutil.Error):  # gone, or a zombie
             if found := workers():
                 os.kill(draw.choice(found), signal.SIGKILL)
                 return

@@ -41,7 +41,7 @@ from . import chapter13_sparse as chapter13_sparse
 from . import chapter13_width as chapter13_width
 from .ledger import ledger_page
 from .registry import Claim, Control, Evidence, Verdict, check, claim, claims
-from .tables import assumptions, constants
+from .tables import assumptions, constants, table
 
 __all__ = [
     "Claim",
@@ -54,4 +54,5 @@ __all__ = [
     "claims",
     "constants",
     "ledger_page",
+    "table",
 ]

@@ -1,9 +1,8 @@
-"""Two tables that stand beside every theorem, filled by code: hypotheses, and constants."""
+"""Tables filled by code: the hypotheses and constants beside a theorem, and any others."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import SupportsFloat
 
@@ -33,7 +32,7 @@ def assumptions(*rows: tuple[str, str, str]) -> Table:
 
     Raises ``ValueError`` for no rows, or a row without three non-empty texts.
     """
-    return _table(("assumed", "what we ran", "consequence"), rows)
+    return table(("assumed", "what we ran", "consequence"), *rows)
 
 
 def constants(*rows: tuple[str, str, float]) -> Table:
@@ -48,10 +47,14 @@ def constants(*rows: tuple[str, str, float]) -> Table:
             raise ValueError(f"each row must be {header} with a number, got {row!r}")
         if math.isnan(number):
             raise ValueError(f"the value must be a number, got nan in {row!r}")
-    return _table(header, [(row[0], row[1], f"{row[2]:.4g}") for row in rows])
+    return table(header, *((row[0], row[1], f"{row[2]:.4g}") for row in rows))
 
 
-def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
+def table(header: tuple[str, ...], *rows: tuple[str, ...]) -> Table:
+    """A table of texts, which may hold mathematics: its header, then one tuple a row.
+
+    Raises ``ValueError`` for no rows, or a row that is not as many non-empty texts as the header.
+    """
     if not rows:
         raise ValueError(f"rows must not be empty; each is {header}")
     for row in rows:

@@ -2,5 +2,6 @@
 
 from .drawing import PALETTE, STYLE
 from .explore import Explorer, explore
+from .stills import use_style
 
-__all__ = ["PALETTE", "STYLE", "Explorer", "explore"]
+__all__ = ["PALETTE", "STYLE", "Explorer", "explore", "use_style"]

@@ -111,17 +111,22 @@ def to_svg(figure: Figure) -> str:
     return f"<svg role='img' {size}>{inside}\n</svg>"
 
 
-def as_image(svg: str, alt: str) -> str:
-    """``<img>`` that holds the picture in light colours, for where pages are stripped of SVG.
-
-    GitHub, and JupyterLab before a notebook is trusted, keep images but neither SVG nor scripts.
-    """
+def light(svg: str) -> str:
+    """A file of its own, in light colours on white; ids still begin with ``OWN``."""
     for colour, name in COLOURS.items():
         svg = svg.replace(name, colour)
     root = (
         "<svg xmlns='http://www.w3.org/2000/svg' font-family='sans-serif' stroke-linejoin='round'"
     )
-    svg = svg.replace("<svg role='img'", root, 1).replace("style='", "style='background:#fff;", 1)
+    return svg.replace("<svg role='img'", root, 1).replace("style='", "style='background:#fff;", 1)
+
+
+def as_image(svg: str, alt: str) -> str:
+    """``<img>`` that holds the picture in light colours, for where pages are stripped of SVG.
+
+    GitHub, and JupyterLab before a notebook is trusted, keep images but neither SVG nor scripts.
+    """
+    svg = light(svg)
     safe = quote(svg.replace("\n", "").replace(OWN, "p"), safe=" '=:;,/()-+.!*@?")
     width, height = re.findall(r"viewBox='0 0 (\S+) (\S+)'", svg)[0]
     size = f'width="{float(width) * 4 / 3:.0f}" height="{float(height) * 4 / 3:.0f}"'

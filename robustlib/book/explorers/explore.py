@@ -11,7 +11,7 @@ from typing import Any
 
 from robustlib.book.explorers.drawing import PALETTE, STYLE, Draw, draw_state
 from robustlib.book.explorers.live import Progress, front_end, ipywidgets, live_widget
-from robustlib.book.explorers.page import Store, labels_of, page_html, weigh
+from robustlib.book.explorers.page import Store, labels_of, ordered, page_html, weigh
 
 __all__ = ["PALETTE", "STYLE", "Explorer", "explore"]
 
@@ -24,17 +24,19 @@ class Explorer:
     """What ``explore`` returns: shows itself in a notebook, and knows the sentence of each state.
 
     ``sentences`` maps the values of a state, in the order of the parameters, to its sentence;
-    ``html`` is the whole figure; ``weight`` says in words how heavy it is.
+    ``begin`` is the state that a reader sees first; ``html`` is the whole figure; ``weight`` says
+    in words how heavy it is.
     """
 
     sentences: Mapping[tuple[object, ...], str]
+    begin: tuple[object, ...]
     summary: str
     weight: str = field(repr=False)
     html: str = field(repr=False)
     widget: Callable[[], Any] | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
-        return f"{next(iter(self.sentences.values()))}\n[{self.summary}]"
+        return f"{self.sentences[self.begin]}\n[{self.summary}]"
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         if self.widget is not None and front_end():
@@ -44,13 +46,23 @@ class Explorer:
         return {"text/html": self.html, "text/plain": repr(self)}
 
 
-def explore(draw: Draw, /, *, live: bool = False, **values: Iterable[object]) -> Explorer:
-    """A figure with one slider for each of the ``values``, drawn ahead in all its states.
+def explore(
+    draw: Draw,
+    /,
+    *,
+    begin: Mapping[str, object] | None = None,
+    live: bool = False,
+    **values: Iterable[object],
+) -> Explorer:
+    """A figure with a slider or switch for each of the ``values``, drawn ahead in all its states.
 
     ``draw`` is called with one value of every parameter, by keyword, inside ``STYLE``; it returns
     a matplotlib figure and the sentence that says what the figure shows, with the number. The
     sentence is the caption, the text for screen readers and for the PDF. Give one to three
-    parameters with at most 200 states in all; the first value of each is what a reader sees first.
+    parameters with at most 200 states in all. Values that are all strings have no order: they get a
+    switch that shows every one of them, all others a slider. A reader sees first, and on paper
+    only, the state that ``begin`` names, the one that the text speaks of; a parameter that it does
+    not name begins at its first value.
     Keep the axes' limits fixed, so that only what changes moves; keep ``figsize`` at about
     (5.6, 3.2), so that the text can be read on a phone; use ``PALETTE``, whose colours follow a
     dark page, as black and white do; write labels in plain letters (x₁, ρ) where they suffice.
@@ -61,13 +73,22 @@ def explore(draw: Draw, /, *, live: bool = False, **values: Iterable[object]) ->
     (1) or for them (0); without it they appear where a person's front end asks for the cell.
 
     Raises ``ValueError`` or ``TypeError``, naming the state where there is one, for no states or
-    too many, duplicate values, anything else returned by ``draw``, or a figure that is too heavy
-    for the page; ``RuntimeError`` where ``draw`` itself raises.
+    too many, duplicate values, a ``begin`` that is no state, anything else returned by ``draw``, or
+    a figure that is too heavy for the page; ``RuntimeError`` where ``draw`` itself raises.
     """
     if not callable(draw):
         raise TypeError(f"draw must be a function, got {draw!r} ({type(draw).__name__})")
     names, grid = _check_values(draw, values)
-    labels = [labels_of(name, grid[name]) for name in names]
+    first = _check_begin({} if begin is None else begin, grid)
+    controls = [
+        {
+            "name": name.replace("_", " "),
+            "values": labels_of(name, grid[name]),
+            "begin": grid[name].index(value),
+            "ordered": ordered(grid[name]),
+        }
+        for name, value in zip(names, first, strict=True)
+    ]
     states = list(itertools.product(*(grid[name] for name in names)))
     sentences: dict[tuple[object, ...], str] = {}
     store = Store()
@@ -77,16 +98,16 @@ def explore(draw: Draw, /, *, live: bool = False, **values: Iterable[object]) ->
             where = f"state {number} of {len(states)} ({', '.join(texts)})"
             progress.show(f"drawing {where}")
             svg, sentences[state] = draw_state(draw, dict(zip(names, state, strict=True)), where)
-            store.add(svg, where)
-        summary = " × ".join(f"{n}: {len(g)} values" for n, g in zip(names, labels, strict=True))
+            store.add(svg, where, first=state == first)
+        summary = " × ".join(f"{name}: {len(grid[name])} values" for name in names)
         count = "1 state" if len(states) == 1 else f"{len(states)} states"
-        page = page_html(names, labels, list(sentences.values()), store)
+        page = page_html(controls, sentences[first], list(sentences.values()), store)
         weight = f"{count}, {len(store.pictures)} different pictures, {weigh(page, store)}"
         progress.show(weight)
     if live:
         ipywidgets()
-    widget = (lambda: live_widget(draw, names, grid)) if live else None
-    return Explorer(sentences, f"{count}; {summary}", weight, page, widget)
+    widget = (lambda: live_widget(draw, grid, first)) if live else None
+    return Explorer(sentences, first, f"{count}; {summary}", weight, page, widget)
 
 
 def _check_values(
@@ -127,3 +148,14 @@ def _check_values(
             f"draw must take the parameters {', '.join(grid)} by name: {error}"
         ) from None
     return list(grid), grid
+
+
+def _check_begin(begin: Mapping[str, object], grid: Mapping[str, list[Any]]) -> tuple[Any, ...]:
+    if not isinstance(begin, Mapping):
+        raise TypeError(f"begin must map parameters to values ({{'radius': 0.1}}), got {begin!r}")
+    for name, value in begin.items():
+        if name not in grid:
+            raise ValueError(f"begin names {name!r}, which is none of: {', '.join(grid)}")
+        if value not in grid[name]:
+            raise ValueError(f"begin asks for {name} = {value!r}, which is not in {grid[name]}")
+    return tuple(begin.get(name, listed[0]) for name, listed in grid.items())

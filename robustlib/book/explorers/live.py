@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from robustlib.book.explorers.drawing import OWN, Draw, draw_state
-from robustlib.book.explorers.page import figure_html, labels_of, static_text
+from robustlib.book.explorers.page import figure_html, labels_of, ordered, static_text
 from robustlib.checks import check_choice
 
 
@@ -64,29 +64,31 @@ def ipywidgets() -> Any:
         raise ImportError("live=True needs ipywidgets: pip install ipywidgets") from None
 
 
-def live_widget(draw: Draw, names: list[str], grid: Mapping[str, list[Any]]) -> Any:
-    """Sliders that draw anew: only what ipywidgets 7.7 has as well as 8."""
+def live_widget(draw: Draw, grid: Mapping[str, list[Any]], begin: tuple[Any, ...]) -> Any:
+    """Sliders and switches that draw anew: only what ipywidgets 7.7 has as well as 8."""
     widgets = ipywidgets()
-    sliders = []
-    for name in names:
-        values = grid[name]
+    controls = []
+    for (name, values), value in zip(grid.items(), begin, strict=True):
         kind = {type(value) for value in values}
-        how: dict[str, Any] = {"description": name.replace("_", " "), "continuous_update": False}
+        how: dict[str, Any] = {"description": name.replace("_", " ")}
+        if ordered(values):
+            how["continuous_update"] = False
         if len(values) > 1 and kind == {int}:
             how |= {"min": min(values), "max": max(values), "step": math.gcd(*values) or 1}
-            slider = widgets.IntSlider(value=values[0], **how)
+            control = widgets.IntSlider(value=value, **how)
         elif len(values) > 1 and kind <= {int, float}:
             low, high = min(values), max(values)
             how |= {"min": low, "max": high, "step": (high - low) / 100, "readout_format": ".3g"}
-            slider = widgets.FloatSlider(value=values[0], **how)
+            control = widgets.FloatSlider(value=value, **how)
         else:
             options = list(zip(labels_of(name, values), values, strict=True))
-            slider = widgets.SelectionSlider(options=options, **how)
-        sliders.append(slider)
+            make = widgets.SelectionSlider if ordered(values) else widgets.ToggleButtons
+            control = make(value=value, options=options, **how)
+        controls.append(control)
     shown = widgets.HTML()
 
     def show(_: object = None) -> None:
-        state = {name: slider.value for name, slider in zip(names, sliders, strict=True)}
+        state = {name: control.value for name, control in zip(grid, controls, strict=True)}
         where = "state " + ", ".join(f"{name}={value!r}" for name, value in state.items())
         try:
             svg, sentence = draw_state(draw, state, where)
@@ -98,7 +100,7 @@ def live_widget(draw: Draw, names: list[str], grid: Mapping[str, list[Any]]) -> 
             f"{figure_html(svg.replace(OWN, own), sentence)}</div>"
         )
 
-    for slider in sliders:
-        slider.observe(show, names="value")
+    for control in controls:
+        control.observe(show, names="value")
     show()
-    return widgets.VBox([*sliders, shown])
+    return widgets.VBox([*controls, shown])

@@ -26,8 +26,10 @@ class Store:
         self.bytes = 0
         self.heaviest = (0, "")
 
-    def add(self, svg: str, where: str) -> None:
-        self.first = self.first or svg
+    def add(self, svg: str, where: str, *, first: bool) -> None:
+        """Keep the picture of the next state; ``first`` is the one that a reader sees first."""
+        if first:
+            self.first = svg
         pieces = svg.split("\n")
         self.bytes += sum(len(_stored(p)) for p in dict.fromkeys(pieces) if p not in self.parts)
         self.heaviest = max(self.heaviest, (len(_stored(svg)), where), key=lambda pair: pair[0])
@@ -80,16 +82,14 @@ def figure_html(picture: str, sentence: str) -> str:
     )
 
 
-def page_html(names: list[str], labels: list[list[str]], sentences: list[str], store: Store) -> str:
-    parameters = [
-        {"name": name.replace("_", " "), "values": texts}
-        for name, texts in zip(names, labels, strict=True)
-    ]
+def page_html(
+    controls: list[dict[str, Any]], sentence: str, sentences: list[str], store: Store
+) -> str:
     body = (
         f"<style>\n{static_text('explore.css')}</style>\n"
-        + figure_html(as_image(store.first, sentences[0]), sentences[0])
-        + '<p class="rl-note">This is the first state; moving it needs scripts.</p>\n'
-        + _json("rl-states", {"parameters": parameters, "sentences": sentences})
+        + figure_html(as_image(store.first, sentence), sentence)
+        + '<p class="rl-note">This is one of its states; moving it needs scripts.</p>\n'
+        + _json("rl-states", {"parameters": controls, "sentences": sentences})
         + _json(
             "rl-pictures",
             {
@@ -102,6 +102,11 @@ def page_html(names: list[str], labels: list[list[str]], sentences: list[str], s
     )
     name = "rl-" + hashlib.sha256(body.encode()).hexdigest()[:8]
     return f'<div class="rl-explorer" id="{name}">\n{body.replace(OWN, name + "-")}</div>'
+
+
+def ordered(values: list[Any]) -> bool:
+    """Whether a slider suits the values: words alone stand in no order."""
+    return not all(isinstance(value, str) for value in values)
 
 
 def labels_of(name: str, values: list[Any]) -> list[str]:

@@ -29,24 +29,41 @@
     caption.id = id + "-sentence";
     root.querySelector(".rl-note").remove();
 
-    const sliders = parameters.map(({ name, values }, index) => {
-      make("label", controls, { htmlFor: id + "-" + index, textContent: name });
+    // a slider for values in order, else a switch that shows them all; both tell their place
+    const slider = (control, name, values, begin) => {
+      make("label", controls, { htmlFor: control, textContent: name });
       const input = make("input", controls, { type: "range", min: 0, max: values.length - 1, step: 1 });
       const output = make("output", controls, {});
-      Object.assign(input, { id: id + "-" + index, value: 0, autocomplete: "off" });
+      Object.assign(input, { id: control, value: begin, autocomplete: "off" });
       output.htmlFor = input.id;
       output.setAttribute("aria-live", "off"); // the sentence is what is read aloud
       input.addEventListener("input", () => show());
-      return { input, output, values };
-    });
-
-    const show = () => {
-      let state = 0;
-      for (const { input, output, values } of sliders) {
-        state = state * values.length + Number(input.value);
+      return () => {
         output.textContent = values[input.value];
         input.setAttribute("aria-valuetext", values[input.value]);
-      }
+        return Number(input.value);
+      };
+    };
+    const choice = (control, name, values, begin) => {
+      make("span", controls, { id: control, className: "rl-name", textContent: name });
+      const group = make("div", controls, { className: "rl-choice" });
+      group.setAttribute("role", "radiogroup");
+      group.setAttribute("aria-labelledby", control);
+      const buttons = values.map((value, index) => {
+        const label = make("label", group, {});
+        const input = make("input", label, { type: "radio", name: control, value: index, autocomplete: "off" });
+        Object.assign(input, { id: control + "-" + index, checked: index === begin });
+        label.append(value);
+        input.addEventListener("input", () => show());
+        return input;
+      });
+      return () => buttons.findIndex((input) => input.checked);
+    };
+    const places = parameters.map(({ name, values, begin, ordered }, index) =>
+      (ordered ? slider : choice)(id + "-" + index, name, values, begin));
+
+    const show = () => {
+      const state = parameters.reduce((sum, { values }, index) => sum * values.length + places[index](), 0);
       picture.innerHTML = pictures[shown[state]].map((part) => parts[part]).join("");
       picture.firstElementChild.setAttribute("aria-labelledby", caption.id);
       caption.textContent = sentences[state];
