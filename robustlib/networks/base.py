@@ -112,8 +112,6 @@ class Network(nn.Module):
 def _apart(w: Tensor, w0: Tensor) -> Tensor:
     """w - w0 in float64, with memory for little more than itself."""
     delta = w.to(torch.float64, copy=True)
-    if len(w) <= _ROWS:
-        return delta.sub_(w0)
-    for part, start in zip(delta.split(_ROWS), w0.split(_ROWS), strict=True):
-        part.sub_(start)  # of which torch makes a copy in float64
+    for k in range(0, len(w), _ROWS):
+        delta[k : k + _ROWS].sub_(w0[k : k + _ROWS])  # of which torch makes a copy in float64
     return delta
