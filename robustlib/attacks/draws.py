@@ -34,7 +34,10 @@ class Draws:
         return drawn[0] if len(drawn) == 1 else torch.cat(drawn)
 
     def directions(self, z: Tensor, *stream: int) -> Tensor:
-        """Directions of the shape of ``z`` (n, ...), with coordinates between -1 and 1."""
+        """Directions of the shape of ``z`` (n, ...), with coordinates between -1 and 1.
+
+        They may share memory with one another: to be copied before they are changed.
+        """
         rows, d = len(z) // len(self._seeds), z[0].numel()
         # row i is i .. i + d of one line: random for each example, and drawn in no time
         lines = [
@@ -44,4 +47,4 @@ class Draws:
             for seed in self._seeds
         ]
         line = (2 * torch.stack(lines) - 1).to(z.dtype).to(z.device, non_blocking=True)
-        return line.unfold(1, d, 1)[:, :rows].contiguous().reshape(z.shape)
+        return line.unfold(1, d, 1)[:, :rows].reshape(z.shape)

@@ -161,12 +161,22 @@ class Jumps:
         few = slice(start, start + _LOOK)
         still = self._oracle.undecided(self._still(old[:, few], new[:, few]))
         still = mended(still, self._still, still, old, new)
-        return moved if surely(still.logical_not()) else choose(still, self.far(z, k), moved)
+        if surely(still.logical_not()):
+            return moved
+        if not self._oracle.region.rowwise:
+            return choose(still, self.far(z, k), moved)
+        directions = self._draws.directions(z, *self._stream, k)
+        return mended(still, self._away, moved, z, directions, self._oracle.x)
 
     def far(self, z: Tensor, k: int) -> Tensor:
         """Random points (n, ...) of the sets, far from ``z``; others at every step ``k``."""
-        region = self._oracle.region
-        return region.ascend(z, self._draws.directions(z, *self._stream, k), 2 * region.radius)
+        return self._away(z, self._draws.directions(z, *self._stream, k), self._oracle.x)
+
+    def _away(self, z: Tensor, directions: Tensor, x: Tensor) -> Tensor:
+        """Far points of the sets of some examples ``x``, or all."""
+        oracle = self._oracle
+        region = oracle.region if x is oracle.x else oracle.perturbation.at(x)
+        return region.ascend(z, directions.contiguous(), 2 * region.radius)
 
     def _still(self, old: Tensor, new: Tensor) -> Tensor:
         # more than rounding, so that the rounding of the model does not decide

@@ -244,10 +244,12 @@ class Perturbation(ABC):
 class StepSets:
     """The sets B(x) of the examples ``x`` (n, ...), checked once: see ``Perturbation.at``.
 
-    This class serves any set. ``separable`` says that every coordinate moves on its own.
+    This class serves any set. ``separable`` says that every coordinate moves on its own,
+    ``rowwise`` that every set is known from its x alone, so that a few may be bound as well.
     """
 
     separable: ClassVar[bool] = False
+    rowwise: ClassVar[bool] = False
 
     def __init__(self, sets: Perturbation, x: Tensor) -> None:
         sets._flat("x", x, x)
