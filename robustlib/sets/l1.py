@@ -19,7 +19,7 @@ from .projections import furthest_l1, nearest_l1
 
 _ROUNDS = 12  # at most so many to find a threshold, each feasible or made so ...
 _CLOSE = 1e-4  # ... or until so little of the radius is missing
-_FEW, _MOST = 8, 32  # coordinates of a step: few are found far quicker, and mostly enough
+_FEW, _MOST = 4, 32  # coordinates of a step: few are found far quicker, and mostly enough
 
 
 class L1Steps(BallSteps):
@@ -35,47 +35,61 @@ class L1Steps(BallSteps):
 
     def _shrunk(self, z: Tensor, x: Tensor) -> Tensor:
         """The projections of rows ``z`` of the box, none of them in its ball."""
-        v, t = z - x, z.new_zeros(len(z), 1)
-        a, signs = v.abs(), self.scratch[: len(z)]
-        above, total = a.clone(), a.sum(1, keepdim=True)
-        for _ in range(_ROUNDS):  # Newton on a convex function: t rises to its value
-            count = torch.sign(above, out=signs).sum(1, keepdim=True)
-            more = ((total - self.eps) / count).clamp(min=0)
-            done = (more * count <= _CLOSE * self.eps).all()
-            if surely(done):
-                break
-            t += torch.where(done, 0.0, more)  # once done it stays so, where nobody asks
-            total = torch.sub(a, t, out=above).clamp_(min=0).sum(1, keepdim=True)
-        scale = (self.eps / total).clamp(max=1)
-        return torch.copysign(above, v, out=above).mul_(scale).add_(x).clamp_(*self.limits)
+        v = z - x
+        a = v.abs()
+        a = self._lowered(_ROUNDS, a, a.sum(1, keepdim=True).sub_(self.eps))
+        scale = (self.eps / a.sum(1, keepdim=True)).clamp_(max=1)
+        return torch.copysign(a, v, out=a).mul_(scale).add_(x).clamp_(*self.limits)
+
+    def _lowered(self, rounds: int, a: Tensor, over: Tensor) -> Tensor:
+        """Sizes ``a``, ``over`` (n, 1) too large in sum, less one number a row; in their memory.
+
+        Newton on a convex function: the number rises to its value.
+        """
+        count = torch.sign(a, out=self.scratch[: len(a)]).sum(1, keepdim=True)
+        a = a.sub_((over / count).clamp_(min=0)).clamp_(min=0)
+        if rounds == 1:
+            return a
+        over = a.sum(1, keepdim=True).sub_(self.eps)
+        late = (over > _CLOSE * self.eps).flatten()
+        return mended(late, partial(self._lowered, rounds - 1), a, a, over, owned=True)
 
     def _straight(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
         place = torch.abs(g, out=self.scratch).argmax(1, keepdim=True)
         return z.scatter_add(1, place, length * g.gather(1, place).sign())
 
     def _up(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
-        moved = self._straight(z, g, length)
-        if self.boxed:
-            if not isinstance(length, Tensor):
-                length = z.new_full((len(z), 1), length)
-            enough = surely(length <= _FEW / 2 * (self.limits[1] - self.limits[0]))
-            spread = partial(self._spread, _FEW if enough else _MOST)
-            moved = mended(self._beyond(moved), spread, moved, z, g, length, owned=True)
-        return self._within(moved)
+        if not self.boxed:
+            return self._within(self._straight(z, g, length))
+        if not isinstance(length, Tensor):
+            length = z.new_full((len(z), 1), length)
+        if not surely(length <= _FEW / 2 * (self.limits[1] - self.limits[0])):
+            return self._within(self._spread(z, g, length))
+        _, place = torch.abs(g, out=self.scratch).topk(min(_FEW, g.shape[1]), dim=1)
+        moved, short = self._filled(z, g, place, length)
+        return self._within(mended(short, self._spread, moved, z, g, length, owned=True))
 
-    def _spread(self, most: int, z: Tensor, g: Tensor, length: Tensor) -> Tensor:
-        """A step of rows up the steepest coordinates, each to the box: so many, or ``_MOST``."""
+    def _spread(self, z: Tensor, g: Tensor, length: Tensor) -> Tensor:
+        """A step of rows up the steepest coordinates that have room, ``_MOST`` at most."""
         signs = g.sign()
         room = torch.maximum((self.limits[1] - z) * signs, (self.limits[0] - z) * signs)
-        steep, place = g.abs().mul_(room > 0).topk(min(most, g.shape[1]), dim=1)
-        wanted = room.gather(1, place).clamp(min=0) * (steep > 0)
+        _, place = (g.abs() * (room > 0)).topk(min(_MOST, g.shape[1]), dim=1)
+        return self._filled(z, g, place, length)[0]
+
+    def _filled(
+        self, z: Tensor, g: Tensor, place: Tensor, length: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """A step in coordinates ``place`` (n, k), one after the other, each to the box.
+
+        Also the rows (n,) for which there is more to go.
+        """
+        here, signs = z.gather(1, place), g.gather(1, place).sign()
+        room = torch.maximum((self.limits[1] - here) * signs, (self.limits[0] - here) * signs)
+        wanted = room.clamp_(min=0)
         before = wanted.cumsum(1) - wanted
-        taken = torch.minimum(wanted, (length - before).clamp(min=0))
-        moved = z.scatter_add(1, place, taken * g.gather(1, place).sign()).clamp_(*self.limits)
-        if most == _MOST:
-            return moved
-        short = (wanted.sum(1) < length[:, 0]) & (steep[:, -1] > 0)
-        return mended(short, partial(self._spread, _MOST), moved, z, g, length, owned=True)
+        taken = torch.minimum(wanted, (length - before).clamp_(min=0))
+        moved = z.scatter(1, place, (here + taken * signs).clamp_(*self.limits))
+        return moved, wanted.sum(1) < length[:, 0]
 
 
 @dataclass(frozen=True)
