@@ -161,22 +161,25 @@ class Jumps:
         few = slice(start, start + _LOOK)
         still = self._oracle.undecided(self._still(old[:, few], new[:, few]))
         still = mended(still, self._still, still, old, new)
+        region = self._oracle.region
         if surely(still.logical_not()):
             return moved
-        if not self._oracle.region.rowwise:
+        if not region.rowwise:
             return choose(still, self.far(z, k), moved)
+        places = torch.arange(len(z), device=z.device)
         directions = self._draws.directions(z, *self._stream, k)
-        return mended(still, self._away, moved, z, directions, self._oracle.x)
+        return mended(still, self._away, moved, places, z, directions)
 
     def far(self, z: Tensor, k: int) -> Tensor:
         """Random points (n, ...) of the sets, far from ``z``; others at every step ``k``."""
-        return self._away(z, self._draws.directions(z, *self._stream, k), self._oracle.x)
+        places = torch.arange(len(z), device=z.device)
+        return self._away(places, z, self._draws.directions(z, *self._stream, k))
 
-    def _away(self, z: Tensor, directions: Tensor, x: Tensor) -> Tensor:
-        """Far points of the sets of some examples ``x``, or all."""
-        oracle = self._oracle
-        region = oracle.region if x is oracle.x else oracle.perturbation.at(x)
-        return region.ascend(z, directions.contiguous(), 2 * region.radius)
+    def _away(self, places: Tensor, z: Tensor, directions: Tensor) -> Tensor:
+        """Far points (k, ...) of the sets of the examples ``places`` (k,), rising."""
+        region = self._oracle.region
+        some = region if len(places) == len(region.x) else region.rows(places)
+        return some.ascend(z, directions.contiguous(), 2 * region.radius)
 
     def _still(self, old: Tensor, new: Tensor) -> Tensor:
         # more than rounding, so that the rounding of the model does not decide

@@ -245,7 +245,7 @@ class StepSets:
     """The sets B(x) of the examples ``x`` (n, ...), checked once: see ``Perturbation.at``.
 
     This class serves any set. ``separable`` says that every coordinate moves on its own,
-    ``rowwise`` that every set is known from its x alone, so that a few may be bound as well.
+    ``rowwise`` that every set is known from its x alone, so that there are ``rows``.
     """
 
     separable: ClassVar[bool] = False
@@ -259,6 +259,10 @@ class StepSets:
     def radius(self) -> float:
         """The radius of the sets."""
         return self.sets.radius
+
+    def rows(self, places: Tensor) -> Self:
+        """The same sets for the examples ``places`` (k,) alone."""
+        raise NotImplementedError
 
     @property
     def is_point(self) -> bool:

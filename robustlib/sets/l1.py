@@ -16,6 +16,7 @@ from .balls import Ball, BallSteps
 from .base import Length
 from .hull import Polytope
 from .projections import furthest_l1, nearest_l1
+from .steps import largest
 
 _ROUNDS = 12  # at most so many to find a threshold, each feasible or made so ...
 _CLOSE = 1e-4  # ... or until so little of the radius is missing
@@ -55,7 +56,7 @@ class L1Steps(BallSteps):
         return mended(late, partial(self._lowered, rounds - 1), a, a, over, owned=True)
 
     def _straight(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
-        place = torch.abs(g, out=self.scratch).argmax(1, keepdim=True)
+        place = largest(torch.abs(g, out=self.scratch), 1)
         return z.scatter_add(1, place, length * g.gather(1, place).sign())
 
     def _up(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
@@ -65,7 +66,7 @@ class L1Steps(BallSteps):
             length = z.new_full((len(z), 1), length)
         if not surely(length <= _FEW / 2 * (self.limits[1] - self.limits[0])):
             return self._within(self._spread(z, g, length))
-        _, place = torch.abs(g, out=self.scratch).topk(min(_FEW, g.shape[1]), dim=1)
+        place = largest(torch.abs(g, out=self.scratch), min(_FEW, g.shape[1]))
         moved, short = self._filled(z, g, place, length)
         return self._within(mended(short, self._spread, moved, z, g, length, owned=True))
 
@@ -73,12 +74,10 @@ class L1Steps(BallSteps):
         """A step of rows up the steepest coordinates that have room, ``_MOST`` at most."""
         signs = g.sign()
         room = torch.maximum((self.limits[1] - z) * signs, (self.limits[0] - z) * signs)
-        _, place = (g.abs() * (room > 0)).topk(min(_MOST, g.shape[1]), dim=1)
+        place = largest(g.abs().mul_(room > 0), min(_MOST, g.shape[1]))
         return self._filled(z, g, place, length)[0]
 
-    def _filled(
-        self, z: Tensor, g: Tensor, place: Tensor, length: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _filled(self, z: Tensor, g: Tensor, place: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
         """A step in coordinates ``place`` (n, k), one after the other, each to the box.
 
         Also the rows (n,) for which there is more to go.
