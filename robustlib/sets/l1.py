@@ -21,6 +21,7 @@ from .steps import largest
 _ROUNDS = 12  # at most so many to find a threshold, each feasible or made so ...
 _CLOSE = 1e-4  # ... or until so little of the radius is missing
 _FEW, _MOST = 4, 32  # coordinates of a step: few are found far quicker, and mostly enough
+_SPARSE = 8  # so many times fewer coordinates than there are are few
 
 
 class L1Steps(BallSteps):
@@ -30,9 +31,39 @@ class L1Steps(BallSteps):
         return self._within(z.clamp(*self.limits))
 
     def _within(self, z: Tensor) -> Tensor:
-        v = torch.sub(z, self.flat, out=self.scratch)
-        outside = v.abs_().sum(1) > self.reach[:, 0]
-        return mended(outside, self._shrunk, z, z, self.flat, owned=True)
+        if z.device.type != "cpu" or not self._within_few(z):
+            v = torch.sub(z, self.flat, out=self.scratch)
+            outside = v.abs_().sum(1) > self.reach[:, 0]
+            z = mended(outside, self._shrunk, z, z, self.flat, owned=True)
+        return z
+
+    def _within_few(self, z: Tensor) -> bool:
+        """Whether every row differs from x in few coordinates; then those are packed and projected.
+
+        Steps up the steepest coordinates leave it so.
+        """
+        n, d = z.shape
+        there, here = z.numpy().reshape(-1), self.flat.numpy().reshape(-1)
+        places = np.flatnonzero(there != here)
+        rows = places // d
+        counts = np.bincount(rows, minlength=n)
+        width = int(counts.max(initial=1))
+        if width * _SPARSE > d:
+            return False
+        here = here[places].astype(np.float64)
+        v = there[places] - here
+        slots = rows * width + np.arange(len(rows)) - (counts.cumsum() - counts)[rows]
+        sizes = np.zeros((n, width))
+        sizes.reshape(-1)[slots] = np.abs(v)
+        outside = (sizes.sum(1) > self.reach.numpy()[:, 0])[rows]
+        for _ in range(2):  # the first threshold may be rounded by more than the radius
+            falling = -np.sort(-sizes, 1)
+            means = (falling.cumsum(1) - self.eps) / np.arange(1, width + 1)
+            last = (falling > means).sum(1, keepdims=True) - 1
+            sizes -= np.take_along_axis(means, last, 1)
+        near = here + np.copysign(sizes.clip(min=0).reshape(-1)[slots], v)
+        there[places[outside]] = near[outside]
+        return True
 
     def _shrunk(self, z: Tensor, x: Tensor) -> Tensor:
         """The projections of rows ``z`` of the box, none of them in its ball."""
