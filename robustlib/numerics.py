@@ -124,6 +124,11 @@ def surely(flags: Tensor) -> bool:
     return flags.device.type == "cpu" and bool(flags.all())
 
 
+def mostly(flags: Tensor) -> bool:
+    """Whether more than half of the ``flags`` are set; False on an accelerator, as ``surely``."""
+    return flags.device.type == "cpu" and 2 * int(flags.sum()) > len(flags)
+
+
 def choose(rows: Tensor, chosen: Tensor, others: Tensor, *, owned: bool = False) -> Tensor:
     """``chosen`` where ``rows`` (n,) says so, else ``others``, both (n, ...): see ``mended``."""
     return mended(rows, _itself, others, chosen, owned=owned)

@@ -159,16 +159,18 @@ class Jumps:
         # few coordinates, side by side in memory, show that almost all have moved
         start = old.shape[1] // 2
         few = slice(start, start + _LOOK)
-        still = self._oracle.undecided(self._still(old[:, few], new[:, few]))
-        still = mended(still, self._still, still, old, new)
-        region = self._oracle.region
+        still = self._still(old[:, few], new[:, few])
         if surely(still.logical_not()):
             return moved
-        if not region.rowwise:
+        still = self._oracle.undecided(still)
+        still = mended(still, self._still, still, old, new)
+        if surely(still.logical_not()):
+            return moved
+        if not self._oracle.region.rowwise:
             return choose(still, self.far(z, k), moved)
         places = torch.arange(len(z), device=z.device)
         directions = self._draws.directions(z, *self._stream, k)
-        return mended(still, self._away, moved, places, z, directions)
+        return mended(still, self._away, moved, places, z, directions, owned=True)
 
     def far(self, z: Tensor, k: int) -> Tensor:
         """Random points (n, ...) of the sets, far from ``z``; others at every step ``k``."""

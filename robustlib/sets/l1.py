@@ -20,7 +20,7 @@ from .steps import largest
 
 _ROUNDS = 12  # at most so many to find a threshold, each feasible or made so ...
 _CLOSE = 1e-4  # ... or until so little of the radius is missing
-_FEW, _MOST = 4, 32  # coordinates of a step: few are found far quicker, and mostly enough
+_FEW, _MOST = 3, 32  # coordinates of a step: few are found far quicker, and mostly enough
 _SPARSE = 8  # so many times fewer coordinates than there are are few
 
 
@@ -31,7 +31,7 @@ class L1Steps(BallSteps):
         return self._within(z.clamp(*self.limits))
 
     def _within(self, z: Tensor) -> Tensor:
-        if z.device.type != "cpu" or not self._within_few(z):
+        if not (z.device.type == "cpu" and z.is_contiguous() and self._within_few(z)):
             v = torch.sub(z, self.flat, out=self.scratch)
             outside = v.abs_().sum(1) > self.reach[:, 0]
             z = mended(outside, self._shrunk, z, z, self.flat, owned=True)
@@ -43,7 +43,7 @@ class L1Steps(BallSteps):
         Steps up the steepest coordinates leave it so.
         """
         n, d = z.shape
-        there, here = z.numpy().reshape(-1), self.flat.numpy().reshape(-1)
+        there, here = z.detach().numpy().reshape(-1), self.flat.numpy().reshape(-1)
         places = np.flatnonzero(there != here)
         rows = places // d
         counts = np.bincount(rows, minlength=n)
@@ -56,11 +56,12 @@ class L1Steps(BallSteps):
         sizes = np.zeros((n, width))
         sizes.reshape(-1)[slots] = np.abs(v)
         outside = (sizes.sum(1) > self.reach.numpy()[:, 0])[rows]
-        for _ in range(2):  # the first threshold may be rounded by more than the radius
-            falling = -np.sort(-sizes, 1)
-            means = (falling.cumsum(1) - self.eps) / np.arange(1, width + 1)
-            last = (falling > means).sum(1, keepdims=True) - 1
-            sizes -= np.take_along_axis(means, last, 1)
+        # at least so much goes; what is left is of the size of the radius, so is its rounding
+        sizes -= (sizes.max(1, keepdims=True) - self.eps).clip(min=0)
+        falling = -np.sort(-sizes, 1)
+        means = (falling.cumsum(1) - self.eps) / np.arange(1, width + 1)
+        last = (falling > means).sum(1, keepdims=True) - 1
+        sizes -= np.take_along_axis(means, last, 1)
         near = here + np.copysign(sizes.clip(min=0).reshape(-1)[slots], v)
         there[places[outside]] = near[outside]
         return True

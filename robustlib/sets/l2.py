@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..numerics import mended, surely
+from ..numerics import mended, mostly, surely
 from .ball_hull import BallHull, cut_support
 from .balls import Ball, BallSteps
 from .base import Length
@@ -43,9 +43,10 @@ class L2Steps(BallSteps):
             return self._within(along(z, g, length))
         moved = torch.addcmul(z, g, length)
         beyond = self._beyond(moved)
-        near = moved if surely(beyond) else self._within(moved)
         parts = z, g, length, size, self.flat, self.reach
-        return mended(beyond, self._cut_up, near, *parts, owned=True)
+        if mostly(beyond):  # the longer way serves the others as well
+            return self._cut_up(*parts)
+        return mended(beyond, self._cut_up, self._within(moved), *parts, owned=True)
 
     def _straight(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
         g, size = _measured(g)
@@ -63,12 +64,14 @@ class L2Steps(BallSteps):
     def _cut_near(self, z: Tensor, x: Tensor, reach: Tensor) -> Tensor:
         """The projections of rows ``z``."""
         v = z - x
-        cut = v.clamp(self.limits[0] - x, self.limits[1] - x)
+        low, high = self.limits[0] - x, self.limits[1] - x
+        cut = v.clamp(low, high)
         outside = (squares(cut, cut).sqrt() > reach).flatten()
-        return mended(outside, self._filled, v, v, x, owned=True).add_(x).clamp_(*self.limits)
+        v = mended(outside, self._filled, v, v, low, high, owned=True)
+        return v.add_(x).clamp_(*self.limits)
 
-    def _filled(self, v: Tensor, x: Tensor) -> Tensor:
-        """cut(s v), cut by the box round x, with the largest s that the ball allows.
+    def _filled(self, v: Tensor, low: Tensor, high: Tensor) -> Tensor:
+        """cut(s v), cut by ``low`` and ``high``, with the largest s that the ball allows.
 
         x + cut(s v) is the projection of x + v where that is outside. |cut(s v)|^2 is concave in
         s^2, so that secants from the left never overshoot, but for rounding.
@@ -76,7 +79,6 @@ class L2Steps(BallSteps):
         limit, scratch = self.eps**2, self.scratch[: len(v)]
         q = limit / squares(v, scratch)
         last_q, last = torch.zeros_like(q), torch.zeros_like(q)
-        low, high = self.limits[0] - x, self.limits[1] - x
         cut = torch.empty_like(v)
         for _ in range(_ROUNDS):
             torch.mul(v, q.sqrt(), out=cut).clamp_(low, high)
