@@ -116,11 +116,10 @@ class L1Steps(BallSteps):
         """
         here, signs = z.gather(1, place), g.gather(1, place).sign()
         room = torch.maximum((self.limits[1] - here) * signs, (self.limits[0] - here) * signs)
-        wanted = room.clamp_(min=0)
-        before = wanted.cumsum(1) - wanted
-        taken = torch.minimum(wanted, (length - before).clamp_(min=0))
-        moved = z.scatter(1, place, (here + taken * signs).clamp_(*self.limits))
-        return moved, wanted.sum(1) < length[:, 0]
+        total = room.cumsum(1)
+        taken = torch.minimum(room, (length - total).add_(room).clamp_(min=0))
+        moved = z.scatter(1, place, here.addcmul_(taken, signs).clamp_(*self.limits))
+        return moved, total[:, -1] < length[:, 0]
 
 
 @dataclass(frozen=True)
