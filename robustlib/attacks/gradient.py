@@ -166,7 +166,7 @@ class Jumps:
         still = mended(still, self._still, still, old, new)
         if surely(still.logical_not()):
             return moved
-        if not self._oracle.region.rowwise:
+        if self._oracle.region.rows is None:
             return choose(still, self.far(z, k), moved)
         places = torch.arange(len(z), device=z.device)
         directions = self._draws.directions(z, *self._stream, k)
@@ -180,8 +180,9 @@ class Jumps:
     def _away(self, places: Tensor, z: Tensor, directions: Tensor) -> Tensor:
         """Far points (k, ...) of the sets of the examples ``places`` (k,), rising."""
         region = self._oracle.region
-        some = region if len(places) == len(region.x) else region.rows(places)
-        return some.ascend(z, directions.contiguous(), 2 * region.radius)
+        if region.rows is not None and len(places) < len(region.x):
+            region = region.rows(places)
+        return region.ascend(z, directions.contiguous(), 2 * region.radius)
 
     def _still(self, old: Tensor, new: Tensor) -> Tensor:
         # more than rounding, so that the rounding of the model does not decide

@@ -25,8 +25,6 @@ _SMALL = 1e-12  # squares of larger numbers are far from underflow, even in floa
 class FlatSteps(StepSets):
     """StepSetss that compute on the flattened (n, d) tensors of the data."""
 
-    rowwise = True
-
     def __init__(self, sets: Perturbation, x: Tensor) -> None:
         super().__init__(sets, x)
         self.flat, self.eps = self.x.flatten(1), self.radius
