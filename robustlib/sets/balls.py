@@ -49,10 +49,10 @@ class BallSteps(FlatSteps):
         flat = g.flatten(1)
         moved = self._straight(self.flat, flat, self.eps)
         beyond = self._beyond(moved)
-        found = mended(beyond, self._furthest, self._within(moved), flat, self.flat, owned=True)
+        found = mended(beyond, self._exact, self._within(moved), flat, self.flat, owned=True)
         return found.reshape(g.shape)
 
-    def _furthest(self, g: Tensor, x: Tensor) -> Tensor:
+    def _exact(self, g: Tensor, x: Tensor) -> Tensor:
         return self.sets._maximiser(g.double(), x.double(), x)
 
     def _straight(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
