@@ -134,6 +134,11 @@ def surely(flags: Tensor) -> bool:
     return flags.device.type == "cpu" and bool(flags.all())
 
 
+def mostly(flags: Tensor) -> bool:
+    """Whether more than half of the ``flags`` are set; False on an accelerator, as ``surely``."""
+    return flags.device.type == "cpu" and 2 * int(flags.sum()) > len(flags)
+
+
 def choose(rows: Tensor, chosen: Tensor, others: Tensor, *, owned: bool = False) -> Tensor:
     """``chosen`` where ``rows`` (n,) says so, else ``others``, both (n, ...): see ``mended``."""
     return mended(rows, _itself, others, chosen, owned=owned)
@@ -157,6 +162,8 @@ def mended(
     places = rows.nonzero().flatten()
     if not len(places):
         return others
+    if len(places) == len(rows) and repair is not _itself:  # which would hand out what is chosen
+        return repair(*parts)
     found = repair(*(part.index_select(0, places) for part in parts))
     copy = Tensor.index_copy_ if owned else Tensor.index_copy
     return copy(others, 0, places, found)

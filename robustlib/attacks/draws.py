@@ -38,7 +38,8 @@ class Draws:
     def directions(self, z: Tensor, *stream: int, rows: Tensor | None = None) -> Tensor:
         """Directions of the shape of ``z`` (n, ...), with coordinates between -1 and 1.
 
-        Groups none of whose examples are in ``rows`` (n,) may have others, not random.
+        Groups none of whose examples are in ``rows`` (n,) may have others, not random. They may
+        share memory with one another: to be copied before they are changed.
         """
         groups = len(self._seeds)
         n, d = len(z) // groups, z[0].numel()
@@ -50,4 +51,4 @@ class Draws:
         for k in drawn:
             lines[k].uniform_(generator=stream_of(self._seeds[k], *stream))
         line = (2 * lines - 1).to(z.dtype).to(z.device, non_blocking=True)
-        return line.unfold(1, d, 1)[:, :n].contiguous().reshape(z.shape)
+        return line.unfold(1, d, 1)[:, :n].reshape(z.shape)
