@@ -31,6 +31,7 @@ from robustlib.expressivity import report
 from robustlib.kernels import angles, empirical, infinite, regression, spectrum
 from robustlib.losses import Hinge, Logistic
 from robustlib.networks import DeepNet, Network, TwoLayerNet
+from robustlib.networks.streams import Neurons
 from robustlib.online import Regret, Schedule
 from robustlib.sets import Finite, Hull, L2Ball, LinfBall, SphereCap
 from robustlib.verification import relaxation as linear
@@ -198,10 +199,17 @@ def quarter_curvature(patch: pytest.MonkeyPatch) -> None:
 
 def larger_outputs(patch: pytest.MonkeyPatch) -> None:
     """The two-layer net has the factor m^(-1/4)."""
-    right = TwoLayerNet.evaluate
+    right, streamed = TwoLayerNet.evaluate, TwoLayerNet.sum_at
+
+    def sum_at(self: TwoLayerNet, weight: Tensor) -> Neurons:
+        neurons = streamed(self, weight)
+        neurons.root /= self.width**0.25
+        return neurons
+
     patch.setattr(
         TwoLayerNet, "evaluate", lambda self, weights, x: right(self, weights, x) * self.width**0.25
     )
+    patch.setattr(TwoLayerNet, "sum_at", sum_at)
 
 
 def no_lift(patch: pytest.MonkeyPatch) -> None:
@@ -308,7 +316,13 @@ def half_circle(patch: pytest.MonkeyPatch) -> None:
 def shifted_units(patch: pytest.MonkeyPatch) -> None:
     """Every ReLU has its kink at -0.3: a bias by the back door."""
     relu = ACTIVATIONS["relu"]
-    patch.setitem(ACTIVATIONS, "relu", replace(relu, function=lambda z: torch.relu(z + 0.3)))
+    shifted = replace(
+        relu,
+        function=lambda z: relu.function(z + 0.3),
+        derivative=lambda z: relu.derivative(z + 0.3),
+        jet=lambda z: relu.both(z + 0.3),
+    )
+    patch.setitem(ACTIVATIONS, "relu", shifted)
 
 
 def no_conflict(patch: pytest.MonkeyPatch) -> None:
