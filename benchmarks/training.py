@@ -85,7 +85,9 @@ def batches(count: int, n: int, d: int, m: int) -> Callable[[], None]:
 
 
 def products(n: int, d: int, m: int) -> Callable[[], None]:
-    """A pass forward and one back for each step of PGD, then one forward and one to the weights."""
+    """What a step takes: forward and back for each step of PGD, forward at the other end of the
+    linearisation, at the last point and at the points found, and forward and to the weights.
+    """
     x, w, z = torch.randn(n, d), torch.randn(m, d), torch.randn(n, m)
     at, slope = torch.empty(n, d), torch.empty(m, d)
 
@@ -94,7 +96,8 @@ def products(n: int, d: int, m: int) -> Callable[[], None]:
             for _ in range(INNER):
                 torch.mm(x, w.T, out=z)
                 torch.mm(z, w, out=at)
-            torch.mm(x, w.T, out=z)
+            for _ in range(4):
+                torch.mm(x, w.T, out=z)
             torch.mm(z.T, x, out=slope)
 
     return run
