@@ -26,6 +26,7 @@ from typing import Any
 
 from environment import ENVIRONMENT
 from outputs import Shown, differences, shown
+from pictures import difference, label_difference
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
@@ -112,10 +113,12 @@ def run_claims(name: str, ids: Sequence[str], folder: Path) -> dict[str, Any]:
     return {id: json.loads((folder / f"{id}.json").read_text()) for id in ids}
 
 
-def show(where: str, name: str, stored: Sequence[Shown], found: Sequence[Shown]) -> int:
+def show(
+    where: str, name: str, stored: Sequence[Shown], found: Sequence[Shown], *, labels: bool = False
+) -> int:
     """Print the lines and pictures that differ, and how many do."""
     count = 0
-    for old, new in differences(stored, found):
+    for old, new in differences(stored, found, label_difference if labels else difference):
         count += 1
         print(f"{where}, {name}:\n  stored  {old}\n  found   {new}", flush=True)
     return count
@@ -146,6 +149,9 @@ def main() -> int:
     parser.add_argument("--arithmetic", action="append", choices=ARITHMETICS, help="only these")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes at once")
     parser.add_argument("--notebooks-only", action="store_true", help="no claims")
+    parser.add_argument(
+        "--labels", action="store_true", help="another matplotlib drew: compare pictures' labels"
+    )
     parser.add_argument(
         "--variables", choices=ARITHMETICS, help="print what sets this arithmetic, where offered"
     )
@@ -181,7 +187,8 @@ def main() -> int:
         for name, path, run in runs:
             stored = shown(path)
             for id, found in run.result().items():
-                different += show(f"cell {id}", name, stored.get(id, []), found)
+                before = stored.get(id, [])
+                different += show(f"cell {id}", name, before, found, labels=options.labels)
         for name, job in checks:
             for id, found in job.result().items():
                 section = sections(found["page"])[id]
