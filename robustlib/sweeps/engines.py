@@ -5,17 +5,20 @@ from __future__ import annotations
 import importlib
 import itertools
 import os
+import re
 import uuid
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
+from ..checks import shown
 from .isolated import die_with_parent, release, run_alone
 from .settings import Setting
 
 Job = tuple[str, Setting]  # a key and its setting
 Answer = tuple[str, dict[str, Any]]
 WAIT = "10s"  # for a cluster to answer
+_ADDRESS = re.compile(r"((tcp|tls|wss?|ucx)://)?[^/\s]+:\d{1,5}/?|inproc://\S+")
 _FRUITLESS = 5  # times that all workers may be lost without a single new result
 
 
@@ -79,6 +82,12 @@ def on_cluster(
 ) -> Iterator[Answer]:
     """Answers as they come from a Dask cluster, its address or itself."""
     distributed = needed("distributed", "distributed", "a sweep on a cluster")
+    if not (_ADDRESS.fullmatch(cluster) if isinstance(cluster, str) else _is_cluster(cluster)):
+        # told here: a client that Dask refused to make hangs when it is thrown away
+        raise ValueError(
+            f"cluster {shown(cluster)} cannot be reached: it is no cluster of Dask, and no address "
+            "such as 'tcp://host:8786'"
+        )
     try:
         client = distributed.Client(cluster, timeout=WAIT, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
@@ -115,3 +124,8 @@ def on_cluster(
                 submit((key, waiting[key]))
             for job in itertools.islice(todo, 1 if future.status == "finished" else 0):
                 submit(job)
+
+
+def _is_cluster(cluster: object) -> bool:
+    """Whether Dask finds a scheduler by it."""
+    return not isinstance(cluster, type) and hasattr(cluster, "scheduler_address")
