@@ -36,6 +36,22 @@ def needed(module: str, package: str, what: str) -> Any:
         ) from None
 
 
+def check_cluster(cluster: object) -> None:
+    """Raise for what is neither a cluster of Dask nor an address.
+
+    Dask is not asked: a client that it refused to make hangs when it is thrown away.
+    """
+    if isinstance(cluster, str):
+        fits = _ADDRESS.fullmatch(cluster) is not None
+    else:
+        fits = hasattr(cluster, "scheduler_address") and not isinstance(cluster, type)
+    if not fits:
+        raise ValueError(
+            f"cluster {shown(cluster)} cannot be reached: it is no cluster of Dask, and no address "
+            "such as 'tcp://host:8786'"
+        )
+
+
 def on_this_machine(
     jobs: list[Job], function: bytes, *, workers: int, seconds: float | None, threads: int
 ) -> Iterator[Answer]:
@@ -82,12 +98,7 @@ def on_cluster(
 ) -> Iterator[Answer]:
     """Answers as they come from a Dask cluster, its address or itself."""
     distributed = needed("distributed", "distributed", "a sweep on a cluster")
-    if not (_ADDRESS.fullmatch(cluster) if isinstance(cluster, str) else _is_cluster(cluster)):
-        # told here: a client that Dask refused to make hangs when it is thrown away
-        raise ValueError(
-            f"cluster {shown(cluster)} cannot be reached: it is no cluster of Dask, and no address "
-            "such as 'tcp://host:8786'"
-        )
+    check_cluster(cluster)
     try:
         client = distributed.Client(cluster, timeout=WAIT, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
@@ -124,8 +135,3 @@ def on_cluster(
                 submit((key, waiting[key]))
             for job in itertools.islice(todo, 1 if future.status == "finished" else 0):
                 submit(job)
-
-
-def _is_cluster(cluster: object) -> bool:
-    """Whether Dask finds a scheduler by it."""
-    return not isinstance(cluster, type) and hasattr(cluster, "scheduler_address")
