@@ -8,7 +8,6 @@ other pages lead to the published book.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 from pathlib import Path
@@ -17,6 +16,8 @@ from urllib.parse import urljoin
 import yaml
 from bs4 import BeautifulSoup
 from editions.addresses import STUDENTS, Addresses
+
+from robustlib.commands.wrong import Parser
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "_build"
@@ -49,17 +50,24 @@ def without_solutions(page: str, address: str) -> str:
     return str(soup)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("chapter", help="the beginning of a notebook's name in chapters/, say 07")
-    chapter = parser.parse_args().chapter
-    found = sorted((ROOT / "chapters").glob(f"{chapter}*.ipynb")) if chapter else []
+def main(arguments: list[str] | None = None) -> int:
+    parser = Parser(description=__doc__)
+    parser.add_argument(
+        "chapter", metavar="CHAPTER", help="the beginning of a notebook's name, say 07"
+    )
+    chapter = parser.parse_args(arguments).chapter
+    names = sorted(path.name for path in (ROOT / "chapters").glob("*.ipynb"))
+    found = [name.removesuffix(".ipynb") for name in names if chapter and name.startswith(chapter)]
     if len(found) != 1:
-        names = ", ".join(path.stem for path in found) or "none"
-        parser.error(f"CHAPTER must begin the name of one notebook, {chapter!r} begins {names}")
-    name = found[0].stem
+        begun = ", ".join(found) or "none"
+        parser.error(f"CHAPTER must begin the name of one notebook, {chapter!r} begins {begun}")
+    name = found[0]
     page = BUILD / "html" / "chapters" / f"{name}.html"
     addresses = Addresses.of(yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8")))
+    notebook = BUILD / "colab" / STUDENTS / f"{name}.ipynb"
+    for needed in (page, notebook):
+        if not needed.is_file():
+            parser.error(f"{needed.relative_to(ROOT)} is not built; run `make colab` first")
     folder = BUILD / "handouts" / name
     shutil.rmtree(folder, ignore_errors=True)
     for resources in ("_static", "_images"):
@@ -67,7 +75,7 @@ def main() -> int:
             shutil.copytree(BUILD / "html" / resources, folder / resources)
     text = without_solutions(page.read_text(encoding="utf-8"), addresses.page(f"chapters/{name}"))
     (folder / f"{name}.html").write_text(text, encoding="utf-8")
-    shutil.copy(BUILD / "colab" / STUDENTS / f"{name}.ipynb", folder)
+    shutil.copy(notebook, folder)
     print(f"{folder.relative_to(ROOT)}: {name}.html and {name}.ipynb, without solutions")
     return 0
 

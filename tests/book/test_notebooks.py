@@ -22,10 +22,12 @@ import os
 import subprocess
 import sys
 
-if importlib.util.find_spec("robustlib") is None:
+found = importlib.util.find_spec("robustlib")
+if found is None or found.origin is None:  # not there, or a folder of this name
     source = "robustlib @ git+{ADDRESS}"
     source = os.environ.get("ROBUSTLIB_SOURCE", source)
-    subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", source])"""
+    if subprocess.call([sys.executable, "-m", "pip", "install", "-q", source]):
+        raise RuntimeError(f"pip cannot install {{source}}; is there a network, and git?")"""
 
 IMAGES = {"image/png", "image/jpeg", "image/svg+xml"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
