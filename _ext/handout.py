@@ -1,4 +1,4 @@
-"""A chapter to hand out: its page and its notebook without any solution, in a folder of their own.
+"""A chapter to hand out: its pages and notebooks without any solution, in a folder of their own.
 
 python _ext/handout.py 07
 
@@ -51,24 +51,24 @@ def without_solutions(page: str, address: str) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("chapter", help="the beginning of a notebook's name in chapters/, say 07")
+    parser.add_argument("chapter", help="how its notebooks' names in chapters/ begin, say 07")
     chapter = parser.parse_args().chapter
-    found = sorted((ROOT / "chapters").glob(f"{chapter}*.ipynb")) if chapter else []
-    if len(found) != 1:
-        names = ", ".join(path.stem for path in found) or "none"
-        parser.error(f"CHAPTER must begin the name of one notebook, {chapter!r} begins {names}")
-    name = found[0].stem
-    page = BUILD / "html" / "chapters" / f"{name}.html"
-    addresses = Addresses.of(yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8")))
-    folder = BUILD / "handouts" / name
+    found = [path.stem for path in sorted((ROOT / "chapters").glob(f"{chapter}*.ipynb"))]
+    if not chapter or len({name.partition("-")[0] for name in found}) != 1:
+        names = ", ".join(found) or "none"
+        parser.error(f"CHAPTER must begin the names of one chapter, {chapter!r} begins {names}")
+    folder = BUILD / "handouts" / found[0]
     shutil.rmtree(folder, ignore_errors=True)
     for resources in ("_static", "_images"):
         if (BUILD / "html" / resources).exists():
             shutil.copytree(BUILD / "html" / resources, folder / resources)
-    text = without_solutions(page.read_text(encoding="utf-8"), addresses.page(f"chapters/{name}"))
-    (folder / f"{name}.html").write_text(text, encoding="utf-8")
-    shutil.copy(BUILD / "colab" / STUDENTS / f"{name}.ipynb", folder)
-    print(f"{folder.relative_to(ROOT)}: {name}.html and {name}.ipynb, without solutions")
+    addresses = Addresses.of(yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8")))
+    for name in found:
+        page = (BUILD / "html" / "chapters" / f"{name}.html").read_text(encoding="utf-8")
+        text = without_solutions(page, addresses.page(f"chapters/{name}"))
+        (folder / f"{name}.html").write_text(text, encoding="utf-8")
+        shutil.copy(BUILD / "colab" / STUDENTS / f"{name}.ipynb", folder)
+        print(f"{folder.relative_to(ROOT)}: {name}.html and {name}.ipynb, without solutions")
     return 0
 
 
