@@ -279,6 +279,14 @@ def converter() -> Converter:
             "<details>\n<summary>Proof</summary>\n\n[prfreflem](https://book#x)\n\n"
             "```\n{x}`y`\n```\n\n</details>\n\nA.",
         ),
+        (
+            ":::{admonition} Guess first\nWhat?\n\n* **A.** $a$.\n* **B.** No.\n:::",
+            "> **Guess first**\n>\n> What?\n>\n> * **A.** $a$.\n> * **B.** No.",
+        ),
+        (
+            ":::{admonition} Answer: A\n:class: dropdown\nYes.\n:::\n\nMore.",
+            "<details>\n<summary>Answer: A</summary>\n\nYes.\n\n</details>\n\nMore.",
+        ),
         ("`{a}` is code, `{prf:ref}` too", "`{a}` is code, `{prf:ref}` too"),
         ("`` {prf:ref}`a` ``, {prf:ref}`a`", "`` {prf:ref}`a` ``, [prfrefa](https://book#x)"),
         (
