@@ -101,6 +101,17 @@ def test_the_numbers_of_the_front_page_are_those_of_the_tour() -> None:
     assert unsupported(FRONT.partition("## Version")[0], known) == []
 
 
+def test_the_tour_takes_as_long_as_it_says(site: Path) -> None:
+    """Half an hour, in its title and on the front page; its exercises come on top."""
+    page = (site / "chapters" / "00-tour.html").read_text(encoding="utf-8")
+    assert "<title>The course in half an hour" in page
+    assert "[Half an hour: the tour]" in FRONT
+    assert 25 <= int(re.search(r"About (\d+) minutes to read; 3 exercises", page)[1]) <= 35
+    assert "the three exercises forty minutes more" in page
+    titles = re.findall(r'<p class="admonition-title">.*?</p>', page, re.S)
+    assert sum(int(m) for t in titles for m in re.findall(r"(\d+) minutes\)", t)) == 40
+
+
 def test_version_and_date_are_those_of_the_package() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     package = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
