@@ -80,6 +80,19 @@ def test_the_picture_is_what_the_script_draws(tmp_path: Path) -> None:
     assert len(run.stdout) < 20_000
 
 
+def test_the_map_is_what_the_script_draws_and_shows_every_chapter() -> None:
+    sys.path.insert(0, str(ROOT / "_front"))
+    import roads
+
+    drawn = roads.html()
+    assert drawn == roads.MAP.read_text(encoding="utf-8")
+    label = re.search(r'aria-label="([^"]*)"', drawn)[1]
+    numbers = {int(page[9:11]) for page in PAGES if re.match(r"chapters/(?!00)\d\d", page)}
+    assert set(roads.CHAPTERS) == numbers
+    assert {int(number) for number in re.findall(r"\d+", label)} == numbers
+    assert set(re.findall(r"\b[A-E]\b", label)) == set(roads.THEOREMS) == set("ABCDE")
+
+
 def test_the_numbers_of_the_front_page_are_those_of_the_tour() -> None:
     import nbformat
 

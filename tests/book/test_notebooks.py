@@ -25,10 +25,12 @@ import os
 import subprocess
 import sys
 
-if importlib.util.find_spec("robustlib") is None:
+found = importlib.util.find_spec("robustlib")
+if found is None or found.origin is None:  # not there, or a folder of this name
     source = "robustlib @ git+{ADDRESS}"
     source = os.environ.get("ROBUSTLIB_SOURCE", source)
-    subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", source])"""
+    if subprocess.call([sys.executable, "-m", "pip", "install", "-q", source]):
+        raise RuntimeError(f"pip cannot install {{source}}; is there a network, and git?")"""
 
 IMAGES = {"image/png", "image/jpeg", "image/svg+xml"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -242,6 +244,38 @@ def test_sentences_are_told_apart() -> None:
     assert sentences_that_share_a_line("```{prf:theorem} A. B\nOne. Two.\n```") == ["One. Two."]
     assert sentences_that_share_a_line("```\nOne. Two.\n```\nThree.") == []
     assert sentences_that_share_a_line("1. See Gao et al. Here, i.e. `a. B`.\n$$\na. B\n$$") == []
+
+
+def boxes(path: Path) -> list[tuple[str, str]]:
+    """Titles and contents of the questions to be answered while reading, and of their folds."""
+    texts = "\n\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    box = r"^:::\{admonition\} (Guess first|Answer: [ABC]|Warm-up [^\n]*|Answers?)\n(.*?)^:::$"
+    return re.findall(box, texts, re.M | re.S)
+
+
+@each_notebook
+def test_every_question_has_a_folded_answer_below(path: Path) -> None:
+    found = boxes(path)
+    assert len(found) % 2 == 0
+    for (asked, question), (title, answer) in zip(found[::2], found[1::2], strict=True):
+        assert answer.startswith(":class: dropdown\n"), title
+        assert title.startswith("Answer")
+        if asked == "Guess first":
+            assert re.findall(r"^\* \*\*([A-Z])\.\*\* ", question, re.M) == ["A", "B", "C"]
+            others = set("ABC") - {title[-1]}
+            assert title[:-1] == "Answer: "
+            assert others <= set(re.findall(r"\b[ABC]\b", answer)), "why do the others tempt?"
+        else:
+            assert asked == "Warm-up (2 minutes)"
+
+
+@pytest.mark.parametrize("path", [p for p in NOTEBOOKS if p.stem >= "06"], ids=lambda p: p.stem)
+def test_exercises_say_how_hard_they_are_and_how_long_they_take(path: Path) -> None:
+    texts = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    titles = re.findall(r"^`{3,}\{exercise\}(.*)$", texts, re.M)
+    assert titles
+    for title in titles:
+        assert re.fullmatch(r" [A-Z].* \((easy|medium|hard), \d+ minutes\)", title), title
 
 
 def test_the_repository_has_one_address() -> None:
