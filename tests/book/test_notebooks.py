@@ -36,8 +36,6 @@ IMAGES = {"image/png", "image/jpeg", "image/svg+xml"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 LONGEST_CELL = 12
 
-LESSONS = [path for path in NOTEBOOKS if path.stem < "06"]
-
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -154,7 +152,7 @@ def exercises(text: str) -> list[str]:
     return re.findall(r"^`{3,}\{exercise\}[ \t]*(.*)$", text, re.M)
 
 
-@pytest.mark.parametrize("name", [p for p in pages_of_the_book() if p < "chapters/06"])
+@pytest.mark.parametrize("name", pages_of_the_book())
 def test_exercises_say_how_hard_and_how_long_they_are(name: str) -> None:
     (path,) = ROOT.glob(f"{name}.*")
     text = path.read_text(encoding="utf-8")
@@ -192,7 +190,7 @@ def guesses(cells: list[nbformat.NotebookNode]) -> list[str]:
 
 def test_questions_come_before_experiments_and_answers_after() -> None:
     """With three answers each; the right one is not always the same."""
-    chapters = {path.stem: guesses(read(path).cells) for path in LESSONS}
+    chapters = {path.stem: guesses(read(path).cells) for path in NOTEBOOKS}
     everywhere = [letter for found in chapters.values() for letter in found]
     assert all(found for name, found in chapters.items() if name < "12")
     assert len(everywhere) >= 15
@@ -218,7 +216,7 @@ def test_a_question_without_its_answer_is_seen() -> None:
             guesses(wrong)
 
 
-@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+@each_notebook
 def test_a_definition_is_followed_by_a_warm_up(path: Path) -> None:
     """Before the section ends, with its answers folded."""
     prose = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
@@ -244,38 +242,6 @@ def test_sentences_are_told_apart() -> None:
     assert sentences_that_share_a_line("```{prf:theorem} A. B\nOne. Two.\n```") == ["One. Two."]
     assert sentences_that_share_a_line("```\nOne. Two.\n```\nThree.") == []
     assert sentences_that_share_a_line("1. See Gao et al. Here, i.e. `a. B`.\n$$\na. B\n$$") == []
-
-
-def boxes(path: Path) -> list[tuple[str, str]]:
-    """Titles and contents of the questions to be answered while reading, and of their folds."""
-    texts = "\n\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
-    box = r"^:::\{admonition\} (Guess first|Answer: [ABC]|Warm-up [^\n]*|Answers?)\n(.*?)^:::$"
-    return re.findall(box, texts, re.M | re.S)
-
-
-@each_notebook
-def test_every_question_has_a_folded_answer_below(path: Path) -> None:
-    found = boxes(path)
-    assert len(found) % 2 == 0
-    for (asked, question), (title, answer) in zip(found[::2], found[1::2], strict=True):
-        assert answer.startswith(":class: dropdown\n"), title
-        assert title.startswith("Answer")
-        if asked == "Guess first":
-            assert re.findall(r"^\* \*\*([A-Z])\.\*\* ", question, re.M) == ["A", "B", "C"]
-            others = set("ABC") - {title[-1]}
-            assert title[:-1] == "Answer: "
-            assert others <= set(re.findall(r"\b[ABC]\b", answer)), "why do the others tempt?"
-        else:
-            assert asked == "Warm-up (2 minutes)"
-
-
-@pytest.mark.parametrize("path", [p for p in NOTEBOOKS if p.stem >= "06"], ids=lambda p: p.stem)
-def test_exercises_say_how_hard_they_are_and_how_long_they_take(path: Path) -> None:
-    texts = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
-    titles = re.findall(r"^`{3,}\{exercise\}(.*)$", texts, re.M)
-    assert titles
-    for title in titles:
-        assert re.fullmatch(r" [A-Z].* \((easy|medium|hard), \d+ minutes\)", title), title
 
 
 def test_the_repository_has_one_address() -> None:
