@@ -18,6 +18,8 @@ from environment import ENVIRONMENT
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from robustlib.files import replace
+
 # Without the Python version, so that another machine does not change the file.
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -63,7 +65,8 @@ def main() -> int:
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
             print(f"{path}: not stored, because a cell failed:\n{error}", file=sys.stderr)
             return 1
-        nbformat.write(notebook, path)
+        text = nbformat.writes(notebook).rstrip("\n") + "\n"
+        replace(path, [text.encode()])  # whole: a kill leaves the old one
         print(f"{path}: {time.monotonic() - start:.0f} s")
     return 0
 
