@@ -21,6 +21,8 @@ from nbformat import ValidationError
 
 from robustlib.commands.wrong import Parser
 
+from robustlib.files import replace
+
 # Without the Python version, so that another machine does not change the file.
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -83,7 +85,8 @@ def main(arguments: list[str] | None = None) -> int:
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
             print(f"{path}: not stored, because a cell failed:\n{error}", file=sys.stderr)
             return 1
-        nbformat.write(notebook, path)
+        text = nbformat.writes(notebook).rstrip("\n") + "\n"
+        replace(path, [text.encode()])  # whole: a kill leaves the old one
         print(f"{path}: {time.monotonic() - start:.0f} s")
     return 0
 
