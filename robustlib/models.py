@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 
 from .checks import check_alike
+from .numerics import same
 
 Model = Callable[[Tensor], Tensor]
 _Net = TypeVar("_Net", bound=nn.Module)
@@ -214,7 +215,7 @@ def undisturbed(model: object, device: torch.device, *, buffers: bool = True) ->
                 for module, name, buffer, before in held:
                     if getattr(module, name) is not buffer:
                         setattr(module, name, buffer)
-                    if buffer.layout != torch.strided or not torch.equal(buffer, before):
+                    if buffer.layout != torch.strided or not same(buffer, before):
                         buffer.copy_(before)  # sparse ones cannot be compared
 
 

@@ -134,6 +134,13 @@ def surely(flags: Tensor) -> bool:
     return flags.device.type == "cpu" and bool(flags.all())
 
 
+def same(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors of one dtype hold the same; torch 2.4 compares no float8, so by bits."""
+    if "float8" in str(one.dtype):
+        one, other = one.view(torch.uint8), other.view(torch.uint8)
+    return torch.equal(one, other)
+
+
 def mostly(flags: Tensor) -> bool:
     """Whether more than half of the ``flags`` are set; False on an accelerator, as ``surely``."""
     return flags.device.type == "cpu" and 2 * int(flags.sum()) > len(flags)
