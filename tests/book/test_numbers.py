@@ -14,7 +14,12 @@ from layout import ROOT, pages_of_the_book
 
 CHAPTERS = sorted((ROOT / "chapters").glob("[01][0-9]*.ipynb"))
 NUMBERED = [path for path in CHAPTERS if path.stem != "00-tour"]
-SOURCES = [*CHAPTERS, *sorted((ROOT / "chapters").glob("*.md")), ROOT / "index.md"]
+SOURCES = [
+    *CHAPTERS,
+    *sorted((ROOT / "chapters").glob("reference/*.md")),
+    *sorted((ROOT / "chapters").glob("*.md")),
+    ROOT / "index.md",
+]
 LETTERS = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["sphinx"]["config"][
     "main_theorems"
 ]
