@@ -23,7 +23,7 @@ FIRST = {
 # An entry of the API reference: after the definition where there is one, else first.
 ENTRIES = {
     "PGD": (1, "reference/attack.html#robustlib.PGD"),
-    "regret": (1, "reference/regret.html#robustlib.regret"),
+    "regret": (2, "reference/regret.html#robustlib.regret"),
     "robust_loss": (0, "reference/prove.html#robustlib.robust_loss"),
     "TwoLayerNet": (0, "reference/ingredients.html#robustlib.TwoLayerNet"),
 }
@@ -41,7 +41,7 @@ def test_the_definition_comes_first_then_the_entry(
         page.wait_for_function(
             "() => document.querySelectorAll('#search-results li').length > 2 && "
             "[...document.querySelectorAll('#search-results li')].slice(0, 3)"
-            ".every(hit => hit.querySelector('p.context'))",
+            ".every(hit => hit.querySelector('p.context, span'))",  # a name has a description
             timeout=20_000,
         )
         hits = page.evaluate(HITS)
