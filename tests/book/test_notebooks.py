@@ -15,7 +15,12 @@ import yaml
 from layout import ROOT, files_of_the_repository, pages_of_the_book
 
 NOTEBOOKS = sorted((ROOT / "chapters").glob("*.ipynb"))
-PROSE = [*sorted((ROOT / "chapters").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+PROSE = [
+    *sorted((ROOT / "chapters").glob("reference/*.md")),
+    *sorted((ROOT / "chapters").glob("*.md")),
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+]
 ADDRESS = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
 
 TITLE = re.compile(r"[^`]*\S \((easy|medium|hard), (?:5|[1-9]\d*[05]) minutes\)")

@@ -19,7 +19,12 @@ from layout import ROOT, further_pages, pages_of_the_book
 CHAPTERS = sorted((ROOT / "chapters").glob("[01][0-9]*.ipynb"))
 NUMBERED = [path for path in CHAPTERS if path.stem != "00-tour"]
 FIRST = [path for path in NUMBERED if f"chapters/{path.stem}" not in further_pages()]
-SOURCES = [*CHAPTERS, *sorted((ROOT / "chapters").glob("*.md")), ROOT / "index.md"]
+SOURCES = [
+    *CHAPTERS,
+    *sorted((ROOT / "chapters").glob("reference/*.md")),
+    *sorted((ROOT / "chapters").glob("*.md")),
+    ROOT / "index.md",
+]
 LETTERS = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["sphinx"]["config"][
     "main_theorems"
 ]
