@@ -13,7 +13,7 @@ set -euo pipefail
 folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT && cd "$folder"
 "${PYTHON:-python3}" -m venv env
 env/bin/pip install -qq --no-compile torch==2.13.0 torchvision==0.28.0 numpy==2.4.6 torchattacks==3.5.1 \
-  adversarial-robustness-toolbox==1.20.1
+  adversarial-robustness-toolbox==1.20.1 packaging==26.4  # which ART needs, and does not name
 env/bin/python -W ignore - <<'PY'
 import logging
 
