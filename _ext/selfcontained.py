@@ -30,6 +30,8 @@ REPAIRS = [
     # readers and voice control (axe: label-content-name-mismatch).
     (r'(<button class="btn search-button-field[^>]*?) aria-label="Search"', r"\1"),
     (r'<summary aria-label="Toggle hidden content">', "<summary>"),
+    # pydata-sphinx-theme: what folds a chapter's pages in the sidebar has no name (summary-name).
+    (r'<summary>(?=<span class="toctree-toggle")', '<summary aria-label="Pages of the chapter">'),
     # docutils: children of role="list" whose role ARIA has withdrawn (axe: aria-required-children).
     (r' role="doc-biblioentry"', ' role="listitem"'),
     # sphinx-proof: a proof has no title, so one with class dropdown stops togglebutton's script.

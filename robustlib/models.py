@@ -23,6 +23,7 @@ _GLOBAL_HOOKS = tuple(f"_global{name}" for name in _HOOKS)
 _HARMLESS = {
     *("__init__", "__repr__", "extra_repr", "__doc__", "__module__", "__qualname__", "__slots__"),
     *("__dict__", "__weakref__", "__annotations__", "__parameters__", "__orig_bases__"),
+    *("__annotate_func__", "__annotations_cache__"),  # annotations since Python 3.14
     *("__abstractmethods__", "_abc_impl", "__static_attributes__", "__firstlineno__"),
     *("__constants__", "__jit_unused_properties__", "__hash__", "__eq__"),
 }
