@@ -20,7 +20,6 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import ValidationError
 
 from robustlib.commands.wrong import Parser
-
 from robustlib.files import replace
 
 # Without the Python version, so that another machine does not change the file.
