@@ -7,7 +7,10 @@
     ".pst-scrollable-table-container",
   ].join(", ");
   const mark = ({ target: e }) => {
-    const hidden = e.scrollWidth - e.clientWidth;
+    // the hat of a letter hangs out of a formula in a line, which is no reason to scroll
+    const drawn = e.matches("mjx-container:not([display])") && e.querySelector("mjx-math");
+    const wide = drawn ? drawn.getBoundingClientRect().width : e.scrollWidth;
+    const hidden = wide - e.clientWidth;
     e.classList.toggle("rl-more-right", hidden > 1 && e.scrollLeft < hidden - 1);
     e.classList.toggle("rl-more-left", hidden > 1 && e.scrollLeft > 1);
     if (hidden > 1 && e.tabIndex < 0) e.tabIndex = 0; // for those who have no finger to drag it
@@ -23,6 +26,10 @@
       e.addEventListener("scroll", () => mark({ target: e }), { passive: true });
     }
   };
+  // With the letters of another font a formula is wider than its box.
+  document.fonts.addEventListener("loadingdone", () => {
+    document.querySelectorAll(scrollers).forEach((e) => mark({ target: e }));
+  });
 
   // Paper is white: the light theme while it is printed, whatever the reader chose.
   const print = matchMedia("print");

@@ -3,10 +3,11 @@
 python tests/book/measure.py [--list] [chapters/01-robust-loss.html ...]
 
 Counts, over the pages named or all: at 390 px the display formulas wider than their box, in a
-statement and elsewhere, the outputs that are cut with no sign that there is more, and the lines
-that begin with punctuation after a formula; on A4, printed from the dark theme, the formulas and
-tables that are cut, the frames left empty at the foot of a page, the verdicts torn in two, the
-texts that are pale (contrast below 4.4), and the pages.
+statement and elsewhere, the outputs that are cut with no sign that there is more, the formulas in
+a line that bear such a sign though they fit, and the lines that begin with punctuation after a
+formula; on A4, printed from the dark theme, the formulas and tables that are cut, the frames left
+empty at the foot of a page, the verdicts torn in two, the texts that are pale (contrast below 4.4),
+and the pages.
 ``--list`` names each of them.
 """
 
@@ -30,7 +31,11 @@ SETTLED = """async () => {
 # A sign that there is more: the fade that _static/scrolls.js puts on what does not fit.
 ON_A_PHONE = """() => {
   const text = e => e.textContent.trim().replace(/\\s+/g, " ").slice(0, 90);
-  const wider = e => e.scrollWidth > e.clientWidth + 1;
+  const wider = e => {
+    // the hat of a letter may hang out of a formula in a line
+    const drawn = e.matches("mjx-container:not([display])") && e.querySelector("mjx-math");
+    return (drawn ? drawn.getBoundingClientRect().width : e.scrollWidth) > e.clientWidth + 1;
+  };
   const source = e => {
     const item = [...(window.MathJax?.startup?.document?.math ?? [])].find(
       m => e.contains(m.typesetRoot));
@@ -61,6 +66,8 @@ ON_A_PHONE = """() => {
       "article mjx-container, article div.cell_output pre, " +
       "article div.cell_output > .output, article .pst-scrollable-table-container")]
       .filter(e => wider(e) && getComputedStyle(e).maskImage === "none").map(text),
+    signs_of_nothing: inline.filter(
+      m => getComputedStyle(m).maskImage !== "none" && !wider(m)).map(source),
     begun_by_punctuation: starts.map(m => text(m.parentElement)),
   };
 }"""
@@ -133,6 +140,7 @@ class Faults:
     wide_in_statements: list[str] = field(default_factory=list)
     wide_elsewhere: list[str] = field(default_factory=list)
     without_a_sign: list[str] = field(default_factory=list)
+    signs_of_nothing: list[str] = field(default_factory=list)
     begun_by_punctuation: list[str] = field(default_factory=list)
     cut_on_paper: list[str] = field(default_factory=list)
     empty_frames: list[str] = field(default_factory=list)

@@ -23,6 +23,7 @@ def test_on_a_phone_formulas_fit_and_what_scrolls_shows_it(browser: Browser, sit
     assert seen.wide_in_statements == []
     assert len(seen.wide_elsewhere) <= WIDE_FORMULAS, seen.wide_elsewhere
     assert seen.without_a_sign == []
+    assert seen.signs_of_nothing == []
     assert seen.begun_by_punctuation == []
 
 
@@ -48,6 +49,8 @@ BAD = """<!doctype html><html><head><title>Bad</title><style>
   <mjx-container display="true"><mjx-math style="display: block; width: 900px">y</mjx-math>
   </mjx-container>
   <p><mjx-container style="width: 388px">z</mjx-container><span>, and so on</span></p>
+  <p><mjx-container style="width: 80px; mask-image: linear-gradient(black, white)">
+    <mjx-math>w</mjx-math></mjx-container></p>
   <div class="cell_output"><pre><span>{long}</span></pre></div>
   <div class="tall"></div>
   <div class="rl-verdict"><p>begins</p><div class="tall"></div><p>ends</p></div>
@@ -66,6 +69,7 @@ def test_each_fault_is_seen(browser: Browser, tmp_path: Path) -> None:
         paper = on_paper(visit.page)
     assert len(phone.wide_in_statements) == len(phone.wide_elsewhere) == 1
     assert len(phone.without_a_sign) == 3  # two formulas and an output
+    assert len(phone.signs_of_nothing) == 1
     assert len(phone.begun_by_punctuation) == 1
     assert len(paper.cut_on_paper) == 3
     assert len(paper.torn_verdicts) == len(paper.empty_frames) == 1
