@@ -11,6 +11,7 @@ import argparse
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -50,6 +51,14 @@ def run(path: Path, kernel: str) -> nbformat.NotebookNode:
     return notebook
 
 
+def in_a_thread(path: Path, kernel: str) -> nbformat.NotebookNode:
+    """The same; in the main thread nbclient takes Ctrl-C for itself, and fails over it."""
+    pool = ThreadPoolExecutor(1)
+    notebook = pool.submit(run, path, kernel).result()
+    pool.shutdown()
+    return notebook
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kernel", default="python3")
@@ -61,7 +70,10 @@ def main() -> int:
     for path in options.notebooks:
         start = time.monotonic()
         try:
-            notebook = run(path, options.kernel)
+            notebook = in_a_thread(path, options.kernel)
+        except KeyboardInterrupt:
+            print(f"interrupted; {path} is as it was", file=sys.stderr, flush=True)
+            os._exit(130)  # without the thread; the kernel sees it and ends
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
             print(f"{path}: not stored, because a cell failed:\n{error}", file=sys.stderr)
             return 1
