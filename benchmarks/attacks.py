@@ -1,6 +1,6 @@
 """Attacks against known optima, ours and other libraries', in one run: python benchmarks/attacks.py
 
-Writes robustlib/book/static/attacks.md, which chapter 02 shows. Five tables: the share of the exact
+Writes benchmarks/attacks.md, which the page scoreboard shows. Five tables: the share of the exact
 increase of the loss that an attack finds with 20 steps, where the exact maximum is known; its
 time over the physical limit, steps x (one forward pass + one input gradient); what it leaves
 behind; what leaving decided examples alone saves; and how long exact search takes. One thread,
@@ -543,10 +543,9 @@ def main() -> None:
         f"Shares are medians over {SEEDS} models, the smallest in brackets.\n"
         f"All take {STEPS} steps; where a step length is asked for, it is an eighth of the radius."
     )
-    text = "\n\n".join([head, *tables]) + "\n"
-    Path(rl.__file__).with_name("book").joinpath("static", "attacks.md").write_text(
-        text, encoding="utf-8"
-    )
+    marked = [f"<!-- table {k} -->\n\n{table}" for k, table in enumerate(tables, 1)]
+    text = "\n\n".join([head, *marked]) + "\n"
+    Path(__file__).with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import pickle
 import random
@@ -19,19 +20,21 @@ from .settings import key, plain
 
 
 def main() -> None:
-    """Answer until the line is closed."""
+    """Answer until the line is closed, or whoever holds its other end is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides when to end
     die_with_parent()
-    line = Connection(int(sys.argv[1]))
+    with contextlib.suppress(EOFError, OSError):
+        answer_on(Connection(int(sys.argv[1])))
+
+
+def answer_on(line: Connection) -> None:
+    """Calls what comes. Raises ``EOFError`` and ``OSError`` when the line ends."""
     # behind its own, so that nothing beside the driver's script hides what Python brings
     sys.path += [path for path in line.recv() if path not in sys.path]
     line.send("ready")
     function = b""
     while True:
-        try:
-            sent, setting = line.recv()
-        except EOFError:
-            return
+        sent, setting = line.recv()
         function = function if sent is None else sent
         start = time.monotonic()
         answer: dict[str, Any] = {"result": None}

@@ -11,7 +11,6 @@ otherwise than ten times its spread over the arithmetics is listed, because its 
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import os
@@ -27,6 +26,8 @@ from typing import Any
 from environment import ENVIRONMENT
 from outputs import Shown, differences, shown
 from pictures import difference, label_difference
+
+from robustlib.commands.wrong import Parser
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
@@ -143,9 +144,11 @@ def shares(ids: Sequence[str], count: int) -> list[list[str]]:
     return [list(ids[k::count]) for k in range(count) if ids[k::count]]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", help="notebooks or claims (default: all)")
+def main(arguments: list[str] | None = None) -> int:
+    parser = Parser(description=__doc__)
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="of notebooks, claims (default: all)"
+    )
     parser.add_argument("--arithmetic", action="append", choices=ARITHMETICS, help="only these")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes at once")
     parser.add_argument("--notebooks-only", action="store_true", help="no claims")
@@ -155,7 +158,9 @@ def main() -> int:
     parser.add_argument(
         "--variables", choices=ARITHMETICS, help="print what sets this arithmetic, where offered"
     )
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
+    if not 1 <= options.workers <= 1000:
+        parser.error(f"--workers must be from 1 to 1000, got {options.workers}")
     if options.variables:
         asked = ARITHMETICS[options.variables] if offered(options.variables) else {}
         print(" ".join(f"{name}={value}" for name, value in asked.items()))
@@ -166,7 +171,7 @@ def main() -> int:
     if options.notebooks_only:
         claims = []
     if unknown := set(options.names) - {path.stem for path in notebooks} - set(claims):
-        parser.error(f"no notebook or claim is called {', '.join(sorted(unknown))}")
+        parser.error(f"NAME must be that of a notebook or claim, got {', '.join(sorted(unknown))}")
     told = {name: offered(name) for name in options.arithmetic or ARITHMETICS}
     for name, sentence in told.items():
         print(f"{name}: {sentence or 'not offered by this machine, left out'}")
