@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -119,11 +118,11 @@ class _Run:
 
 def checkpoints(steps: int) -> list[int]:
     """0 and the steps after which lengths are looked at: 22 % on, then ever closer, 6 % at last."""
-    found, gap, share = [0], 0.22, 0.22
-    while share < 1:
-        step = math.ceil(share * steps)
+    found, gap, share = [0], 22, 22  # in hundredths: sums of 0.06 would round up a step too far
+    while share < 100:
+        step = -(-share * steps // 100)
         if step > found[-1]:
             found.append(step)
-        gap = max(gap - 0.03, 0.06)
+        gap = max(gap - 3, 6)
         share += gap
     return found

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
 from torch import Tensor
 
-from robustlib.attacks import APGD, PGD, Attack
+from robustlib.attacks import APGD, PGD, Attack, Square
+from robustlib.attacks.blackbox import block
 from robustlib.losses import Logistic, Loss, PseudoHuber
 from robustlib.networks import DeepNet, TwoLayerNet
+from robustlib.numerics import generator
 from robustlib.samples import sphere
 from robustlib.sets import L2Ball, LinfBall, Perturbation
 
@@ -122,32 +125,183 @@ def test_random_starts_are_uniform_and_differ_by_restart_and_seed() -> None:
     assert float((ranks - uniform).abs().max()) / 2 < 0.05
 
 
+# --- our PGD: runs of falling steps ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step_size", [None, 0.4])
+def test_a_run_of_ten_steps_falls_to_a_twentieth(step_size: float | None) -> None:
+    """The second to the tenth step of a run, each shorter by the same factor; then far away."""
+    radius, loss = 1.5, Logistic()
+    attack = PGD(steps=24, step_size=step_size, restarts=2)
+    seen, _ = asked(attack, L2Ball(radius), loss)
+    assert len(seen) == 50
+    first = step_size or 2 * radius
+    follows = 0
+    for k, (z, after) in enumerate(itertools.pairwise(seen)):
+        run, start = k % 25 % 10, k % 25 == 0
+        if k == 24 or (run == 0 and not start):
+            assert float((after - z).norm(dim=1).min()) > 0.1 * radius
+            continue
+        length = first * 0.05 ** (max(run - 1, 0) / 8)
+        if k == 0 and step_size is None:
+            length = radius  # from x, to the end of the linearisation
+        g = slopes(z, loss)
+        v = z + length * g / g.norm(dim=1, keepdim=True) - SAMPLE.x
+        there = SAMPLE.x + v * (radius / v.norm(dim=1, keepdim=True)).clamp(max=1)
+        moves = (there - z).abs().amax(1) > 2e-5 * radius  # else it jumps
+        torch.testing.assert_close(after[moves], there[moves], rtol=0, atol=1e-12)
+        follows += int(moves.sum())
+    assert follows > 500
+
+
+# --- random search --------------------------------------------------------------------------------
+
+
+def proposals(sets: Perturbation, x: Tensor, queries: int) -> Iterator[tuple[int, Tensor]]:
+    """Of every query its number, and what it changes at the best point so far."""
+    seen: list[Tensor] = []
+    w = torch.linspace(1, 2, x[0].numel(), dtype=torch.float64)
+
+    def model(z: Tensor) -> Tensor:
+        seen.append(z.detach().clone())
+        return (z.flatten(1) ** 2 @ w).sin()
+
+    y = torch.ones(len(x), dtype=torch.float64)
+    Square(queries=queries)(model, x, y, perturbation=sets, loss=Logistic())
+    best = seen[0]
+    for query, z in enumerate(seen[1:queries], 1):
+        yield query, z - best
+        better = Logistic()(model(z), y) > Logistic()(model(best), y)
+        best = torch.where(better.reshape(-1, *[1] * (x.dim() - 1)), z, best)
+
+
+def halved(query: int) -> float:
+    """The paper's share of coordinates for a budget of 10,000, from 0.8 on."""
+    return 0.8 / 2 ** sum(query >= k for k in (10, 50, 200, 500, 1000))
+
+
+def test_blocks_of_images_are_squares_that_shrink_as_in_the_paper() -> None:
+    x = torch.zeros(24, 2, 12, 7, dtype=torch.float64)
+    widest: dict[tuple[float, int], int] = {}
+    late = torch.zeros(12, 7, dtype=torch.bool)
+    for query, change in proposals(LinfBall(0.5), x, 1020):
+        moved = change != 0
+        assert bool(((change.abs() - 1).abs() < 1e-12)[moved].all())  # from one end to the other
+        for axis, size in ((2, 12), (3, 7)):
+            line, places = moved.any(1).any(4 - axis), torch.arange(size)
+            high = torch.where(line, places, -1).amax(1)
+            side = int((high - torch.where(line, places, size).amin(1) + 1).max())
+            key = halved(query), size
+            widest[key] = max(side, widest.get(key, 1))
+        if query >= 200:
+            late |= moved.any(0).any(0)
+        # a channel has one sign, so that what moves in it moves the same way
+        signs = change.sign().flatten(2)
+        assert bool(((signs.amax(2) <= 0) | (signs.amin(2) >= 0)).all())
+    assert widest == {(s, size): max(1, round(s**0.5 * size)) for s, size in widest}
+    assert len(widest) == 12
+    assert bool(late.all())  # small squares lie anywhere
+
+
+@pytest.mark.parametrize("share", [0.8, 0.1, 0.001])
+def test_blocks_of_flat_examples_are_random_coordinates_with_signs_of_their_own(
+    share: float,
+) -> None:
+    found = block(torch.zeros(400, 20, dtype=torch.float64), share, generator(3))
+    chosen = found != 0
+    assert bool(chosen.any(1).all())  # at least one coordinate
+    counts = chosen.double().mean()
+    assert abs(float(counts) - max(share, 1 / 20)) < 0.02
+    sizes = found[chosen]
+    assert bool(((sizes.abs() >= 1) & (sizes.abs() <= 2)).all())
+    assert len(sizes.abs().unique()) == len(sizes)  # an L1 step knows where to go
+    assert abs(float(sizes.sign().mean())) < 0.2
+    assert bool((found[:, 0] * found[:, 1] < 0).any()) or share < 0.1
+
+
+def test_steps_of_random_search_are_the_root_of_their_share_of_the_diameter() -> None:
+    x = sphere(60, 3, seed=1).x
+    longest: dict[float, float] = {}
+    for query, change in proposals(L2Ball(0.5), x, 60):
+        length = float(change.norm(dim=1).max())
+        longest[halved(query)] = max(length, longest.get(halved(query), 0.0))
+    for share, length in longest.items():
+        assert length <= share**0.5 * (1 + 1e-12)
+    assert longest[0.2] == pytest.approx(0.2**0.5, rel=1e-9)  # one that ends inside
+
+
 # --- APGD -----------------------------------------------------------------------------------------
 
 
-def test_momentum_is_a_quarter_of_the_last_move() -> None:
-    """The recursion of Croce and Hein, section 3.1, until the first checkpoint, by its letter."""
-    radius, loss = 50.0, Logistic()
-    sets = L2Ball(radius)
-    seen, _ = asked(APGD(steps=50), sets, loss)
+def checkpoints(steps: int) -> dict[int, int]:
+    """After which steps lengths are looked at, each with the one before: p_1 = 0.22, p_(j+1) =
+    p_j + max(p_j - p_(j-1) - 0.03, 0.06), in hundredths."""
+    shares = [0, 22]
+    while shares[-1] < 100:
+        shares.append(shares[-1] + max(shares[-1] - shares[-2] - 3, 6))
+    steps_of = sorted({-(-p * steps // 100) for p in shares if p < 100})
+    return dict(zip(steps_of[1:], steps_of[:-1], strict=True))
 
-    def inside(z: Tensor) -> Tensor:
-        v = z - SAMPLE.x
-        return SAMPLE.x + v * (radius / v.norm(dim=1, keepdim=True)).clamp(max=1)
 
-    clear = wrong = 0
-    for k in range(1, 10):
-        before, z, after = seen[k - 1 : k + 2]
-        g = slopes(z, loss)
-        step = inside(z + 2 * radius * g / g.norm(dim=1, keepdim=True))
-        forth = inside(z + 0.75 * (step - z) + 0.25 * (z - before))
-        back = inside(z + 0.75 * (step - z) - 0.25 * (z - before))
-        rows = (forth - z).norm(dim=1) > 1e-3 * radius  # those that stay jump away
-        torch.testing.assert_close(after[rows], forth[rows], rtol=0, atol=1e-9 * radius)
-        clear += int(rows.sum())
-        wrong += int(((after - back).norm(dim=1) > 1e-3 * radius)[rows].sum())
-    assert clear > 100
-    assert wrong > 50  # the other sign would be seen
+def inside(z: Tensor, x: Tensor, radius: float) -> Tensor:
+    return x + (z - x) * (radius / (z - x).norm()).clamp(max=1)
+
+
+@pytest.mark.parametrize(("steps", "restarts"), [(60, 1), (23, 2)])
+def test_apgd_follows_the_paper_point_by_point(steps: int, restarts: int) -> None:
+    """The recursion of Croce and Hein, section 3.1, an example at a time, each asked point against
+    the one that follows from those before; only where a far jump is due, any point will do."""
+    radius, loss, checks = 1.5, Logistic(), checkpoints(steps)
+    seen, found = asked(APGD(steps=steps, restarts=restarts), L2Ball(radius), loss)
+    assert len(seen) == (steps + 1) * restarts
+    slope = [slopes(z, loss) for z in seen]
+    with torch.no_grad():
+        values = [loss(NET(z), SAMPLE.y) for z in seen]
+    halved = anew = kept = 0
+    for i, x in enumerate(SAMPLE.x):
+        for first in range(0, len(seen), steps + 1):
+            z, before, length, least = seen[first][i], seen[first][i], 2 * radius, 2 * radius / 8
+            last = best = -math.inf
+            start = first == 0
+            assert torch.equal(z, x) == start
+            rises, then = 0, (length, best)
+            for k in range(steps):
+                value, g = float(values[first + k][i]), slope[first + k][i]
+                z = seen[first + k][i]
+                rises += value > last
+                last = value
+                if value > best:
+                    best, best_z, best_g = value, z, g
+                over = False
+                if k in checks:
+                    back = rises < 0.75 * (k - checks[k]) or then == (length, best)
+                    over = back and length <= least
+                    then = (length, best)
+                    if back:
+                        length, z, g, before = length / 2, best_z, best_g, best_z
+                        halved += 1
+                    kept += not back
+                    if over:
+                        length, last, best = 2 * radius, -math.inf, -math.inf
+                        then = (then[0], best)
+                        anew += 1
+                    rises = 0
+                after = seen[first + k + 1][i]
+                if over:
+                    before = after
+                    continue
+                long = radius if start and k == 0 else length
+                step = inside(z + long * g / g.norm(), x, radius)
+                if k > 0:
+                    step = inside(z + 0.75 * (step - z) + 0.25 * (z - before), x, radius)
+                before = z
+                if float((step - z).abs().max()) > 1e-5 * radius:
+                    torch.testing.assert_close(after, step, rtol=0, atol=1e-9 * radius)
+    assert halved > 50
+    assert kept > 5
+    assert anew > 2 or steps < 50
+    _, place = torch.stack(values).max(0)
+    assert torch.equal(found, torch.stack(seen)[place, torch.arange(30)])
 
 
 def mean_loss(attack: Attack, net: TwoLayerNet | DeepNet, seed: int, sets: Perturbation) -> float:
