@@ -176,7 +176,7 @@ mutants: $(DONE)
 	@test -n "$(MODULE)" || { echo "FAILED: say which part: make mutants MODULE=attacks"; exit 1; }
 	@test -x _build/mutants/env/bin/cosmic-ray || { $(PYTHON) -m venv _build/mutants/env && \
 	  _build/mutants/env/bin/pip install -q cosmic-ray==8.7.0 coverage==7.17.0 $(PIP_ARGS); }
-	@_build/mutants/env/bin/python tests/mutants.py $(MODULE) --python $(CURDIR)/.venv/bin/python \
+	@_build/mutants/env/bin/python tests/mutants.py $(MODULE) --python "$(CURDIR)/.venv/bin/python" \
 	  --draw $(or $(DRAW),60)
 
 serve:

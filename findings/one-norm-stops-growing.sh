@@ -3,8 +3,9 @@
 #   9 % too large, of thirty million 30 % too small: at 2^21 it stops growing. x.abs().sum() of the
 #   same vectors is right to 1e-5. Equal entries are the worst case, since their rounding errors do
 #   not cancel. get_total_norm, and so clip_grad_norm_, with norm_type=1 has the same fault.
-# Why: sums are cascaded, so that errors grow with the logarithm of the length; norms other than 2 run
-#   through one float32 accumulator, which stops growing when an entry is below half its last digit.
+# Why: sums are cascaded, so that errors grow with the logarithm of the length; norms other than a
+#   whole vector's 2-norm run through one float32 accumulator, which stops growing when an entry is
+#   below half of its last digit.
 # Source: norm_kernel and sum_kernel in torch's CPU kernels (ReduceOpsKernel.cpp, SumKernel.cpp).
 #   One thread; each further thread has an accumulator of its own and moves the point to longer vectors.
 set -euo pipefail

@@ -6,15 +6,22 @@ import os
 import sys
 from collections.abc import Sequence
 
-from .commands import bench, claims, doctor, gpu, sweep, train
-from .commands.options import STATUS, settle
 from .commands.wrong import Parser, WrongCall, one_line
+
+PROGRAM = "python -m robustlib"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit status, of those in ``commands.options.STATUS``."""
+    try:
+        # torch takes its time, in which who thinks better of it is heard as well
+        from .commands import bench, claims, doctor, gpu, sweep, train
+        from .commands.options import STATUS, settle
+    except KeyboardInterrupt:
+        print(f"{PROGRAM}: interrupted; nothing was begun", file=sys.stderr)
+        return 130
     parser = Parser(
-        prog="python -m robustlib",
+        prog=PROGRAM,
         description="The library's commands; --help after one of them shows a call and its output.",
         epilog="exit status: " + "; ".join(f"{code} {words}" for code, words in STATUS.items()),
     )
@@ -22,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for command in (claims, train, sweep, bench, gpu, doctor):
         command.add(commands)
     options = parser.parse_args(arguments)
-    name = f"{parser.prog} {options.command}"
+    name = f"{PROGRAM} {options.command}"
     try:
         settle(options)
         status: int = options.run(options)

@@ -244,6 +244,9 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(str(error))
     except StartError as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        print(f"interrupted; marks so far are in {out}, the same command goes on", file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

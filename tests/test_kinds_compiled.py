@@ -12,7 +12,10 @@ from kinds import made
 from robustlib.models import departure
 
 # torch's compiler looks at .grad of every input, with the warning that belongs to it put aside
-pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf"),
+    pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0"),
+]
 
 
 def test_attacks_and_bounds() -> None:

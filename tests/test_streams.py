@@ -250,7 +250,7 @@ def test_an_expansion_by_another_formula_is_no_sum_of_ours() -> None:
     assert bool(gradient.any())
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")  # inside of jvp
+@pytest.mark.filterwarnings("ignore:.torch.jit.script")  # inside of jvp
 def test_whoever_looks_inside_sees_one_formula(monkeypatch: pytest.MonkeyPatch) -> None:
     """Graphs, transforms and autocast meet the net as it was, however large it is."""
     net, x = (

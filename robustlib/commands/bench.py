@@ -57,7 +57,7 @@ def add(commands: Any) -> None:
 
 
 def _said(options: argparse.Namespace) -> str:
-    return f"the rows measured so far are in {options.out}" if options.out else "nothing is kept"
+    return shared.kept(options.out, "--out", f"the rows measured so far are in {options.out}")
 
 
 def run_bench(options: argparse.Namespace) -> int:

@@ -47,9 +47,7 @@ def add(commands: Any) -> None:
 
 
 def _kept(options: argparse.Namespace) -> str:
-    if options.out is None:
-        return "verdicts are kept with --out FILE.json"
-    return f"the verdicts so far are in {options.out}"
+    return shared.kept(options.out, "--out", f"the verdicts so far are in {options.out}")
 
 
 def run_claims(options: argparse.Namespace) -> int:

@@ -51,7 +51,7 @@ def add(commands: Any) -> None:
 
 
 def _kept(options: argparse.Namespace) -> str:
-    return f"the rows so far are in {options.out}" if options.out else "rows are kept with --out"
+    return shared.kept(options.out, "--out", f"the rows so far are in {options.out}")
 
 
 def run_gpu(options: argparse.Namespace) -> int:

@@ -115,6 +115,13 @@ def write_json(path: Path, value: object) -> None:
     replace(path, [(json.dumps(plain(value), indent=1) + "\n").encode()])
 
 
+def kept(path: Path | None, option: str, words: str) -> str:
+    """What an interrupted command says of the file ``path`` that ``option`` named."""
+    if path is None:
+        return f"nothing is kept without {option}"
+    return words if path.exists() else f"nothing was finished yet, so there is no {path}"
+
+
 def plain(value: object) -> object:
     """``value`` in types that JSON knows; NaN and infinities are texts."""
     if isinstance(value, dict):

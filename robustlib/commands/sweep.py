@@ -69,9 +69,8 @@ def add(commands: Any) -> None:
 
 
 def _kept(options: argparse.Namespace) -> str:
-    if options.store is None:
-        return "nothing is kept without --store"
-    return f"finished runs are in {options.store}, and the same command goes on from them"
+    words = f"finished runs are in {options.store}, and the same command goes on from them"
+    return shared.kept(options.store, "--store", words)
 
 
 def run_sweep(options: argparse.Namespace) -> int:

@@ -83,9 +83,8 @@ def add(commands: Any) -> None:
 
 
 def _kept(options: argparse.Namespace) -> str:
-    if options.store is None:
-        return "nothing is kept without --store"
-    return f"the run is in {options.store}, and the same command goes on from it"
+    words = f"the run is in {options.store}, and the same command goes on from it"
+    return shared.kept(options.store, "--store", words)
 
 
 def run_train(options: argparse.Namespace) -> int:

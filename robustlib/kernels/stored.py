@@ -116,12 +116,12 @@ class Stored:
                 if _sum(file.read(self._size(number))) != expected:
                     break
                 self.sums.append(expected)
+        self._write_note()  # first: rows without a note are nobody's
         file.seek(0)
         file.truncate(len(header) + sum(map(self._size, range(len(self.sums)))))
         file.write(header)
         file.seek(0, os.SEEK_END)
         file.flush()
-        self._write_note()
         return len(self.sums)
 
     def append(self, file: IO[bytes], strip: Matrix) -> None:

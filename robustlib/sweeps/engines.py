@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import itertools
 import os
@@ -73,9 +74,10 @@ def on_this_machine(
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # that a worker stopped: seen below
-                    for key, answer in parallel(calls):
-                        del waiting[key]
-                        yield key, answer
+                    with contextlib.closing(parallel(calls)) as answers:
+                        for key, answer in answers:
+                            del waiting[key]
+                            yield key, answer
             except lost as error:
                 fruitless = fruitless + 1 if len(waiting) == before else 0
                 if fruitless == _FRUITLESS:

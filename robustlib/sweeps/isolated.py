@@ -83,9 +83,13 @@ class _Child:
         )
         theirs.close()
         self._line = Connection(ours.detach())
-        self._line.send(sys.path)
-        with contextlib.suppress(EOFError, OSError):
-            self._line.recv()  # ready: what it imports is not on the run's time
+        try:
+            with contextlib.suppress(EOFError, OSError):
+                self._line.send(sys.path)
+                self._line.recv()  # ready: what it imports is not on the run's time
+        except BaseException:  # interrupted: nobody knows of it yet
+            self.end()
+            raise
 
     def serves(self, threads: int) -> bool:
         return self.threads == threads and self._process.poll() is None

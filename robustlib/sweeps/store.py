@@ -82,6 +82,8 @@ class Store:
         try:
             self._db = sqlite3.connect(path, timeout=30.0, isolation_level=None)
             self._open(name)
+        except sqlite3.OperationalError as error:  # a folder or a file that is read-only, say
+            raise OSError(f"store {str(path)!r} cannot be written: {error}") from None
         except sqlite3.DatabaseError as error:
             raise ValueError(f"store {str(path)!r} is no store of runs: {error}") from None
 

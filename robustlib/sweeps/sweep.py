@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
@@ -86,7 +87,8 @@ def sweep(
                 file=sys.stderr,
                 unit="run",
             )
-            with bar:
+            # closed at once, also where a traceback holds this frame, as a notebook's does
+            with bar, contextlib.closing(answers):
                 for name_of, answer in answers if jobs else ():
                     kept.add(name_of, Run(setting=wanted[name_of], **answer))
                     bar.update()

@@ -62,8 +62,8 @@ def read(path: object, device: torch.device, *, name: str = "path") -> dict[str,
         )
     data = io.BytesIO(content[start + _SIZE :])
     try:
-        with warnings.catch_warnings():  # of torch 2.14, which says only that it looks
-            warnings.filterwarnings("ignore", "Validating sparse tensor", UserWarning)
+        with warnings.catch_warnings():  # of torch 2.11 and 2.14: whether it looks
+            warnings.filterwarnings("ignore", "Validating sparse|Sparse invariant", UserWarning)
             payload = torch.load(data, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(

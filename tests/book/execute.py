@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -63,6 +64,14 @@ def unreadable(path: Path) -> str:
     return ""
 
 
+def in_a_thread(path: Path, kernel: str) -> nbformat.NotebookNode:
+    """The same; in the main thread nbclient takes Ctrl-C for itself, and fails over it."""
+    pool = ThreadPoolExecutor(1)
+    notebook = pool.submit(run, path, kernel).result()
+    pool.shutdown()
+    return notebook
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = Parser(description=__doc__)
     parser.add_argument("--kernel", default="python3")
@@ -80,7 +89,10 @@ def main(arguments: list[str] | None = None) -> int:
     for path in options.notebooks:
         start = time.monotonic()
         try:
-            notebook = run(path, options.kernel)
+            notebook = in_a_thread(path, options.kernel)
+        except KeyboardInterrupt:
+            print(f"interrupted; {path} is as it was", file=sys.stderr, flush=True)
+            os._exit(130)  # without the thread; the kernel sees it and ends
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
             print(f"{path}: not stored, because a cell failed:\n{error}", file=sys.stderr)
             return 1
