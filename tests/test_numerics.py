@@ -29,6 +29,19 @@ def test_generator_without_stream_is_the_plain_seed() -> None:
     assert draw(5) == expected.tolist()
 
 
+@pytest.mark.parametrize(
+    ("seed", "published"),
+    [
+        (0, [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]),
+        (1234567, [6457827717110365317, 3203168211198807973, 9817491932198370423]),
+    ],
+)
+def test_streams_begin_where_splitmix64_says(seed: int, published: list[int]) -> None:
+    """The first outputs of Vigna's generator, as published for these seeds."""
+    begun = [generator(seed, k).initial_seed() for k in range(3)]
+    assert begun == [value % 2**63 for value in published]
+
+
 def test_streams_differ_from_one_another_and_from_neighbouring_seeds() -> None:
     keys = [(s,) for s in range(20)]
     keys += [(s, t) for s in range(20) for t in range(20)]
