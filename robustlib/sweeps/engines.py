@@ -9,7 +9,7 @@ import os
 import re
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from ..checks import shown
@@ -55,7 +55,7 @@ def check_cluster(cluster: object) -> None:
 
 def on_this_machine(
     jobs: list[Job], function: bytes, *, workers: int, seconds: float | None, threads: int
-) -> Iterator[Answer]:
+) -> Generator[Answer, None, None]:
     """Answers as they come, from ``workers`` processes; those of workers that died once more."""
     joblib = needed("joblib", "joblib", "a sweep on this machine")
     lost = importlib.import_module("joblib.externals.loky.process_executor").BrokenProcessPool
@@ -97,7 +97,7 @@ def _on_worker(
 
 def on_cluster(
     jobs: list[Job], function: bytes, *, cluster: Any, seconds: float | None, threads: int
-) -> Iterator[Answer]:
+) -> Generator[Answer, None, None]:
     """Answers as they come from a Dask cluster, its address or itself."""
     distributed = needed("distributed", "distributed", "a sweep on a cluster")
     check_cluster(cluster)
