@@ -30,7 +30,7 @@ help:
 	@echo "make pdf       the book, then all of it as one PDF and as a zip; needs Chromium or Chrome"
 	@echo "make colab     the book, then its notebooks for Colab, with and without solutions"
 	@echo "make colab-run run these in Colab's versions of everything; needs Python 3.13"
-	@echo "make handout   page and notebook of one chapter without solutions: CHAPTER=07"
+	@echo "make handout   pages and notebooks of one chapter without solutions: CHAPTER=07"
 	@echo "make test      set up, then run every check; its steps can be run alone:"
 	@echo "                 make lint | types | proofs | library | notebooks | pages"
 	@echo "make quick     a part of every check, in two minutes"

@@ -38,13 +38,27 @@ def chromium() -> str | None:
     return next((path for name in BROWSERS if name and (path := shutil.which(name))), None)
 
 
-def pages_of_the_book() -> list[str]:
-    """Every page that _toc.yml names, without its suffix: "index", "chapters/00-tour" and so on."""
+def entries_of_the_book() -> list[Any]:
+    """What _toc.yml says of its root, its parts and its pages, in the order of the book."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    files = [toc["root"]]
+    entries: list[Any] = [{"file": toc["root"]}]
     waiting: list[Any] = [*toc.get("parts", []), *toc.get("chapters", [])]
     while waiting:
         entry = waiting.pop(0)
-        files += [entry["file"]] if "file" in entry else []
+        entries.append(entry)
         waiting[:0] = [*entry.get("chapters", []), *entry.get("sections", [])]
-    return files
+    return entries
+
+
+def pages_of_the_book() -> list[str]:
+    """Every page that _toc.yml names, without its suffix: "index", "chapters/00-tour" and so on."""
+    return [entry["file"] for entry in entries_of_the_book() if "file" in entry]
+
+
+def further_pages() -> dict[str, str]:
+    """The pages that continue a chapter, each with the first page of that chapter."""
+    return {
+        section["file"]: entry["file"]
+        for entry in entries_of_the_book()
+        for section in entry.get("sections", [])
+    }

@@ -1,4 +1,4 @@
-"""A chapter to hand out: its page and its notebook without any solution, in a folder of their own.
+"""A chapter to hand out: its pages and notebooks without any solution, in a folder of their own.
 
 python _ext/handout.py 07
 
@@ -8,7 +8,6 @@ other pages lead to the published book.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 from pathlib import Path
@@ -17,6 +16,8 @@ from urllib.parse import urljoin
 import yaml
 from bs4 import BeautifulSoup
 from editions.addresses import STUDENTS, Addresses
+
+from robustlib.commands.wrong import Parser
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "_build"
@@ -49,26 +50,34 @@ def without_solutions(page: str, address: str) -> str:
     return str(soup)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("chapter", help="the beginning of a notebook's name in chapters/, say 07")
-    chapter = parser.parse_args().chapter
-    found = sorted((ROOT / "chapters").glob(f"{chapter}*.ipynb")) if chapter else []
-    if len(found) != 1:
-        names = ", ".join(path.stem for path in found) or "none"
-        parser.error(f"CHAPTER must begin the name of one notebook, {chapter!r} begins {names}")
-    name = found[0].stem
-    page = BUILD / "html" / "chapters" / f"{name}.html"
+def main(arguments: list[str] | None = None) -> int:
+    parser = Parser(description=__doc__)
+    parser.add_argument(
+        "chapter", metavar="CHAPTER", help="how its notebooks' names in chapters/ begin, say 07"
+    )
+    chapter = parser.parse_args(arguments).chapter
+    names = sorted(path.stem for path in (ROOT / "chapters").glob("*.ipynb"))
+    found = [name for name in names if chapter and name.startswith(chapter)]
+    if len({name.partition("-")[0] for name in found}) != 1:
+        begun = ", ".join(found) or "none"
+        parser.error(f"CHAPTER must begin the names of one chapter, {chapter!r} begins {begun}")
+    folder = BUILD / "handouts" / found[0]
+    pages = [BUILD / "html" / "chapters" / f"{name}.html" for name in found]
+    notebooks = [BUILD / "colab" / STUDENTS / f"{name}.ipynb" for name in found]
+    for needed in (*pages, *notebooks):
+        if not needed.is_file():
+            parser.error(f"{needed.relative_to(ROOT)} is not built; run `make colab` first")
     addresses = Addresses.of(yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8")))
-    folder = BUILD / "handouts" / name
     shutil.rmtree(folder, ignore_errors=True)
     for resources in ("_static", "_images"):
         if (BUILD / "html" / resources).exists():
             shutil.copytree(BUILD / "html" / resources, folder / resources)
-    text = without_solutions(page.read_text(encoding="utf-8"), addresses.page(f"chapters/{name}"))
-    (folder / f"{name}.html").write_text(text, encoding="utf-8")
-    shutil.copy(BUILD / "colab" / STUDENTS / f"{name}.ipynb", folder)
-    print(f"{folder.relative_to(ROOT)}: {name}.html and {name}.ipynb, without solutions")
+    for page, notebook in zip(pages, notebooks, strict=True):
+        address = addresses.page(f"chapters/{page.stem}")
+        text = without_solutions(page.read_text(encoding="utf-8"), address)
+        (folder / page.name).write_text(text, encoding="utf-8")
+        shutil.copy(notebook, folder)
+        print(f"{folder.relative_to(ROOT)}: {page.name} and {notebook.name}, without solutions")
     return 0
 
 

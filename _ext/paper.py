@@ -9,7 +9,6 @@ the contents need.
 
 from __future__ import annotations
 
-import argparse
 import html
 import io
 import re
@@ -26,6 +25,8 @@ from built import CHROMIUM_ARGUMENTS, ROOT, SITE, chromium, pages_of_the_book
 from playwright.sync_api import Browser, sync_playwright
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import NameObject, TextStringObject
+
+from robustlib.commands.wrong import Parser
 
 PDF, ZIP = "book.pdf", "book.zip"
 
@@ -207,10 +208,10 @@ def _bookmarks(parent: Any) -> Iterator[Any]:
         item = item.get_object().get("/Next")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(arguments: list[str] | None = None) -> None:
+    parser = Parser(description=__doc__)
     parser.add_argument("--without-solutions", action="store_true")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     pages = [f"{name}.html" for name in pages_of_the_book()]
     missing = [page for page in pages if not (SITE / page).exists()]
     if missing:

@@ -113,8 +113,8 @@ def minutes_role(name, rawtext, text, lineno, inliner, options=None, content=())
 
 
 def refresh(app: Sphinx, env: BuildEnvironment) -> list[str]:
-    """The front page shows the times of all others, so it is written whenever one was read."""
-    return ["index"]
+    """These pages show the times of all others, so they are written whenever one was read."""
+    return ["index", "chapters/teaching"]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -3,8 +3,9 @@
 var Scorer = {
   // What leads to a place inside a page, a definition or a heading, before the page itself.
   score: ([page, title, anchor, description, score]) => (anchor ? score + 10 : score),
-  objNameMatch: 11,
-  objPartialMatch: 6,
+  // An entry of the API reference: after the definition of the same name, before pages.
+  objNameMatch: 8,
+  objPartialMatch: 2,
   objPrio: {0: 15, 1: 5, 2: -5},
   objPrioDefault: 0,
   title: 15,

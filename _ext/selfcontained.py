@@ -30,6 +30,15 @@ REPAIRS = [
     # readers and voice control (axe: label-content-name-mismatch).
     (r'(<button class="btn search-button-field[^>]*?) aria-label="Search"', r"\1"),
     (r'<summary aria-label="Toggle hidden content">', "<summary>"),
+    # sphinx-book-theme: the sidebar's arrows have no name (axe: summary-name).
+    (
+        r'<summary>(?=<span class="toctree-toggle")',
+        '<summary aria-label="Show or hide the pages below">',
+    ),
+    # Sphinx: the arguments of a long signature are a list of descriptions without terms (axe:
+    # definition-list).
+    (r"<dd>(<em class=\"sig-param\">.*?)</dd>", r'<span class="rl-argument">\1</span>'),
+    (r'<dl>\s*(?=<span class="rl-argument">)|(?<=</em>,</span>)\s*</dl>', ""),
     # docutils: children of role="list" whose role ARIA has withdrawn (axe: aria-required-children).
     (r' role="doc-biblioentry"', ' role="listitem"'),
     # sphinx-proof: a proof has no title, so one with class dropdown stops togglebutton's script.

@@ -23,6 +23,10 @@
       e.addEventListener("scroll", () => mark({ target: e }), { passive: true });
     }
   };
+  // With the letters of another font a formula is wider than its box.
+  document.fonts.addEventListener("loadingdone", () => {
+    document.querySelectorAll(scrollers).forEach((e) => mark({ target: e }));
+  });
 
   // Paper is white: the light theme while it is printed, whatever the reader chose.
   const print = matchMedia("print");

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
-from .commands.wrong import WrongCall
+from .commands.wrong import Parser, WrongCall, one_line
 
 PROGRAM = "python -m robustlib"
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line: what is wrong, without the usage."""
-
-    def error(self, message: str) -> NoReturn:
-        """End with status 2."""
-        self.exit(2, f"{self.prog}: error: {message}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,10 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
     except (RuntimeError, MemoryError) as error:  # no memory on a device, say
-        print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"{name}: {one_line(error)}", file=sys.stderr)
         return 1
     except (WrongCall, TypeError, ValueError, ImportError, OSError) as error:
-        commands.choices[options.command].error(" ".join(str(error).split()))
+        commands.choices[options.command].error(str(error))
     return status
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 
 from .checks import check_alike
+from .numerics import same
 
 Model = Callable[[Tensor], Tensor]
 _Net = TypeVar("_Net", bound=nn.Module)
@@ -23,6 +24,7 @@ _GLOBAL_HOOKS = tuple(f"_global{name}" for name in _HOOKS)
 _HARMLESS = {
     *("__init__", "__repr__", "extra_repr", "__doc__", "__module__", "__qualname__", "__slots__"),
     *("__dict__", "__weakref__", "__annotations__", "__parameters__", "__orig_bases__"),
+    *("__annotate_func__", "__annotations_cache__"),  # annotations since Python 3.14
     *("__abstractmethods__", "_abc_impl", "__static_attributes__", "__firstlineno__"),
     *("__constants__", "__jit_unused_properties__", "__hash__", "__eq__"),
 }
@@ -213,7 +215,7 @@ def undisturbed(model: object, device: torch.device, *, buffers: bool = True) ->
                 for module, name, buffer, before in held:
                     if getattr(module, name) is not buffer:
                         setattr(module, name, buffer)
-                    if buffer.layout != torch.strided or not torch.equal(buffer, before):
+                    if buffer.layout != torch.strided or not same(buffer, before):
                         buffer.copy_(before)  # sparse ones cannot be compared
 
 

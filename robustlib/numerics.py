@@ -73,6 +73,16 @@ def check_room(numbers: int, **asked: int) -> None:
         )
 
 
+def keep_memory() -> None:
+    """Have glibc keep tensors of up to 31 MB that are freed, for the next ones.
+
+    It hands large ones back to the system, which clears every page of the next one again: a third
+    of the time of many small nets. One of that size, freed, tells it that such come and go; other
+    libraries of C are not told anything.
+    """
+    torch.empty(31 * 2**20, dtype=torch.uint8, device="cpu")
+
+
 @functools.cache
 def _memory() -> int:
     """Bytes that this process may have; where no system says so, more than any machine has."""
@@ -124,6 +134,18 @@ def surely(flags: Tensor) -> bool:
     return flags.device.type == "cpu" and bool(flags.all())
 
 
+def same(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors of one dtype hold the same; torch 2.4 compares no float8, so by bits."""
+    if "float8" in str(one.dtype):
+        one, other = one.view(torch.uint8), other.view(torch.uint8)
+    return torch.equal(one, other)
+
+
+def mostly(flags: Tensor) -> bool:
+    """Whether more than half of the ``flags`` are set; False on an accelerator, as ``surely``."""
+    return flags.device.type == "cpu" and 2 * int(flags.sum()) > len(flags)
+
+
 def choose(rows: Tensor, chosen: Tensor, others: Tensor, *, owned: bool = False) -> Tensor:
     """``chosen`` where ``rows`` (n,) says so, else ``others``, both (n, ...): see ``mended``."""
     return mended(rows, _itself, others, chosen, owned=owned)
@@ -147,6 +169,8 @@ def mended(
     places = rows.nonzero().flatten()
     if not len(places):
         return others
+    if len(places) == len(rows) and repair is not _itself:  # which would hand out what is chosen
+        return repair(*parts)
     found = repair(*(part.index_select(0, places) for part in parts))
     copy = Tensor.index_copy_ if owned else Tensor.index_copy
     return copy(others, 0, places, found)

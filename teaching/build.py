@@ -23,6 +23,8 @@ import nbformat
 import yaml
 from pages import markdown, page
 
+from robustlib.commands.wrong import Parser
+
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "chapters" / "assignments"
 STUDENT = SOURCES / "student"
@@ -116,14 +118,21 @@ def links(config: dict[str, Any], stems: list[str]) -> str:
     )
 
 
-def main(stems: list[str]) -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Build these, or all of them."""
+    parser = Parser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="of a source (default: all)")
+    stems = parser.parse_args(arguments).names
+    sources = sorted(SOURCES.glob("*.ipynb"))
+    known = [source.stem for source in sources]
+    for stem in stems:
+        if stem not in known:
+            parser.error(f"NAME must be one of {', '.join(known)}, got {stem!r}")
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     for name in ("bundle", "solutions", "gradescope"):
         (OUT / name).mkdir(parents=True, exist_ok=True)
     STUDENT.mkdir(exist_ok=True)
     stamps = json.loads(STAMPS.read_text(encoding="utf-8")) if STAMPS.exists() else {}
-    sources = sorted(SOURCES.glob("*.ipynb"))
     for source in sources:
         stem = source.stem
         if stems and stem not in stems:
@@ -145,4 +154,4 @@ def main(stems: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

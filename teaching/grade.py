@@ -6,7 +6,6 @@ anywhere, the same command goes on: who has been marked is not marked again.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import fcntl
 import hashlib
@@ -30,9 +29,11 @@ from submission import Submission, assignment_of, found, library_calls
 
 from robustlib.book.assignments import ASSIGNMENTS
 from robustlib.book.assignments.task import Outcome
+from robustlib.commands.wrong import Parser, WrongCall
 from robustlib.files import replace
 
 ROOT = Path(__file__).resolve().parents[1]
+USERS = 1000  # numbers of users from 61000 on, one a worker
 FORMAT = 1  # of the records: a new one is marked anew
 HIDDEN = ("chapters", "teaching", "tests", "proofs", "_build", ".git", ".ci", ".github")
 
@@ -89,7 +90,7 @@ class Desk:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise SystemExit(f"another grader is at work in {out}") from None
+            raise WrongCall(f"another grader is at work in {out}") from None
         # working folders lie where another user can reach them; those of a killed grader go
         if (out / "work").exists():
             shutil.rmtree((out / "work").read_text(), ignore_errors=True)
@@ -163,7 +164,11 @@ def grade(folder: Path, out: Path, stem: str | None, workers: int, limits: Limit
     """Mark all of ``folder``; the path of the table."""
     submissions = found(folder)
     if not submissions:
-        raise SystemExit(f"no notebooks (*.ipynb) in {folder}")
+        raise WrongCall(f"FOLDER must have notebooks (*.ipynb), {str(folder)!r} has none")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WrongCall(f"--out must be a folder, got {str(out)!r}: {error.strerror}") from None
     stem = stem or assignment_of(submissions)
     desk, level = Desk(out), confine.level()
     print(f"{len(submissions)} submissions to {stem}; confined by {level}: {confine.LEVELS[level]}")
@@ -216,22 +221,27 @@ def _index(out: Path, records: list[Any], names: list[str]) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(description="Mark a folder of notebooks.")
-    parser.add_argument("folder", type=Path, help="has the notebooks, NAME.ipynb, one a student")
+    parser = Parser(description="Mark a folder of notebooks.")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="has NAME.ipynb, one a student")
     parser.add_argument("--out", type=Path, help="results (default: FOLDER-marks beside it)")
     parser.add_argument("--assignment", choices=ASSIGNMENTS, help="default: what they answer")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="at a time")
     parser.add_argument("--require-namespaces", action="store_true", help="refuse to do with less")
     options = parser.parse_args(arguments)
+    if not 1 <= options.workers <= USERS:
+        parser.error(f"--workers must be from 1 to {USERS}, got {options.workers}")
     if options.require_namespaces and not confine.level().startswith("namespaces"):
         sys.exit("there are no namespaces here; see the teacher's guide")
-    folder = options.folder.resolve()
-    if not folder.is_dir():
-        sys.exit(f"there is no folder {options.folder}")
-    out = (options.out or folder.with_name(f"{folder.name}-marks")).resolve()
-    out.mkdir(parents=True, exist_ok=True)
+    if not os.path.isdir(options.folder):
+        parser.error(f"FOLDER must be a folder of notebooks, got {str(options.folder)!r}")
+    folder = Path(os.path.realpath(options.folder))
+    out = Path(os.path.realpath(options.out or folder.with_name(f"{folder.name}-marks")))
+    if out == folder or out in folder.parents:
+        parser.error(f"--out must not be FOLDER or hold it, got {str(options.out)!r}")
     try:
         grade(folder, out, options.assignment, options.workers, Limits())
+    except WrongCall as error:
+        parser.error(str(error))
     except StartError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:

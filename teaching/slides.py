@@ -7,7 +7,6 @@ and its pictures, and what was seen. Pictures also go to files of their own, wit
 from __future__ import annotations
 
 import base64
-import io
 import re
 import sys
 from html import escape
@@ -15,8 +14,6 @@ from pathlib import Path
 
 import nbformat
 from pages import markdown, page
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "_build" / "slides"
@@ -36,7 +33,7 @@ section { display: flex; flex-direction: column; justify-content: center }
 h1, h2 { line-height: 1.2; margin: 0 0 1rem; font-weight: 600 }
 .box { border-left: .35rem solid #0072b2; padding: .2rem 0 .2rem 1.2rem }
 .kind { color: #005b8f; font-weight: 600 }
-img { max-width: 100%; max-height: 65vh; object-fit: contain }
+img { width: 100%; max-height: 65vh; object-fit: contain }
 figcaption, footer { font-size: 1rem; color: #4a4a4a }
 mjx-container { overflow-x: auto; overflow-y: hidden; max-width: 100% }
 @media print { section { break-after: page } }
@@ -91,7 +88,7 @@ class Deck:
     def __init__(self, stem: str, names: dict[str, str]) -> None:
         self.stem, self.names = stem, names
         self.slides: list[str] = []
-        self.figures: list[tuple[str, str, bytes]] = []
+        self.figures: list[tuple[str, str, str]] = []
         self.title = self.section = ""
         self._markdown = markdown()
 
@@ -134,14 +131,13 @@ class Deck:
         if self.section in LEFT_OUT or not alt:
             return
         for output in cell.outputs:
-            data = output.get("data", {}).get("image/png")
+            data = output.get("data", {}).get("image/svg+xml")
             if data is None:
                 continue
-            name = f"{cell.id}.png"
-            self.figures.append((name, alt, base64.b64decode(data)))
-            code = "".join(data.split())
+            self.figures.append((f"{cell.id}.svg", alt, data))
+            code = base64.b64encode(data.encode()).decode()
             self.slide(
-                f'<figure><img alt="{escape(alt)}" src="data:image/png;base64,{code}">'
+                f'<figure><img alt="{escape(alt)}" src="data:image/svg+xml;base64,{code}">'
                 f"<figcaption>{escape(alt)}</figcaption></figure>"
             )
 
@@ -163,13 +159,10 @@ def deck(stem: str, names: dict[str, str]) -> Deck:
     return made
 
 
-def licensed(data: bytes, alt: str) -> bytes:
+def licensed(data: str, alt: str) -> str:
     """A picture whose file says what it shows and whose it is."""
-    info, out = PngInfo(), io.BytesIO()
-    info.add_itxt("Description", alt)
-    info.add_text("Copyright", LICENCE)
-    Image.open(io.BytesIO(data)).save(out, "PNG", pnginfo=info)
-    return out.getvalue()
+    said = f"<title>{escape(alt)}</title><desc>{escape(LICENCE)}</desc>"
+    return re.sub(r"<svg[^>]*>", lambda start: start[0] + said, data, count=1)
 
 
 def main(stems: tuple[str, ...] = CHAPTERS) -> None:
@@ -180,7 +173,7 @@ def main(stems: tuple[str, ...] = CHAPTERS) -> None:
         made = deck(stem, names)
         (OUT / f"{stem}.html").write_text(made.html_page(), encoding="utf-8")
         for name, alt, data in made.figures:
-            (OUT / "figures" / name).write_bytes(licensed(data, alt))
+            (OUT / "figures" / name).write_text(licensed(data, alt), encoding="utf-8")
             listed.append(f"- `{name}`: {alt}")
         print(f"{stem}: {len(made.slides)} slides, {len(made.figures)} figures")
     (OUT / "figures" / "README.md").write_text("\n".join(listed) + "\n", encoding="utf-8")

@@ -58,6 +58,7 @@ ALSO = {
     "function": "activation|derivative",
     "comparator": "weights",
     "robust_loss": "judge",
+    "rows": "row",
 }
 # Other errors that a docstring promises.
 PROMISED: dict[str, tuple[type[Exception], ...]] = {
@@ -66,6 +67,8 @@ PROMISED: dict[str, tuple[type[Exception], ...]] = {
     "Trajectory.load": (OSError,),
     "Trajectory.save": (OSError,),
     "adversarial_training": (OSError,),
+    "explore": (RuntimeError,),
+    "run_of": (IndexError,),
     "openml": (OSError, RuntimeError),
 }
 WRITES = ("sweep", "store_gram", "Trajectory.save", "adversarial_training", "openml")

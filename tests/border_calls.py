@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import border_more as more
 import torch
 from torch import nn
 
@@ -372,6 +373,7 @@ HERE: dict[str, dict[str, tuple[str, Maker]]] = {
     "Sweep.column": {"name": ("choice", lambda: "width")},
     "narrowest_net": {"perturbation": ("set?", lambda: rl.L2Ball(0.05))},
     "RKHSFunction.to_network": {"width": ("integer", lambda: 4)},
+    **more.HERE,
 }
 
 for _loss in ("PseudoHuber", "LogCosh", "Logistic", "Hinge"):
@@ -400,6 +402,7 @@ GIVEN: dict[str, tuple[str, ...]] = {
     "best_in_ball": ("tolerance",),
     "openml": ("name",),
     "sweep": ("progress",),
+    **more.GIVEN,
 }
 
 # The objects whose methods are called.
@@ -481,6 +484,7 @@ def public() -> dict[str, Callable[..., Any]]:
                 continue
             if inspect.isfunction(function) and function.__module__.startswith("robustlib"):
                 found[f"{name}.{method}"] = function
+    found |= more.MORE
     return {name: f for name, f in found.items() if parameters(f)}
 
 
@@ -508,6 +512,8 @@ def valid(name: str) -> dict[str, Any]:
 
 def target(name: str) -> Callable[..., Any]:
     """What is called: a function, a class, or a method of a new object."""
+    if name in more.MORE:
+        return more.MORE[name]
     owner, _, method = name.partition(".")
     thing = getattr(rl, owner)
     if not method:

@@ -31,7 +31,8 @@ TAKEN: dict[tuple[str, str, str], str] = {
         (m, "*", "nan"): _NAN
         for m in ("forward", "lift", "evaluate", "expand", "derivative", "input_gradient")
     },
-    ("Comparator.__call__", "*", "nan"): _NAN,
+    ("grid", "*", "nan"): "it only combines values; sweep refuses what it cannot keep",
+    **{(f, "*", "nan"): _NAN for f in ("wide_outputs", "wide_gradient", "Comparator.__call__")},
     **{
         (f"{loss}.__call__", "*", "nan"): _NAN
         for loss in ("PseudoHuber", "LogCosh", "Logistic", "Hinge")

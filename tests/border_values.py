@@ -408,6 +408,22 @@ ACTIVATION = {
 }
 
 
+BEGINNINGS: dict[str, Any] = {
+    "no such state": {"radius": 0.3},
+    "no such control": {"size": 1},
+    "no name": {1: 0.1},
+    "text for a number": {"radius": "0.1"},
+    "nan state": {"radius": math.nan},
+    "list as a state": {"radius": [0.1]},
+    "array as a state": {"radius": np.array([0.1, 0.2])},
+    "tensor as a state": {"radius": torch.tensor([0.1, 0.2])},
+    "None as a state": {"kind": None},
+    "upper": {"kind": "UP"},
+    "both": {"radius": 0.1, "kind": "down"},
+    "nothing": {},
+}
+
+
 def own(kind: str, value: Any) -> dict[str, Maker]:
     """Values like ``value``, of the same kind; = says that it is the same in meaning."""
     kind = kind.rstrip("?")
@@ -452,6 +468,8 @@ def own(kind: str, value: Any) -> dict[str, Maker]:
             "list": lambda: [value],
             "half": lambda: value[: len(value) // 2],
         }
+    if kind == "begin":
+        return {word: lambda held=held: held for word, held in BEGINNINGS.items()}
     if kind == "sample":
         fresh: dict[str, Maker] = {}
         for part in ("x", "y"):
@@ -551,6 +569,9 @@ FITS: dict[str, Callable[[Any], bool]] = {
     "parity": lambda v: isinstance(v, rl.Parity),
     "setting": lambda v: type(v).__name__ == "Setting",
     "state": lambda v: isinstance(v, dict),
+    "begin": lambda v: isinstance(v, dict),
+    "row": lambda v: isinstance(v, tuple),
+    "place": lambda v: isinstance(v, slice) or _number(v, True),
     "anything": lambda v: True,
 }
 

@@ -31,7 +31,7 @@ NAME = "simulated"
 # What a GPU cannot answer before it has done all that was asked of it.
 WAITS = ("_local_scalar_dense", "nonzero", "equal", "masked_select", "_unique2", "unique_dim")
 # "Sample.to" says where it is; torch makes no storage of such a device, to read a file into.
-APART = ("Sample.to", "openml", "sweep", "Trajectory.load")
+APART = ("Sample.to", "openml", "sweep", "Trajectory.load", "wide_attack", "wide_training")
 ALIKE = (".answer", ".move")  # what a call of the same attack does
 COUNTS: collections.Counter[str] = collections.Counter()
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -125,3 +126,15 @@ def test_checks_name_argument_value_and_what_is_accepted(row: tuple[object, ...]
         call()
     assert caught.type is error
     assert str(text) in str(caught.value)
+
+
+def test_a_number_names_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = SimpleNamespace(current_accelerator=lambda: torch.device("xpu"))
+    monkeypatch.setattr(torch, "accelerator", there, raising=False)
+    assert checks.check_device("device", 1) == torch.device("xpu:1")
+    there.current_accelerator = lambda: None
+    assert checks.check_device("device", torch.tensor(1)) == torch.device("cuda:1")
+    monkeypatch.delattr(torch, "accelerator")  # as before torch 2.6
+    assert checks.check_device("device", 1) == torch.device("cuda:1")
+    with pytest.raises(ValueError, match="device must be a device such as 'cpu' or 'cuda', got -1"):
+        checks.check_device("device", -1)

@@ -118,6 +118,17 @@ def test_what_may_change_the_function_is_named(name: str) -> None:
             projected_schedule(model, loss=LOSS, radius=1.0, steps=3)
 
 
+def test_annotations_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As every Python keeps them: in 3.14 a function in the class makes them."""
+    scope = {"TwoLayerNet": TwoLayerNet}
+    code = "class Noted(TwoLayerNet):\n    note: str = 'mine'"
+    exec(compile(code, "noted", "exec", dont_inherit=True), scope)
+    assert known_as(scope["Noted"](2, 8), KINDS) is TwoLayerNet
+    for name in ("__annotations__", "__annotate_func__", "__annotations_cache__"):
+        monkeypatch.setattr(nn.Module, name, {}, raising=False)
+        assert known_as(type("Noted", (TwoLayerNet,), {name: {}})(2, 8), KINDS) is TwoLayerNet
+
+
 def test_what_changes_nothing_is_taken_at_its_word() -> None:
     """Right at 603e787 but for subclasses, which were refused."""
     renamed = Renamed(2, 8, activation="tanh", symmetric=False).double()

@@ -128,3 +128,11 @@ def test_ends_read_as_they_are_written() -> None:
     assert (down(0.99996, 4), up(0.99996, 4)) == ("0.9999", "1")
     assert (down(1e-9 / 3, 2), up(2e9 / 3, 2)) == ("3.3e-10", "6.7e+08")
     assert (down(-math.inf, 4), up(math.inf, 4)) == ("-inf", "inf")
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2, torch.float32])
+def test_same_compares_every_dtype(dtype: torch.dtype) -> None:
+    one = torch.arange(3.0).to(dtype).expand(2, 3)
+    assert numerics.same(one, one.clone())
+    assert numerics.same(one[0, 1], one[1, 1])
+    assert not numerics.same(one, torch.tensor([0.0, 1.0, 4.0]).to(dtype).expand(2, 3))

@@ -100,6 +100,14 @@ def test_the_extra_for_tests_names_all_that_they_import() -> None:
                 assert module in beside or package in known, f"{path.name} imports {module}"
 
 
+def test_the_oldest_versions_promised_are_those_tested() -> None:
+    row = runpy.run_path(str(ROOT / "tests" / "versions.py"))["MATRIX"]["oldest"]
+    assert PROJECT["requires-python"] == f">={row.python}"
+    promised = dict(re.findall(r"^([\w-]+)>=(.+)$", "\n".join(PROJECT["dependencies"]), re.M))
+    tested = dict(pin.split("==") for pin in row.pins)
+    assert promised == {name: ".".join(v.split(".")[:2]) for name, v in tested.items()}
+
+
 def test_actions_are_pinned_by_digest() -> None:
     """A tag can be moved to other code; a digest cannot."""
     workflows = list((ROOT / ".github" / "workflows").glob("*.yml"))

@@ -35,7 +35,7 @@ class Row:
 
 # fmt: off
 MATRIX = {
-    "oldest": Row("3.11", ("torch==2.4.1", "numpy==1.26.4", "scipy==1.11.4", "matplotlib==3.8.4",
+    "oldest": Row("3.11", ("torch==2.4.1", "numpy==1.26.4", "scipy==1.11.4", "matplotlib==3.9.0",
                            "scikit-learn==1.4.2")),
     "torch-2.6": Row("3.12", ("torch==2.6.0",)),
     "pinned": Row("3.11", ("-c", "constraints.txt")),
@@ -88,7 +88,7 @@ def _run(python: str, row: Row, folder: Path) -> str:
         "library": [*test, "tests", "--ignore=tests/book"],
         "notebooks": [
             *(str(env), "tests/book/portable.py", "--notebooks-only", "--arithmetic", "own"),
-            *NOTEBOOKS,
+            *("--labels", *NOTEBOOKS),
         ],
     }
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")

@@ -158,7 +158,7 @@ class Converter:
             return Piece("text", quoted(f"{head}\n\n{self.text(found.body, flat=True)}"))
         if name == "exercise":
             number = self.speaker.markdown(f"{{ref}}`{label_of(found)}`")
-            head = f"### {number}{f' ({title})' if title else ''}"
+            head = f"### {number} {title}".rstrip()
             return Piece("exercise", f"{head}\n\n{self.text(found.body)}")
         if name in ("solution", "solution-start"):
             number = self.speaker.markdown(f"{{ref}}`{found.argument}`")

@@ -14,12 +14,14 @@ from .blocks import Converter, Piece
 SET_UP = """\
 import importlib.metadata, importlib.util, os, subprocess, sys
 
-if importlib.util.find_spec("robustlib") is None:
+found = importlib.util.find_spec("robustlib")
+if found is None or found.origin is None:  # not there, or a folder of this name
     source = os.environ.get("ROBUSTLIB_SOURCE", "robustlib @ git+{repository}")
-    subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", source])
+    if subprocess.call([sys.executable, "-m", "pip", "install", "-q", source]):
+        raise RuntimeError(f"pip cannot install {{source}}; is there a network, and git?")
 for name in ("numpy", "torch"):
     loaded = getattr(sys.modules.get(name), "__version__", None)
-    installed = importlib.metadata.version(name)
+    installed = importlib.metadata.version(name) if loaded else ""
     if loaded and loaded.partition("+")[0] != installed.partition("+")[0]:
         raise RuntimeError(
             f"{{name}} {{loaded}} is loaded but {{installed}} is installed: "

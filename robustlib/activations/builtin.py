@@ -41,7 +41,7 @@ def _gelu_slope(z: Tensor) -> Tensor:
 
 def _gelu_jet(z: Tensor) -> tuple[Tensor, Tensor]:
     # one pass instead of eleven
-    return functional.gelu(z), torch.ops.aten.gelu_backward(z.new_ones(()).expand_as(z), z)
+    return functional.gelu(z), torch.ops.aten.gelu_backward(torch.ones_like(z), z)
 
 
 def _gelu_dual(q: Tensor, p: Tensor, c: Tensor, slope: bool) -> Tensor:

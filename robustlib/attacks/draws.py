@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -33,15 +35,20 @@ class Draws:
         ]
         return drawn[0] if len(drawn) == 1 else torch.cat(drawn)
 
-    def directions(self, z: Tensor, *stream: int) -> Tensor:
-        """Directions of the shape of ``z`` (n, ...), with coordinates between -1 and 1."""
-        rows, d = len(z) // len(self._seeds), z[0].numel()
+    def directions(self, z: Tensor, *stream: int, rows: Tensor | None = None) -> Tensor:
+        """Directions of the shape of ``z`` (n, ...), with coordinates between -1 and 1.
+
+        Groups none of whose examples are in ``rows`` (n,) may have others, not random. They may
+        share memory with one another: to be copied before they are changed.
+        """
+        groups = len(self._seeds)
+        n, d = len(z) // groups, z[0].numel()
+        drawn: Sequence[int] = range(groups)
+        if rows is not None and groups > 1:
+            drawn = rows.view(groups, n).any(1).nonzero().flatten().tolist()
         # row i is i .. i + d of one line: random for each example, and drawn in no time
-        lines = [
-            torch.rand(
-                rows + d, dtype=torch.float64, generator=stream_of(seed, *stream), device="cpu"
-            )
-            for seed in self._seeds
-        ]
-        line = (2 * torch.stack(lines) - 1).to(z.dtype).to(z.device, non_blocking=True)
-        return line.unfold(1, d, 1)[:, :rows].contiguous().reshape(z.shape)
+        lines = torch.zeros(groups, n + d, dtype=torch.float64, device="cpu")
+        for k in drawn:
+            lines[k].uniform_(generator=stream_of(self._seeds[k], *stream))
+        line = (2 * lines - 1).to(z.dtype).to(z.device, non_blocking=True)
+        return line.unfold(1, d, 1)[:, :n].reshape(z.shape)

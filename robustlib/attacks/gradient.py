@@ -159,14 +159,33 @@ class Jumps:
         # few coordinates, side by side in memory, show that almost all have moved
         start = old.shape[1] // 2
         few = slice(start, start + _LOOK)
-        still = self._oracle.undecided(self._still(old[:, few], new[:, few]))
+        still = self._still(old[:, few], new[:, few])
+        if surely(still.logical_not()):
+            return moved
+        still = self._oracle.undecided(still)
         still = mended(still, self._still, still, old, new)
-        return moved if surely(still.logical_not()) else choose(still, self.far(z, k), moved)
+        if surely(still.logical_not()):
+            return moved
+        if self._oracle.region.rows is None:
+            return choose(still, self.far(z, k, still), moved)
+        places = torch.arange(len(z), device=z.device)
+        directions = self._draws.directions(z, *self._stream, k, rows=still)
+        return mended(still, self._away, moved, places, z, directions, owned=True)
 
-    def far(self, z: Tensor, k: int) -> Tensor:
-        """Random points (n, ...) of the sets, far from ``z``; others at every step ``k``."""
+    def far(self, z: Tensor, k: int, rows: Tensor | None = None) -> Tensor:
+        """Random points (n, ...) of the sets, far from ``z``; others at every step ``k``.
+
+        Those outside ``rows`` (n,) need not be random.
+        """
+        places = torch.arange(len(z), device=z.device)
+        return self._away(places, z, self._draws.directions(z, *self._stream, k, rows=rows))
+
+    def _away(self, places: Tensor, z: Tensor, directions: Tensor) -> Tensor:
+        """Far points (k, ...) of the sets of the examples ``places`` (k,), rising."""
         region = self._oracle.region
-        return region.ascend(z, self._draws.directions(z, *self._stream, k), 2 * region.radius)
+        if region.rows is not None and len(places) < len(region.x):
+            region = region.rows(places)
+        return region.ascend(z, directions.contiguous(), 2 * region.radius)
 
     def _still(self, old: Tensor, new: Tensor) -> Tensor:
         # more than rounding, so that the rounding of the model does not decide

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from ..files import check_path, replace
+from ..files import replace
 from . import options as shared
 from .contest import Contest, Result, hold
 from .page import page_of
@@ -62,8 +62,7 @@ def _said(options: argparse.Namespace) -> str:
 
 def run_bench(options: argparse.Namespace) -> int:
     """Hold all contests, print each as it comes, write table and page."""
-    if options.page is not None:
-        check_path("--page", options.page)
+    shared.check_page(options.page)
     several = [name for name in THREADS if os.environ.get(name) != "1"]
     if several:
         raise WrongCall(f"one thread must be set before Python starts: {'=1 '.join(several)}=1")
@@ -109,7 +108,8 @@ def _found(
     folder: Path, only: list[str] | None
 ) -> list[tuple[str, Callable[[str], Iterator[Contest]]]]:
     """The files of the folder that have ``contests``, which take the budget, by name."""
-    files = sorted(folder.glob("*.py"))
+    # not Path.is_dir, which raises for a name that is too long
+    files = sorted(folder.glob("*.py")) if os.path.isdir(folder) else []
     if not files:
         raise WrongCall(f"--folder must hold benchmarks, as {folder} of a clone does, got none")
     unknown = set(only or ()) - {file.stem for file in files}
@@ -133,7 +133,7 @@ def _load(file: Path) -> ModuleType:
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise WrongCall(f"{file} raised {type(error).__name__}: {error}") from None
     return module
 

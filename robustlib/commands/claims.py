@@ -12,7 +12,7 @@ from typing import Any
 from ..book.claims import Verdict, check, claims, ledger_page
 from ..book.claims.unchecked import UNCHECKED
 from ..checks import check_choice
-from ..files import check_path, replace
+from ..files import replace
 from . import options as shared
 
 _EXAMPLE = """\
@@ -41,7 +41,7 @@ def add(commands: Any) -> None:
         example=_EXAMPLE,
     )
     run.add_argument("ids", nargs="*", metavar="ID", help="claims to check (default: all)")
-    run.add_argument("--page", type=Path, metavar="FILE", help="write the book's ledger to FILE")
+    run.add_argument("--page", type=Path, metavar="FILE.md", help="write the book's ledger to FILE")
     shared.share(run, "--device", "--budget", "--out")
     run.set_defaults(run=run_claims, kept=_kept)
 
@@ -54,8 +54,7 @@ def run_claims(options: argparse.Namespace) -> int:
     """Run them; the exit status is 0 only where no claim that was run fails."""
     known = [found.id for found in claims()]
     ids = [check_choice("ID", id, known) for id in options.ids or known]
-    if options.page is not None:
-        check_path("--page", options.page)
+    shared.check_page(options.page)
     verdicts: list[Verdict] = []
     for id in ids:
         verdict = check(id, budget=options.budget, device=options.device)
@@ -65,7 +64,7 @@ def run_claims(options: argparse.Namespace) -> int:
             shared.write_json(options.out, [_record(v) for v in verdicts])
     if options.page:
         page = ledger_page(verdicts, UNCHECKED)
-        old = options.page.read_text(encoding="utf-8") if options.page.exists() else ""
+        old = options.page.read_text("utf-8", errors="replace") if options.page.exists() else ""
         if without_seconds(page) != without_seconds(old):  # seconds alone are no reason to write
             replace(options.page, [page.encode()])
     print(f"{sum(v.holds for v in verdicts)} of {len(verdicts)} claims hold", flush=True)

@@ -58,8 +58,11 @@ def _npz(file: Path) -> tuple[Any, Any]:
 
 def _csv(file: Path) -> tuple[Any, Any]:
     """Rows of numbers with a label last; a first line without numbers is a heading."""
-    with file.open(newline="", encoding="utf-8") as lines:
-        rows = [row for row in csv.reader(lines) if row]
+    try:
+        with file.open(newline="", encoding="utf-8") as lines:
+            rows = [row for row in csv.reader(lines) if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise WrongCall(f"{file.name} must be a table in UTF-8: {error}") from None
     if rows and not _number(rows[0][0]):
         del rows[0]
     if not rows or len(rows[0]) < 2:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Iterable
@@ -36,7 +37,16 @@ USES: list[tuple[str, tuple[str, ...], tuple[str, ...], str]] = [
     ),
     ("the formal proofs", (), ("coqc",), "apt-get install coq libcoq-coquelicot"),
 ]
-NEEDED = ("torch", "numpy", "scipy", "matplotlib", "scikit-learn", "tqdm", "lazy-loader")
+# The oldest versions that the library is tested with; pyproject.toml asks for these.
+NEEDED = {
+    "torch": "2.4",
+    "numpy": "1.26",
+    "scipy": "1.11",
+    "matplotlib": "3.9",
+    "scikit-learn": "1.4",
+    "tqdm": "",
+    "lazy-loader": "",
+}
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -68,11 +78,9 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    missing = [name for name in NEEDED if _version(name) is None]
-    print("\n".join([*_here(), *_uses()]))
-    for name in missing:
-        print(f"MISSING: {name}: pip install {name}")
-    if missing:
+    lacking = [*_lacking()]
+    print("\n".join([*_here(), *_uses(), *lacking]))
+    if lacking:
         return 1
     print("The library has what it needs.")
     return 0
@@ -92,6 +100,19 @@ def _here() -> Iterable[str]:
     set_to = [f"{name}={os.environ[name]}" for name in _THREADS if name in os.environ]
     yield f"Threads: torch uses {torch.get_num_threads()}; {', '.join(set_to) or 'no variable set'}"
     yield f"Budget: {budget()}"
+
+
+def _lacking() -> Iterable[str]:
+    for name, oldest in NEEDED.items():
+        version = _version(name)
+        if version is None:
+            yield f"MISSING: {name}: pip install {name}"
+        elif _numbers(version) < _numbers(oldest):
+            yield f"TOO OLD: {name} {version}: pip install '{name}>={oldest}'"
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", version)[:2]]
 
 
 def _device() -> str:

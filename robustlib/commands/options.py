@@ -92,6 +92,14 @@ def settle(options: argparse.Namespace) -> None:
         options.seed = options.seed or 0
 
 
+def check_page(path: Path | None) -> None:
+    """Raise where ``--page`` is given and is no file for a page."""
+    if path is not None:
+        if path.suffix != ".md":
+            raise WrongCall(f"--page must end in .md, got {path}")
+        check_path("--page", path)
+
+
 def there(name: str) -> torch.device:
     """The device of that name, which this machine must have."""
     found = check_device("--device", name)

@@ -8,6 +8,7 @@ import importlib.util
 import inspect
 import io
 import json
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -132,12 +133,12 @@ def _with_options(module: ModuleType, options: argparse.Namespace) -> Any:
 def _load(file: Path) -> ModuleType:
     """The module in the file, checked for what a sweep needs."""
     spec = importlib.util.spec_from_file_location(file.stem, file)
-    if file.suffix != ".py" or not file.is_file() or spec is None or spec.loader is None:
+    if not os.path.isfile(file) or file.suffix != ".py" or spec is None or spec.loader is None:
         raise WrongCall(f"FILE.py must be a Python file, got {file}")
     module = sys.modules[file.stem] = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise WrongCall(f"{file} raised {type(error).__name__}: {error}") from None
     for name in ("settings", "run"):
         if not hasattr(module, name):

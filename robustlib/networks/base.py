@@ -12,6 +12,8 @@ from torch.nn import functional
 from ..checks import check_kind, check_real, seen
 from .streams import Neurons
 
+_ROWS = 4096  # of a layer at a time
+
 
 class Network(nn.Module):
     """A net f(W, x) whose only parameters are the trained layers W, with their start W_0."""
@@ -59,7 +61,7 @@ class Network(nn.Module):
         """The Frobenius distance of every trained layer from its start, computed in float64."""
         with torch.no_grad():
             pairs = zip(self.named_parameters(), self.start(), strict=True)
-            return {name: float((w.double() - w0.double()).norm()) for (name, w), w0 in pairs}
+            return {name: float(_apart(w, w0).norm()) for (name, w), w0 in pairs}
 
     def project(self, radius: float) -> None:
         """Move every layer, in place, to the nearest point of the ball of ``radius`` round W_0.
@@ -70,7 +72,7 @@ class Network(nn.Module):
         radius = check_real("radius", radius, minimum=0)
         with torch.no_grad():
             for w, w0 in zip(self.parameters(), self.start(), strict=True):
-                delta = w.double() - w0.double()
+                delta = _apart(w, w0)
                 norm = float(delta.norm())
                 if norm > radius:
                     delta *= radius / norm
@@ -105,3 +107,11 @@ class Network(nn.Module):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.extra_repr()})"
+
+
+def _apart(w: Tensor, w0: Tensor) -> Tensor:
+    """w - w0 in float64, with memory for little more than itself."""
+    delta = w.to(torch.float64, copy=True)
+    for k in range(0, len(w), _ROWS):
+        delta[k : k + _ROWS].sub_(w0[k : k + _ROWS])  # of which torch makes a copy in float64
+    return delta

@@ -1,4 +1,7 @@
-"""The neurons of two-layer nets and of their expansions in the weights, for ``streams``."""
+"""The neurons of two-layer nets and of their expansions in the weights, for ``streams``.
+
+Tensors may have one more dimension in front, for nets side by side.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +32,14 @@ class Plain(Neurons):
 
     def matrices(self, rows: slice) -> tuple[Tensor, ...]:
         """W."""
-        return (self.weight[rows],)
+        return (self.weight[..., rows, :],)
 
     def inward(self, rows: slice, matrices: Sequence[Tensor]) -> list[Tensor]:
         """The matrices as the points themselves see them, times a."""
-        scale = self.readout[rows] / self.root
-        if matrices[0].shape[1] > self.d:  # lifted
+        scale = self.readout[..., rows] / self.root
+        if matrices[0].shape[-1] > self.d:  # lifted
             scale = scale * math.sqrt(0.5)
-        return [matrix[:, : self.d] * scale.unsqueeze(1) for matrix in self._gated(matrices)]
+        return [matrix[..., : self.d] * scale.unsqueeze(-1) for matrix in self._gated(matrices)]
 
     def _gated(self, matrices: Sequence[Tensor]) -> Sequence[Tensor]:
         """Each matrix with the gate of the same place."""
@@ -82,8 +85,8 @@ class Pairs(Plain):
 
     def matrices(self, rows: slice) -> tuple[Tensor, ...]:
         """W' and W - W'."""
-        twin = self.twin[rows]
-        return twin, self.weight[rows] - twin
+        twin = self.twin[..., rows, :]
+        return twin, self.weight[..., rows, :] - twin
 
     def _gated(self, matrices: Sequence[Tensor]) -> Sequence[Tensor]:
         return matrices[::-1]
@@ -107,7 +110,7 @@ class Pairs(Plain):
 
     def gradient(self, parts: Sequence[Tensor]) -> Tensor:
         """Those of both halves."""
-        return torch.cat([parts[0], parts[1].sub_(parts[0])])
+        return torch.cat([parts[0], parts[1].sub_(parts[0])], -2)
 
 
 class Expansion(Plain):
@@ -133,7 +136,7 @@ class Expansion(Plain):
 
     def matrices(self, rows: slice) -> tuple[Tensor, ...]:
         """W_0 and W - W_0."""
-        return self.weight[rows], self.step[rows]
+        return self.weight[..., rows, :], self.step[..., rows, :]
 
     def _gated(self, matrices: Sequence[Tensor]) -> Sequence[Tensor]:
         return matrices[::-1]
@@ -161,4 +164,4 @@ class Expansion(Plain):
 
     def gradient(self, parts: Sequence[Tensor]) -> Tensor:
         """That of the one gate, of both halves where there are pairs."""
-        return torch.cat([parts[0], -parts[0]]) if self.symmetric else parts[0]
+        return torch.cat([parts[0], -parts[0]], -2) if self.symmetric else parts[0]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
+from ..numerics import normals
 from . import streams
 from .base import Network
 from .streams import Neurons
@@ -19,9 +22,9 @@ class Stack:
     """S nets as a model over S x n examples: rows 0 to n - 1 are those of the first net, and so on.
 
     The nets are sums over neurons of one shape and activation; each has its own weights, which
-    are read once, when the stack is made. Products are taken one net after the other, by the
-    calls and in the shapes in which the net alone would take them, and all that is done entry by
-    entry is done for as many nets at once as fit the cache.
+    are read once, when they are first needed. As many nets at once as fit the cache are computed
+    together, and each as it would be alone: their products are taken in one call where that
+    gives the bits of a call for each net.
 
     A net whose outputs or gradients are not finite is noted in ``failed`` and answers 0 from then
     on, so that it does no harm to the others.
@@ -32,11 +35,6 @@ class Stack:
         if len(self._sums) < len(nets):
             raise TypeError("nets must be sums over neurons")
         self.failed: set[int] = set()
-        self._matrices = [s.matrices(_ALL) for s in self._sums]
-        with torch.no_grad():
-            self._inward = [
-                s.inward(_ALL, m) for s, m in zip(self._sums, self._matrices, strict=True)
-            ]
 
     def __call__(self, x: Tensor) -> Tensor:
         """Outputs (S n,) at points ``x`` (S n, d), without a graph."""
@@ -44,54 +42,70 @@ class Stack:
 
     def input_gradient(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs (S n,) and their gradients (S n, d) at points ``x`` (S n, d)."""
-        gradient = torch.zeros_like(x)
+        gradient = torch.empty_like(x, memory_format=torch.contiguous_format)
         f = self._asked(x.detach(), gradient)
         return self._settled(f, gradient), gradient
+
+    @functools.cached_property
+    def _side_by_side(self) -> Neurons:
+        """The neurons of all nets, with tensors (S, ...); wide nets do without such copies."""
+        side = copy.copy(self._sums[0])
+        for name, value in vars(side).items():
+            if isinstance(value, Tensor):
+                setattr(side, name, torch.stack([getattr(s, name) for s in self._sums]))
+        return side
+
+    @functools.cached_property
+    def _matrices(self) -> tuple[Tensor, ...]:
+        return self._side_by_side.matrices(_ALL)
+
+    @functools.cached_property
+    def _inward(self) -> list[Tensor]:
+        return self._side_by_side.inward(_ALL, self._matrices)
 
     @torch.no_grad()
     def weight_gradients(self, x: Tensor, slopes: Tensor) -> list[Tensor]:
         """For every net the gradient of sum_i slopes_i f(x_i) over its rows, in its weights."""
-        first, found = self._sums[0], []
         points = x.chunk(len(self._sums))
-        if streams.large(points[0], len(first.readout)):
+        if streams.large(points[0], len(self._sums[0].readout)):
             parts = zip(self._sums, points, slopes.chunk(len(self._sums)), strict=True)
             return [s.weight_gradient(*given) for s, *given in parts]
-        weighted = first.lift(x) * (slopes / first.root).unsqueeze(1)
-        moved = weighted.chunk(len(self._sums))
-        for nets, products in self._products(first.lift(x)):
-            gates = first.outward(products)
-            for k, s in enumerate(nets):
-                sums = []
-                for gate in gates:
-                    part = moved[s].new_zeros(gate.shape[2], moved[s].shape[1])
-                    part.addmm_(_placed(gate[k]).T, _placed(moved[s]))
-                    sums.append(part.mul_(self._sums[s].readout.unsqueeze(1)))
-                found.append(first.gradient(sums))
+        side, found = self._side_by_side, list[Tensor]()
+        seen = side.lift(x)
+        weighted = self._by_net(seen * (slopes / side.root).unsqueeze(1))
+        for nets, products in self._products(seen):
+            readout = side.readout[nets].unsqueeze(2)
+            sums = [
+                _product(gate.transpose(1, 2), weighted[nets]).mul_(readout)
+                for gate in side.outward(products)
+            ]
+            found += side.gradient(sums).unbind()
         return found
 
     @torch.no_grad()
     def _asked(self, x: Tensor, gradient: Tensor | None) -> Tensor:
-        first, count = self._sums[0], len(self._sums)
+        count = len(self._sums)
         rows = x.chunk(count)
-        if streams.large(rows[0], len(first.readout)):
+        if streams.large(rows[0], len(self._sums[0].readout)):
             return torch.cat([self._alone(s, rows, gradient) for s in range(count)])
-        f = x.new_zeros(count, len(rows[0]))
-        into = () if gradient is None else gradient.chunk(count)
-        for nets, products in self._products(first.lift(x)):
+        side = self._side_by_side
+        f = x.new_empty(count, len(rows[0]))
+        for nets, products in self._products(side.lift(x)):
             gates: Sequence[Tensor | None] = ()
             if gradient is None:
-                h = first.values(products)
+                h = side.values(products)
             else:
-                h, gates = first.slopes(products)
-            for k, s in enumerate(nets):
-                f[s] = torch.mv(_placed(h[k]), self._sums[s].readout)
-                for gate, matrix in zip(gates, self._inward[s], strict=False):
+                h, gates = side.slopes(products)
+            for s, out, own in zip(self._sums[nets], f[nets].unbind(), h.unbind(), strict=True):
+                torch.mv(_placed(own), s.readout, out=out)
+            if gradient is not None:
+                total, into = None, self._by_net(gradient)[nets]
+                for gate, matrix in zip(gates, self._inward, strict=True):
                     if gate is not None:
-                        place = into[s]
-                        sums = _placed(place).addmm_(_placed(gate[k]), matrix)
-                        if sums.data_ptr() != place.data_ptr():
-                            place.copy_(sums)
-        return f.flatten().div_(first.root)
+                        total = _product(gate, matrix[nets], total, into)
+                if total is None:
+                    into.zero_()
+        return f.flatten().div_(side.root)
 
     def _alone(self, s: int, rows: Sequence[Tensor], gradient: Tensor | None) -> Tensor:
         if gradient is None:
@@ -100,30 +114,24 @@ class Stack:
         gradient.chunk(len(rows))[s].copy_(found)
         return f
 
-    def _products(self, seen: Tensor) -> Iterator[tuple[range, list[Tensor]]]:
+    def _by_net(self, rows: Tensor) -> Tensor:
+        """``rows`` (S n, ...) as (S, n, ...)."""
+        return rows.view(len(self._sums), -1, *rows.shape[1:])
+
+    def _products(self, seen: Tensor) -> Iterator[tuple[slice, list[Tensor]]]:
         """As many nets at a time as fit the cache, and their products, (k, n, m) each."""
-        count, first = len(self._sums), self._sums[0]
-        rows, m = seen.chunk(count), len(first.readout)
-        n = len(rows[0])
-        room = max(1, streams._TILE // (n * m * seen.element_size()))
-        if n * m % _LINE:  # torch computes the last few entries of a tensor by other code
+        points, (count, m) = self._by_net(seen), self._side_by_side.readout.shape
+        size = points.shape[1] * m
+        room = max(1, streams._TILE // (size * seen.element_size()))
+        if size % _LINE:  # torch computes the last few entries of a tensor by other code
             room = 1
-        held = [seen.new_empty(min(room, count), n, m) for _ in self._matrices[0]]
         for start in range(0, count, room):
-            nets = range(start, min(start + room, count))
-            for k, s in enumerate(nets):
-                own, before = _placed(rows[s]), None
-                for products, matrix in zip(held, self._matrices[s], strict=True):
-                    place = products[k]
-                    out = _placed(place)
-                    if before is None:
-                        torch.mm(own, matrix.T, out=out)
-                    else:
-                        torch.addmm(before, own, matrix.T, out=out)
-                    if out is not place:
-                        place.copy_(out)
-                    before = out if first.chained else None
-            yield nets, [products[: len(nets)] for products in held]
+            nets = slice(start, start + room)
+            products: list[Tensor] = []
+            for matrix in self._matrices:
+                plus = products[-1] if products and self._side_by_side.chained else None
+                products.append(_product(points[nets], matrix[nets].transpose(1, 2), plus))
+            yield nets, products
 
     def _settled(self, f: Tensor, gradient: Tensor | None = None) -> Tensor:
         """``f`` (S n,), and the gradient in place, with 0 for the nets that failed."""
@@ -138,6 +146,44 @@ class Stack:
             for part in parts:
                 part[s] = 0
         return f
+
+
+def _product(a: Tensor, b: Tensor, plus: Tensor | None = None, out: Tensor | None = None) -> Tensor:
+    """a b, with ``plus`` added, for matrices side by side; each has the bits of it alone."""
+    facts = [(tuple(t.shape), t.stride(-1) != 1) for t in (a, b)]
+    if a.device.type != "cpu" or _in_one_call(*facts, a.dtype):
+        return torch.bmm(a, b, out=out) if plus is None else torch.baddbmm(plus, a, b, out=out)
+    found = _one_by_one(a, b, plus)
+    return found if out is None else out.copy_(found)
+
+
+def _one_by_one(a: Tensor, b: Tensor, plus: Tensor | None) -> Tensor:
+    pairs = zip(map(_placed, a), map(_placed, b), strict=True)
+    if plus is None:
+        return torch.stack([torch.mm(*pair) for pair in pairs])
+    return torch.stack(
+        [torch.addmm(_placed(p), *pair) for p, pair in zip(plus, pairs, strict=True)]
+    )
+
+
+@functools.cache
+def _in_one_call(
+    a: tuple[tuple[int, ...], bool], b: tuple[tuple[int, ...], bool], dtype: torch.dtype
+) -> bool:
+    """Whether products of matrices of these shapes, turned or not, have the same bits in one call.
+
+    No library promises it. What is added to what does not depend on the entries: random ones tell.
+    """
+    both = []
+    for stream, ((count, rows, columns), turned) in enumerate((a, b)):
+        shape = (count, columns, rows) if turned else (count, rows, columns)
+        t = normals(0, stream, *shape).to(dtype)
+        both.append(t.transpose(1, 2) if turned else t)
+    left, right = both
+    once = torch.bmm(left, right)
+    again = torch.baddbmm(once, left, right)
+    pairs = (once, _one_by_one(left, right, None)), (again, _one_by_one(left, right, once))
+    return all(torch.equal(found, alone) for found, alone in pairs)
 
 
 def _placed(t: Tensor) -> Tensor:

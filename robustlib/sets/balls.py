@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from ..checks import check_floats, check_real, keep
-from ..numerics import row_norm
+from ..numerics import mended, row_norm
 from .ball_hull import BallHull
-from .base import Perturbation
+from .base import Length, Perturbation
 from .projections import ROUNDING, distances
 from .steps import FlatSteps
 from .uniform import ball_offset, cut_ball_offset
@@ -46,12 +46,31 @@ class BallSteps(FlatSteps):
         # one step from x is the answer, unless a box takes something off it
         if not self.boxed:
             return super().argmax_linear(g)
-        return self.sets._maximiser(g.flatten(1).double(), self.flat.double(), self.x)
+        flat = g.flatten(1)
+        moved = self._straight(self.flat, flat, self.eps)
+        beyond = self._beyond(moved)
+        found = mended(beyond, self._exact, self._within(moved), flat, self.flat, owned=True)
+        return found.reshape(g.shape)
+
+    def _exact(self, g: Tensor, x: Tensor) -> Tensor:
+        return self.sets._maximiser(g.double(), x.double(), x)
+
+    def _straight(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
+        """A step from ``z`` that minds neither ball nor box; ``g`` stays as it is."""
+        raise NotImplementedError
+
+    def _within(self, z: Tensor) -> Tensor:
+        """Points of the balls near ``z``, in its memory; in the box where ``z`` is."""
+        raise NotImplementedError
 
     def _surely_inside(self, z: Tensor) -> Tensor:
         size = self._size(torch.sub(z, self.flat, out=self.scratch))
         inside: Tensor = size <= self.reach[:, 0]
-        return inside & (self._clipped(z) == z).all(1) if self.boxed else inside
+        return inside & self._beyond(z).logical_not() if self.boxed else inside
+
+    def _beyond(self, z: Tensor) -> Tensor:
+        """Which rows (n,) leave the box: by reductions, ten times quicker than comparisons."""
+        return (z.amin(1) < self.limits[0]) | (z.amax(1) > self.limits[1])
 
     def _size(self, v: Tensor) -> Tensor:
         """The norms (n,) of the rows."""
@@ -139,8 +158,8 @@ class Ball(Perturbation):
         if self.box is None or not len(flat):
             return
         lo, hi = self._limits(x.dtype)
-        outside = torch.maximum(lo - flat, flat - hi)
-        if float(outside.max()) > 0:
+        if float(flat.min()) < lo or float(flat.max()) > hi:
+            outside = torch.maximum(lo - flat, flat - hi)
             row, place = divmod(int(outside.argmax()), flat.shape[1])
             raise ValueError(
                 f"x must be in the box {self.box}, got {float(flat[row, place]):g} "

@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from functools import cached_property, partial
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -68,8 +68,7 @@ class Perturbation(ABC):
         """The point of B(x) nearest to ``z`` in the Euclidean norm, exact to rounding.
 
         Points of the set come back unchanged, bit by bit (on a sphere, which hardly any row of
-        floats is on: points within a few roundings of it); radius 0 gives ``x``, bit by bit.
-        Where several points are nearest, one of them, the same each time.
+        floats is on, within a few roundings), as does ``x`` for radius 0. Of several, always one.
         """
         flat_z, flat_x = self._flat("z", z, x)
         if self.radius == 0:
@@ -232,8 +231,7 @@ class Perturbation(ABC):
         """Distances between the sets of x[rows] and x[cols]; all but the least may be too small."""
         if self.radius == 0:
             return distances(x[rows], x[cols], 2.0)
-        name, hooks = type(self).__name__, (self._argmax_linear, self._project)
-        return derived.gaps(name, x, rows, cols, *hooks)
+        return derived.gaps(type(self).__name__, x, rows, cols, self._argmax_linear, self._project)
 
     def _hull(self, x: Tensor, dtype: torch.dtype) -> Hull:
         """``hull`` of float64 rows (n, d) that come from data of ``dtype``."""
@@ -244,10 +242,12 @@ class Perturbation(ABC):
 class StepSets:
     """The sets B(x) of the examples ``x`` (n, ...), checked once: see ``Perturbation.at``.
 
-    This class serves any set. ``separable`` says that every coordinate moves on its own.
+    This class serves any set. ``separable`` says that every coordinate moves on its own;
+    ``rows(places)`` are the sets of some examples (k,), where each is known from its x alone.
     """
 
     separable: ClassVar[bool] = False
+    rows: ClassVar[Any] = None
 
     def __init__(self, sets: Perturbation, x: Tensor) -> None:
         sets._flat("x", x, x)
@@ -289,8 +289,8 @@ class StepSets:
             # no check of z as a centre: it is in its set to rounding
             far = around._maximiser(g.flatten(1).double(), z.flatten(1).double(), z)
             there = self.sets.project(far, self.x)
-            here = (lengths == value).expand(len(z)).to(z.device)
-            moved = torch.where(here.reshape(-1, *[1] * (z.dim() - 1)), there, moved)
+            here = per_row((lengths == value).expand(len(z)).to(z.device), z)
+            moved = torch.where(here, there, moved)
         return moved
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..numerics import choose, surely
+from ..numerics import mended, mostly, surely
 from .ball_hull import BallHull, cut_support
 from .balls import Ball, BallSteps
 from .base import Length
@@ -20,58 +20,81 @@ _STRETCH = 1e3  # how far a step is lengthened for what the box takes off it
 
 
 class L2Steps(BallSteps):
-    """Euclidean balls, for loops."""
+    """Euclidean balls, for loops: the way is longer for rows that leave the box."""
 
     def _near(self, z: Tensor) -> Tensor:
-        return self._within(z - self.flat)
-
-    def _within(self, v: Tensor) -> Tensor:
-        """x + v, or its projection; in the memory of ``v``."""
+        near = self._within(z.clone())
         if not self.boxed:
-            size = squares(v, self.scratch).sqrt()
-            scale = torch.where(size > self.reach, (self.eps / size).clamp(max=1), 1.0)
-            return v.mul_(scale).add_(self.flat)
-        outside = squares(self._cut(v), self.scratch).sqrt() > self.reach
-        if not surely(outside.logical_not()):
-            size, cut = self._filled(v)
-            v = choose(outside.flatten(), cut.mul_((self.eps / size).clamp(max=1)), v)
-        return self._clipped(v.add_(self.flat))
+            return near
+        parts = z, self.flat, self.reach
+        return mended(self._beyond(z), self._cut_near, near, *parts, owned=True)
 
-    def _cut(self, v: Tensor) -> Tensor:
-        """Offsets from x, cut by the box."""
-        return v.clamp(self.limits[0] - self.flat, self.limits[1] - self.flat)
+    def _within(self, z: Tensor) -> Tensor:
+        v = z.sub_(self.flat)
+        size = squares(v, self.scratch).sqrt()
+        scale = torch.where(size > self.reach, (self.eps / size).clamp(max=1), 1.0)
+        near = v.mul_(scale).add_(self.flat)
+        return near.clamp_(*self.limits) if self.boxed else near
 
-    def _filled(self, v: Tensor) -> tuple[Tensor, Tensor]:
-        """The norm (n, 1) of cut(s v) and that itself, with the largest s that the ball allows.
+    def _up(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
+        g, size = _measured(g)
+        length = length / size
+        if not self.boxed:
+            return self._within(along(z, g, length))
+        moved = torch.addcmul(z, g, length)
+        beyond = self._beyond(moved)
+        parts = z, g, length, size, self.flat, self.reach
+        if mostly(beyond):  # the longer way serves the others as well
+            return self._cut_up(*parts)
+        return mended(beyond, self._cut_up, self._within(moved), *parts, owned=True)
+
+    def _straight(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
+        g, size = _measured(g)
+        return torch.addcmul(z, g, length / size)
+
+    def _cut_up(
+        self, z: Tensor, g: Tensor, length: Tensor, size: Tensor, x: Tensor, reach: Tensor
+    ) -> Tensor:
+        """A step of rows: what the box takes off it goes to the other coordinates."""
+        taken = torch.addcmul(z, g, length).clamp_(*self.limits).sub_(z)
+        taken_size = squares(taken, taken).sqrt()
+        length = length * (length * size / taken_size).clamp(max=_STRETCH)
+        return self._cut_near(torch.addcmul(z, g, length, out=taken), x, reach)
+
+    def _cut_near(self, z: Tensor, x: Tensor, reach: Tensor) -> Tensor:
+        """The projections of rows ``z``."""
+        v = z - x
+        low, high = self.limits[0] - x, self.limits[1] - x
+        cut = v.clamp(low, high)
+        outside = (squares(cut, cut).sqrt() > reach).flatten()
+        v = mended(outside, self._filled, v, v, low, high, owned=True)
+        return v.add_(x).clamp_(*self.limits)
+
+    def _filled(self, v: Tensor, low: Tensor, high: Tensor) -> Tensor:
+        """cut(s v), cut by ``low`` and ``high``, with the largest s that the ball allows.
 
         x + cut(s v) is the projection of x + v where that is outside. |cut(s v)|^2 is concave in
         s^2, so that secants from the left never overshoot, but for rounding.
         """
-        limit = self.eps**2
-        q = limit / squares(v, self.scratch)
+        limit, scratch = self.eps**2, self.scratch[: len(v)]
+        q = limit / squares(v, scratch)
         last_q, last = torch.zeros_like(q), torch.zeros_like(q)
-        low, high = self.limits[0] - self.flat, self.limits[1] - self.flat
         cut = torch.empty_like(v)
         for _ in range(_ROUNDS):
             torch.mul(v, q.sqrt(), out=cut).clamp_(low, high)
-            now = squares(cut, self.scratch)
+            now = squares(cut, scratch)
             todo = (now < limit * (1 - _CLOSE)) & (q < 1)
             if surely(todo.logical_not()):
                 break
             further = q + (limit - now) * (q - last_q) / (now - last)
             last_q, last = torch.where(todo, q, last_q), torch.where(todo, now, last)
             q = torch.where(todo, further.nan_to_num(1.0).clamp(max=1), q)
-        return now.sqrt(), cut
+        return cut.mul_((self.eps / now.sqrt()).clamp(max=1))
 
-    def _up(self, z: Tensor, g: Tensor, length: Length) -> Tensor:
-        # good to d roundings, and quicker than ``squares``
-        g, size = scaled(g, torch.linalg.vector_norm(g, dim=1, keepdim=True))
-        length = length / size
-        if self.boxed:  # what the box takes off the step goes to the other coordinates
-            taken = torch.addcmul(z, g, length).clamp_(*self.limits).sub_(z)
-            taken_size = squares(taken, self.scratch).sqrt()
-            length = length * (length * size / taken_size).clamp(max=_STRETCH)
-        return self._within(along(z, g, length).sub_(self.flat))
+
+def _measured(g: Tensor) -> tuple[Tensor, Tensor]:
+    """Directions and their norms (n, 1), good to d roundings and quicker than ``squares``."""
+    return scaled(g, torch.linalg.vector_norm(g, dim=1, keepdim=True))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,10 @@ not always the nearest one.
 
 from __future__ import annotations
 
+import copy
+from typing import Self
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -42,6 +46,13 @@ class FlatSteps(StepSets):
             length = length.to(z).reshape(-1, 1)
         return self._up(z.flatten(1), g.flatten(1), length).reshape(z.shape)
 
+    def rows(self, places: Tensor) -> Self:
+        some = copy.copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                setattr(some, name, value.index_select(0, places))
+        return some
+
     def contains(self, z: Tensor) -> Tensor:
         flat = z.flatten(1)
         quick = self._surely_inside(flat)
@@ -71,6 +82,18 @@ def scaled(v: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
     if surely(odd.logical_not()):
         return v, size
     return mended(odd, unit_rows, v, v), mended(odd, torch.ones_like, size, size)
+
+
+def largest(a: Tensor, k: int) -> Tensor:
+    """Places (n, k) of the largest of each row, falling; ``a`` may be overwritten."""
+    if a.device.type != "cpu":
+        return a.topk(k, dim=1)[1]
+    # ten times quicker than torch's, so that many are found sooner one by one
+    sizes, rows, places = a.numpy(), np.arange(len(a)), np.empty((len(a), k), np.int64)
+    for i in range(k):
+        places[:, i] = sizes.argmax(1)
+        sizes[rows, places[:, i]] = -1
+    return torch.from_numpy(places)
 
 
 def along(z: Tensor, g: Tensor, length: Length) -> Tensor:

@@ -6,17 +6,20 @@ import contextlib
 import importlib
 import itertools
 import os
+import re
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
+from ..checks import shown
 from .isolated import die_with_parent, release, run_alone
 from .settings import Setting
 
 Job = tuple[str, Setting]  # a key and its setting
 Answer = tuple[str, dict[str, Any]]
 WAIT = "10s"  # for a cluster to answer
+_ADDRESS = re.compile(r"((tcp|tls|wss?|ucx)://)?[^/\s]+:\d{1,5}/?|inproc://\S+")
 _FRUITLESS = 5  # times that all workers may be lost without a single new result
 
 
@@ -34,9 +37,25 @@ def needed(module: str, package: str, what: str) -> Any:
         ) from None
 
 
+def check_cluster(cluster: object) -> None:
+    """Raise for what is neither a cluster of Dask nor an address.
+
+    Dask is not asked: a client that it refused to make hangs when it is thrown away.
+    """
+    if isinstance(cluster, str):
+        fits = _ADDRESS.fullmatch(cluster) is not None
+    else:
+        fits = hasattr(cluster, "scheduler_address") and not isinstance(cluster, type)
+    if not fits:
+        raise ValueError(
+            f"cluster {shown(cluster)} cannot be reached: it is no cluster of Dask, and no address "
+            "such as 'tcp://host:8786'"
+        )
+
+
 def on_this_machine(
     jobs: list[Job], function: bytes, *, workers: int, seconds: float | None, threads: int
-) -> Iterator[Answer]:
+) -> Generator[Answer, None, None]:
     """Answers as they come, from ``workers`` processes; those of workers that died once more."""
     joblib = needed("joblib", "joblib", "a sweep on this machine")
     lost = importlib.import_module("joblib.externals.loky.process_executor").BrokenProcessPool
@@ -78,9 +97,10 @@ def _on_worker(
 
 def on_cluster(
     jobs: list[Job], function: bytes, *, cluster: Any, seconds: float | None, threads: int
-) -> Iterator[Answer]:
+) -> Generator[Answer, None, None]:
     """Answers as they come from a Dask cluster, its address or itself."""
     distributed = needed("distributed", "distributed", "a sweep on a cluster")
+    check_cluster(cluster)
     try:
         client = distributed.Client(cluster, timeout=WAIT, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -9,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..checks import check_list, single
+from ..checks import check_list, shown, single
 
 Setting = dict[str, Any]
 
@@ -20,14 +21,19 @@ def grid(**axes: Iterable[Any]) -> list[Setting]:
     ``grid(width=[64, 256], seed=range(3))`` has six settings. Raises ``TypeError`` for an axis
     that is no list of values, ``ValueError`` for one without values.
     """
-    for name, values in axes.items():
-        if not isinstance(values, Iterable) or isinstance(values, str | bytes | Mapping):
-            raise TypeError(f"{name} must be a list of values, got {values!r}; write [{values!r}]")
-    lists = {name: list(values) for name, values in axes.items()}
+    lists = {name: _values(name, values) for name, values in axes.items()}
     for name, found in lists.items():
         if not found:
             raise ValueError(f"{name} must have at least one value, got none")
     return [dict(zip(lists, cells, strict=True)) for cells in itertools.product(*lists.values())]
+
+
+def _values(name: str, values: object) -> list[Any]:
+    if not isinstance(values, Mapping):
+        with contextlib.suppress(TypeError):
+            return check_list(name, values)
+    text = shown(values)
+    raise TypeError(f"{name} must be a list of values, got {text}; write [{text}]")
 
 
 def plain(value: object, where: str, *, nan: bool = False) -> Any:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from ..checks import check_flag, check_integer, check_real, check_text
 from ..files import check_path
-from .engines import needed, on_cluster, on_this_machine
+from .engines import check_cluster, needed, on_cluster, on_this_machine
 from .settings import check_settings, key
 from .store import Run, Store, Sweep
 
@@ -67,6 +67,8 @@ def sweep(
     workers = check_integer("workers", cores if workers is None else workers, minimum=1)
     check_flag("again", again)
     check_flag("progress", progress)
+    if cluster is not None:
+        check_cluster(cluster)  # before there is a store
     path = None if store is None else check_path("store", store)
     with tempfile.TemporaryDirectory() as folder:
         kept = Store(path or Path(folder, "runs.sqlite"), title)

@@ -7,6 +7,7 @@ import hashlib
 import io
 import pickle
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from ..files import check_path, existing, raw, replace
 _HEADER = b"robustlib file 3\n"
 _SIZE = hashlib.sha256().digest_size
 _NO_RUN = bytes(_SIZE)  # the label of a file that is no checkpoint
+_LATE = (torch.uint16, torch.uint32, torch.uint64)  # torch 2.4 has them, but stores none
 
 
 def write(path: object, payload: dict[str, Any], fingerprint: dict[str, str] | None = None) -> None:
@@ -58,10 +60,11 @@ def read(path: object, device: torch.device, *, name: str = "path") -> dict[str,
         raise ValueError(
             f"{name} {path} is cut or altered: its digest does not match; it is left as is"
         )
+    data = io.BytesIO(content[start + _SIZE :])
     try:
-        payload = torch.load(
-            io.BytesIO(content[start + _SIZE :]), map_location=device, weights_only=True
-        )
+        with warnings.catch_warnings():  # of torch 2.14, which says only that it looks
+            warnings.filterwarnings("ignore", "Validating sparse tensor", UserWarning)
+            payload = torch.load(data, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"{name} {path} holds more than numbers; it is left as is: {error}"
@@ -82,6 +85,11 @@ def _check_plain(value: object) -> None:
     if isinstance(value, Tensor):
         for _ in raw(value[:0] if value.layout == torch.strided and value.dim() else value):
             pass
+        if value.dtype in _LATE:
+            try:
+                torch.save(value.new_empty(0), io.BytesIO())
+            except KeyError:
+                raise TypeError(f"torch {torch.__version__} stores no {value.dtype}") from None
     elif isinstance(value, Mapping):
         for part in (*value.keys(), *value.values()):
             _check_plain(part)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import overload
 
+from ..checks import check_integer
 from .step import DivergedError
 from .trajectory import Trajectory
 
@@ -36,7 +37,10 @@ class Runs(Sequence[Trajectory]):
     def __getitem__(self, place: int | slice) -> Trajectory | list[Trajectory]:
         if isinstance(place, slice):
             return [self[k] for k in range(len(self))[place]]
-        number = range(len(self))[place]
+        number = check_integer("place", place, minimum=-(2**63))
+        if not -len(self) <= number < len(self):
+            raise IndexError(f"place must be the number of one of {len(self)} runs, got {number}")
+        number %= len(self)
         found = self.trajectories[number]
         if found is None:
             error = self.failed[number]

@@ -16,7 +16,7 @@ from ..checks import check_list, check_progress, shown
 from ..losses import Loss
 from ..models import undisturbed
 from ..networks import Network, Stack, known_net
-from ..numerics import steady
+from ..numerics import keep_memory, steady
 from ..samples import Labelled
 from ..sets import Perturbation
 from .begin import Begun, begin
@@ -25,7 +25,7 @@ from .step import DivergedError
 
 _ROW_BY_ROW = (FGSM, PGD, APGD)  # what they do with a row depends on no other
 _LONG = 64  # entries; a multiple of them is computed by one code
-_ROOM = 2**21  # bytes of the examples of a stack, for which attacks need ten times as much
+_ROOM = 2**20  # bytes of the examples of a stack, for which attacks need ten times as much
 
 
 @steady()
@@ -97,6 +97,7 @@ def train_many(
             check_arguments(runs[k].run.net, x, y, setting.perturbation, setting.loss)
         except (TypeError, ValueError) as error:
             raise _of(k, error) from error
+    keep_memory()
     failed: dict[int, DivergedError] = {}
     with tqdm(total=sum(run.steps for run in runs), disable=hidden, ascii=True, unit="step") as bar:
         for members in _stacks(runs):

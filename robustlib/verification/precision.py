@@ -40,7 +40,9 @@ def _settings(device: torch.device, convolved: bool) -> Iterator[str]:
 def _setting(module: object, operation: str) -> str:
     """What one backend is set to; torch answers with what it inherits, "none" is full precision."""
     found = getattr(getattr(module, operation, None), "fp32_precision", None)
-    if found is None:  # before torch 2.9 there was one setting for all
+    if found is None:  # before torch 2.9 there was one setting for all but cuDNN
+        if module is backends.cudnn:
+            return "tf32" if backends.cudnn.allow_tf32 else "ieee"
         return _OLD[torch.get_float32_matmul_precision()]
     return "ieee" if found == "none" else str(found)
 

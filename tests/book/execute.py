@@ -7,7 +7,6 @@ python tests/book/execute.py [--kernel NAME] chapters/01-robust-loss.ipynb ...
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
@@ -16,9 +15,12 @@ from pathlib import Path
 
 import nbformat
 from environment import ENVIRONMENT
+from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat import ValidationError
 
+from robustlib.commands.wrong import Parser
 from robustlib.files import replace
 
 # Without the Python version, so that another machine does not change the file.
@@ -59,12 +61,29 @@ def in_a_thread(path: Path, kernel: str) -> nbformat.NotebookNode:
     return notebook
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+def unreadable(path: Path) -> str:
+    """Why the file is no notebook; empty where it is one."""
+    if not os.path.isfile(path):  # a pipe would wait for a writer
+        return "there is no such file"
+    try:
+        nbformat.validate(nbformat.read(path, as_version=4))
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, ValidationError) as error:
+        return " ".join(str(error).split())[:200]
+    return ""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = Parser(description=__doc__)
     parser.add_argument("--kernel", default="python3")
     parser.add_argument("--as-it-is", action="store_true")
-    parser.add_argument("notebooks", nargs="+", type=Path)
-    options = parser.parse_args()
+    parser.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK")
+    options = parser.parse_args(arguments)
+    for path in options.notebooks:  # all of them, before the first is run for minutes
+        if problem := unreadable(path):
+            parser.error(f"NOTEBOOK must be an .ipynb file, got {str(path)!r}: {problem}")
+    known = sorted(KernelSpecManager().find_kernel_specs())
+    if options.kernel not in known:
+        parser.error(f"--kernel must be one of {', '.join(known)}, got {options.kernel!r}")
     if not options.as_it_is:
         os.environ |= ENVIRONMENT
     for path in options.notebooks:

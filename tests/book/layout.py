@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "_ext"))
-from built import CHROMIUM_ARGUMENTS, ROOT, SITE, chromium, pages_of_the_book
+from built import CHROMIUM_ARGUMENTS, ROOT, SITE, chromium, further_pages, pages_of_the_book
 
 __all__ = [
     "CHROMIUM_ARGUMENTS",
@@ -18,6 +18,7 @@ __all__ = [
     "SITE",
     "chromium",
     "files_of_the_repository",
+    "further_pages",
     "pages_of_the_book",
 ]
 

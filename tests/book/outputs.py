@@ -9,7 +9,7 @@ import base64
 import configparser
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,11 @@ def shown(path: Path) -> dict[str, list[Shown]]:
     }
 
 
-def differences(stored: Sequence[Shown], found: Sequence[Shown]) -> Iterator[tuple[str, str]]:
+def differences(
+    stored: Sequence[Shown],
+    found: Sequence[Shown],
+    difference: Callable[[Picture, Picture], str | None] = difference,
+) -> Iterator[tuple[str, str]]:
     """Where two cells showed different things: what the one did, and what the other."""
     for old, new in zip_longest(stored, found, fillvalue="nothing"):
         if isinstance(old, Picture) and isinstance(new, Picture):

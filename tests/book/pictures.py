@@ -2,7 +2,8 @@
 
 What is stable over processors: sizes, the text of labels and ticks, colours, the number and order
 of shapes, and coordinates to half a pixel, in a raster to two. Bytes are not stable, since the
-last digits of a curve move.
+last digits of a curve move. Another matplotlib sets shapes and letters elsewhere: of its pictures
+only the kind and the letters of every label are compared.
 """
 
 from __future__ import annotations
@@ -48,6 +49,24 @@ def difference(stored: Picture, found: Picture) -> str | None:
     if stored.mime != "image/svg+xml":
         return raster_difference(stored.content, found.content)
     return svg_difference(ET.fromstring(stored.content), ET.fromstring(found.content))
+
+
+def label_difference(stored: Picture, found: Picture) -> str | None:
+    """What is written in the one and not in the other; the order inside a formula is not stable."""
+    if stored.mime != found.mime:
+        return f"{found.mime} instead of {stored.mime}"
+    if stored.mime != "image/svg+xml":
+        return None
+    for old, new in zip_longest(labels(stored), labels(found)):
+        if old is None or new is None or sorted(old) != sorted(new):
+            return f"the text {new!r} instead of {old!r}"
+    return None
+
+
+def labels(picture: Picture) -> list[str]:
+    elements = ET.fromstring(picture.content).iter()
+    texts = (e for e in elements if e.tag.rpartition("}")[2] == "text")
+    return ["".join("".join(e.itertext()).split()) for e in texts]
 
 
 def raster_difference(stored: str, found: str) -> str | None:

@@ -11,7 +11,6 @@ otherwise than ten times its spread over the arithmetics is listed, because its 
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import os
@@ -26,6 +25,9 @@ from typing import Any
 
 from environment import ENVIRONMENT
 from outputs import Shown, differences, shown
+from pictures import difference, label_difference
+
+from robustlib.commands.wrong import Parser
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
@@ -112,10 +114,12 @@ def run_claims(name: str, ids: Sequence[str], folder: Path) -> dict[str, Any]:
     return {id: json.loads((folder / f"{id}.json").read_text()) for id in ids}
 
 
-def show(where: str, name: str, stored: Sequence[Shown], found: Sequence[Shown]) -> int:
+def show(
+    where: str, name: str, stored: Sequence[Shown], found: Sequence[Shown], *, labels: bool = False
+) -> int:
     """Print the lines and pictures that differ, and how many do."""
     count = 0
-    for old, new in differences(stored, found):
+    for old, new in differences(stored, found, label_difference if labels else difference):
         count += 1
         print(f"{where}, {name}:\n  stored  {old}\n  found   {new}", flush=True)
     return count
@@ -140,16 +144,23 @@ def shares(ids: Sequence[str], count: int) -> list[list[str]]:
     return [list(ids[k::count]) for k in range(count) if ids[k::count]]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", help="notebooks or claims (default: all)")
+def main(arguments: list[str] | None = None) -> int:
+    parser = Parser(description=__doc__)
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="of notebooks, claims (default: all)"
+    )
     parser.add_argument("--arithmetic", action="append", choices=ARITHMETICS, help="only these")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes at once")
     parser.add_argument("--notebooks-only", action="store_true", help="no claims")
     parser.add_argument(
+        "--labels", action="store_true", help="another matplotlib drew: compare pictures' labels"
+    )
+    parser.add_argument(
         "--variables", choices=ARITHMETICS, help="print what sets this arithmetic, where offered"
     )
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
+    if not 1 <= options.workers <= 1000:
+        parser.error(f"--workers must be from 1 to 1000, got {options.workers}")
     if options.variables:
         asked = ARITHMETICS[options.variables] if offered(options.variables) else {}
         print(" ".join(f"{name}={value}" for name, value in asked.items()))
@@ -160,7 +171,7 @@ def main() -> int:
     if options.notebooks_only:
         claims = []
     if unknown := set(options.names) - {path.stem for path in notebooks} - set(claims):
-        parser.error(f"no notebook or claim is called {', '.join(sorted(unknown))}")
+        parser.error(f"NAME must be that of a notebook or claim, got {', '.join(sorted(unknown))}")
     told = {name: offered(name) for name in options.arithmetic or ARITHMETICS}
     for name, sentence in told.items():
         print(f"{name}: {sentence or 'not offered by this machine, left out'}")
@@ -181,7 +192,8 @@ def main() -> int:
         for name, path, run in runs:
             stored = shown(path)
             for id, found in run.result().items():
-                different += show(f"cell {id}", name, stored.get(id, []), found)
+                before = stored.get(id, [])
+                different += show(f"cell {id}", name, before, found, labels=options.labels)
         for name, job in checks:
             for id, found in job.result().items():
                 section = sections(found["page"])[id]

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
-from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -280,6 +279,14 @@ def converter() -> Converter:
             "<details>\n<summary>Proof</summary>\n\n[prfreflem](https://book#x)\n\n"
             "```\n{x}`y`\n```\n\n</details>\n\nA.",
         ),
+        (
+            ":::{admonition} Guess first\nWhat?\n\n* **A.** $a$.\n* **B.** No.\n:::",
+            "> **Guess first**\n>\n> What?\n>\n> * **A.** $a$.\n> * **B.** No.",
+        ),
+        (
+            ":::{admonition} Answer: A\n:class: dropdown\nYes.\n:::\n\nMore.",
+            "<details>\n<summary>Answer: A</summary>\n\nYes.\n\n</details>\n\nMore.",
+        ),
         ("`{a}` is code, `{prf:ref}` too", "`{a}` is code, `{prf:ref}` too"),
         ("`` {prf:ref}`a` ``, {prf:ref}`a`", "`` {prf:ref}`a` ``, [prfrefa](https://book#x)"),
         (
@@ -324,12 +331,3 @@ def test_a_fold_that_would_swallow_text_is_refused(converter: Converter) -> None
     with pytest.raises(ValueError, match="a heading or an exercise must come"):
         edition(notebook, converter, head, student=False)
     assert "belongs" in str(edition(notebook, converter, head, student=True).cells)
-
-
-@pytest.mark.parametrize("name", ["numpy", "torch"])
-def test_first_cell_asks_for_a_restart(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    cell = SET_UP.format(repository=ADDRESS)
-    exec(cell, {})  # what is loaded here is what is installed
-    monkeypatch.setitem(sys.modules, name, SimpleNamespace(__version__="1.0+cpu"))
-    with pytest.raises(RuntimeError, match=rf"^{name} 1\.0\+cpu is loaded but .* restart the"):
-        exec(cell, {})

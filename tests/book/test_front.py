@@ -80,12 +80,36 @@ def test_the_picture_is_what_the_script_draws(tmp_path: Path) -> None:
     assert len(run.stdout) < 20_000
 
 
+def test_the_map_is_what_the_script_draws_and_shows_every_chapter() -> None:
+    sys.path.insert(0, str(ROOT / "_front"))
+    import roads
+
+    drawn = roads.html()
+    assert drawn == roads.MAP.read_text(encoding="utf-8")
+    label = re.search(r'aria-label="([^"]*)"', drawn)[1]
+    numbers = {int(page[9:11]) for page in PAGES if re.match(r"chapters/(?!00)\d\d", page)}
+    assert set(roads.CHAPTERS) == numbers
+    assert {int(number) for number in re.findall(r"\d+", label)} == numbers
+    assert set(re.findall(r"\b[A-E]\b", label)) == set(roads.THEOREMS) == set("ABCDE")
+
+
 def test_the_numbers_of_the_front_page_are_those_of_the_tour() -> None:
     import nbformat
 
     tour = nbformat.read(ROOT / "chapters" / "00-tour.ipynb", as_version=4)
     known = numbers_of_cells(tour) | {"1906.07916"}
     assert unsupported(FRONT.partition("## Version")[0], known) == []
+
+
+def test_the_tour_takes_as_long_as_it_says(site: Path) -> None:
+    """Half an hour, in its title and on the front page; its exercises come on top."""
+    page = (site / "chapters" / "00-tour.html").read_text(encoding="utf-8")
+    assert "<title>The course in half an hour" in page
+    assert "[Half an hour: the tour]" in FRONT
+    assert 25 <= int(re.search(r"About (\d+) minutes to read; 3 exercises", page)[1]) <= 35
+    assert "the three exercises forty minutes more" in page
+    titles = re.findall(r'<p class="admonition-title">.*?</p>', page, re.S)
+    assert sum(int(m) for t in titles for m in re.findall(r"(\d+) minutes\)", t)) == 40
 
 
 def test_version_and_date_are_those_of_the_package() -> None:

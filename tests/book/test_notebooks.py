@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -14,18 +15,27 @@ import yaml
 from layout import ROOT, files_of_the_repository, pages_of_the_book
 
 NOTEBOOKS = sorted((ROOT / "chapters").glob("*.ipynb"))
-PROSE = [*sorted((ROOT / "chapters").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+PROSE = [
+    *sorted((ROOT / "chapters").glob("reference/*.md")),
+    *sorted((ROOT / "chapters").glob("*.md")),
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+]
 ADDRESS = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
 
+TITLE = re.compile(r"[^`]*\S \((easy|medium|hard), (?:5|[1-9]\d*[05]) minutes\)")
+BOX = re.compile(r"^(:{3,})\{admonition\} ([^\n]*)\n(.*?)^\1$", re.M | re.S)
 SETUP_CELL = f"""import importlib.util
 import os
 import subprocess
 import sys
 
-if importlib.util.find_spec("robustlib") is None:
+found = importlib.util.find_spec("robustlib")
+if found is None or found.origin is None:  # not there, or a folder of this name
     source = "robustlib @ git+{ADDRESS}"
     source = os.environ.get("ROBUSTLIB_SOURCE", source)
-    subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", source])"""
+    if subprocess.call([sys.executable, "-m", "pip", "install", "-q", source]):
+        raise RuntimeError(f"pip cannot install {{source}}; is there a network, and git?")"""
 
 IMAGES = {"image/png", "image/jpeg", "image/svg+xml"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -140,6 +150,90 @@ def test_notebook_has_one_sentence_per_line(path: Path) -> None:
     for cell in read(path).cells:
         if cell.cell_type == "markdown":
             assert sentences_that_share_a_line(cell.source) == []
+
+
+def exercises(text: str) -> list[str]:
+    """What stands behind ``{exercise}``: the titles, with difficulty and minutes."""
+    return re.findall(r"^`{3,}\{exercise\}[ \t]*(.*)$", text, re.M)
+
+
+@pytest.mark.parametrize("name", pages_of_the_book())
+def test_exercises_say_how_hard_and_how_long_they_are(name: str) -> None:
+    (path,) = ROOT.glob(f"{name}.*")
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        text = "\n".join(cell.source for cell in read(path).cells)
+    assert [title for title in exercises(text) if not TITLE.fullmatch(title)] == []
+
+
+def guesses(cells: list[nbformat.NotebookNode]) -> list[str]:
+    """The right answers; a question ends its cell, its answer begins the text after the code."""
+    right, open_ = [], False
+    for cell, after in itertools.zip_longest(cells, cells[1:]):
+        if cell.cell_type == "code":
+            continue
+        found = list(BOX.finditer(cell.source))
+        answers = [box for box in found if box[2].startswith("Answer: ")]
+        assert len(answers) == open_, f"a question without an answer: {cell.id}"
+        for box in answers:
+            assert box.start() == 0, cell.id
+            assert box[3].startswith(":class: dropdown\n"), cell.id
+            right.append(box[2].removeprefix("Answer: "))
+            others = set("ABC") - {right[-1]}
+            assert others <= set(re.findall(r"\b[ABC]\b", box[3])), f"why do they tempt? {cell.id}"
+        questions = [box for box in found if box[2] == "Guess first"]
+        open_ = bool(questions)
+        for box in questions:
+            assert box.end() == len(cell.source), cell.id
+            assert after is not None, cell.id
+            assert after.cell_type == "code", cell.id
+            assert ":class:" not in box[3], cell.id
+            assert re.findall(r"^\* \*\*(\w+)\.\*\* \S", box[3], re.M) == ["A", "B", "C"], cell.id
+    assert not open_
+    return right
+
+
+def test_questions_come_before_experiments_and_answers_after() -> None:
+    """With three answers each; the right one is not always the same."""
+    chapters = {path.stem: guesses(read(path).cells) for path in NOTEBOOKS}
+    everywhere = [letter for found in chapters.values() for letter in found]
+    assert all(found for name, found in chapters.items() if name < "12")
+    assert len(everywhere) >= 30
+    assert min(everywhere.count(letter) for letter in "ABC") >= len(everywhere) / 5
+
+
+def test_a_question_without_its_answer_is_seen() -> None:
+    ask = ":::{admonition} Guess first\nWhat?\n\n* **A.** 1.\n* **B.** 2.\n* **C.** 3.\n:::"
+    tell = ":::{admonition} Answer: B\n:class: dropdown\nTwo, not A or C.\n:::"
+    text, run = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell("1 + 1")
+    assert guesses([text(ask), run, text(f"{tell}\n\nMore.")]) == ["B"]
+    for wrong in (
+        [text(ask), run],
+        [text(ask), text(tell)],
+        [text(ask), run, text("No.")],
+        [text(f"{ask}\nMore."), run, text(tell)],
+        [text(ask.replace("C.", "D.")), run, text(tell)],
+        [text(ask), run, text(tell.replace(":class: dropdown", ""))],
+        [text(ask), run, text(tell.replace(" or C", ""))],
+        [run, text(tell)],
+    ):
+        with pytest.raises(AssertionError):
+            guesses(wrong)
+
+
+@each_notebook
+def test_a_definition_is_followed_by_a_warm_up(path: Path) -> None:
+    """Before the section ends, with its answers folded."""
+    prose = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    for part in re.split(r"^`{3,}\{prf:definition\}", prose, flags=re.M)[1:]:
+        section = re.split(r"^## ", part, flags=re.M)[0]
+        assert "{admonition} Warm-up (2 minutes)\n" in section, section[:80]
+    for asked, told in itertools.pairwise([*BOX.finditer(prose), None]):
+        if asked[2].startswith("Warm-up"):
+            assert asked[2] == "Warm-up (2 minutes)"
+            assert told is not None
+            assert told[2] == "Answers"
+            assert told[3].startswith(":class: dropdown\n")
 
 
 @pytest.mark.parametrize("path", PROSE, ids=lambda path: path.name)

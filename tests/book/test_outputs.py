@@ -15,7 +15,7 @@ import portable
 import pytest
 from matplotlib.figure import Figure
 from outputs import Shown, differences, of_output, shown
-from pictures import Picture
+from pictures import Picture, label_difference
 from PIL import Image
 
 from robustlib.book import explore
@@ -104,6 +104,16 @@ def test_late_digits_are_not_seen(draw: Callable[[Figure], Picture], seen: float
     height = 320 * 0.77  # of the axes, in pixels
     assert told(fresh(draw), cell(draw(plot(shift=0.1 / height)))) == []
     assert len(told(fresh(draw), cell(draw(plot(shift=seen / height))))) == 1
+
+
+def test_of_another_matplotlib_only_the_labels_are_compared() -> None:
+    assert label_difference(svg(plot()), svg(plot(shift=0.05))) is None
+    assert (
+        label_difference(svg(plot()), svg(plot(step=11))) == "the text 'step11' instead of 'step17'"
+    )
+    assert label_difference(svg(plot()), svg(plot(labels=LABELS[::-1]))) is not None
+    assert label_difference(svg(plot()), svg(plot(labels=LABELS[:1]))) is not None
+    assert label_difference(svg(plot()), png(plot())) == "image/png instead of image/svg+xml"
 
 
 def test_a_picture_of_one_pixel_is_seen() -> None:

@@ -53,6 +53,13 @@ def test_numbers_in_the_prose_come_from_cells(path: Path) -> None:
             assert unsupported(cell.source, known) == [], cell.source
 
 
+def test_numbers_of_the_scoreboard_come_from_its_tables() -> None:
+    page = (ROOT / "chapters" / "scoreboard.md").read_text(encoding="utf-8")
+    tables = (ROOT / "benchmarks" / "attacks.md").read_text(encoding="utf-8")
+    assert unsupported(page, set(DECIMAL.findall(tables))) == []
+    assert unsupported(page.replace("0.986", "0.987"), set(DECIMAL.findall(tables))) == ["0.987"]
+
+
 def test_a_stale_number_is_caught() -> None:
     known = {"0.318", "0.1378"}
     assert unsupported(r"Only $31.8\,\%$ survive, a loss of $0.1378$.", known) == []

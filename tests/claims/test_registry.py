@@ -235,8 +235,13 @@ def held(budget: str) -> Evidence:
         ),
         ({"id": 3}, held, TypeError, r"id must be a string, got 3 \(int\)"),
         ({"title": " "}, held, ValueError, "title must not be empty"),
-        ({}, 3, TypeError, r"claim 'probe' must be a function of the budget, got 3"),
-        ({}, lambda: evidence(), TypeError, "claim 'probe' must be a function of the budget"),
+        ({}, 3, TypeError, "run must be a function of the budget for claim 'probe', got 3"),
+        (
+            {},
+            lambda: evidence(),
+            TypeError,
+            "run must be a function of the budget for claim 'probe'",
+        ),
     ],
 )
 def test_what_is_no_claim_is_not_registered(

@@ -112,6 +112,41 @@ def test_projections_are_near_the_exact_ones(sets: Perturbation, dtype: torch.dt
         assert bool((away[rows] <= tolerance).all())
 
 
+@pytest.mark.parametrize("box", [None, (0.0, 1.0)])
+def test_projections_of_few_coordinates_are_exact(
+    box: tuple[float, float] | None, dtype: torch.dtype
+) -> None:
+    """L1, where z differs from x in few of many coordinates, by much or little or not at all."""
+    generator = torch.Generator().manual_seed(0)
+    sets, (n, d) = L1Ball(0.3, box=box), (N, 64)
+    x = torch.rand(n, d, generator=generator, dtype=torch.float64).to(dtype)
+    places = torch.rand(n, d, generator=generator).argsort(1)[:, :3]
+    sizes = 10.0 ** torch.linspace(-6, 3, n)[:, None] * torch.randn(n, 3, generator=generator)
+    z = x.scatter_add(1, places, sizes.to(dtype))
+    z[0], z[1] = x[0], x[1] + 0.3 * torch.eye(d, dtype=dtype)[7]
+    z[2] = x[2].scatter(0, places[2], 1e20)  # the radius is far below the rounding of z
+    z = z if box is None else z.clamp(*box)
+    exact, steps = sets.project(z, x), sets.at(x)
+    quick, other = steps.project(z), steps.project(z.t().contiguous().t())  # in another layout
+    assert float((quick - exact).abs().max()) <= 4 * torch.finfo(dtype).eps * 1.3
+    assert float((other - exact)[3:].abs().max()) <= 1e-3 * sets.radius
+    assert bool(sets.contains(quick, x).all())
+    assert bool(sets.contains(other, x).all())
+
+
+@pytest.mark.parametrize("sets", [s for s in EVERY if 0 < s.radius <= 1], ids=repr)
+def test_some_sets_step_as_they_do_among_all(sets: Perturbation, dtype: torch.dtype) -> None:
+    x, z, g = problem(sets, 80, 1.0, 7, dtype)
+    steps, some = sets.at(x), torch.tensor([0, 3, 9, 17])
+    z = steps.project(z)
+    few = steps.rows(some)
+    for length in (2 * sets.radius, 0.1 * sets.radius):
+        whole = steps.ascend(z, g.clone(), length)[some]
+        alone = few.ascend(z[some], g[some].clone(), length)
+        tolerance = 1e-3 * sets.radius + 64 * torch.finfo(dtype).eps
+        assert float((alone - whole).norm(dim=1).max()) <= tolerance
+
+
 def test_a_point_of_the_set_stays(dtype: torch.dtype) -> None:
     generator = torch.Generator().manual_seed(0)
     for sets in EVERY:

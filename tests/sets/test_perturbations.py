@@ -211,6 +211,17 @@ def test_tiny_coordinates_beside_large_ones_keep_the_ball() -> None:
     assert ball.contains(ball.argmax_linear(g, x), x).all()
 
 
+def test_the_l1_ball_counts_many_small_float32_coordinates() -> None:
+    """A 1-norm in float32 is a thousandth too small here: findings/one-norm-stops-growing.sh."""
+    x = torch.zeros(1, 100_000)
+    z = torch.full_like(x, 0.07)
+    norm = float(z.double().sum())
+    assert not L1Ball(norm * (1 - 4e-4)).contains(z, x).any()
+    assert L1Ball(norm * (1 + 1e-6)).contains(z, x).all()
+    near = L1Ball(norm / 2).project(z, x)
+    assert float(near.double().sum()) == pytest.approx(norm / 2, rel=1e-6)
+
+
 def test_projections_worked_by_hand() -> None:
     x = torch.zeros(1, 2, dtype=torch.float64)
     z = torch.tensor([[1.0, 0.2]], dtype=torch.float64)

@@ -83,6 +83,8 @@ KINDS: dict[str, Callable[[], Tensor]] = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_state_of_any_kind_is_kept_bit_by_bit(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "run"
+    if kind == "uint16" and torch.__version__.startswith("2.4"):
+        pytest.skip("torch 2.4 cannot store it")
     train(Held(KINDS[kind]()), checkpoint=path)
     longer = train(Held(KINDS[kind]()), checkpoint=path, steps=4)
     whole = train(Held(KINDS[kind]()), steps=4)
@@ -95,6 +97,19 @@ def test_a_state_of_any_kind_is_kept_bit_by_bit(kind: str, tmp_path: Path) -> No
     if kind in ("bfloat16", "complex", "sparse"):  # and another one is another run
         with pytest.raises(ValueError, match="net was Held with weights"):
             train(Held(2 * KINDS[kind]()), checkpoint=path, steps=5)
+
+
+def test_what_torch_cannot_store_is_named_before_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def save(value: Tensor, file: object) -> None:  # as in torch 2.4
+        raise KeyError(f"dtype {value.dtype} is not recognized")
+
+    monkeypatch.setattr(torch, "save", save)
+    with pytest.raises(
+        TypeError, match=r"checkpoint: 'other': torch 2\.\S+ stores no torch.uint16"
+    ):
+        train(Held(KINDS["uint16"]()), checkpoint=tmp_path / "run")
 
 
 def test_complex_weights_are_trained_and_measured() -> None:

@@ -24,6 +24,7 @@ from robustlib import (
     linearize,
     train_many,
 )
+from robustlib.networks import stack
 from robustlib.numerics import generator
 from robustlib.training import stacks
 
@@ -145,3 +146,16 @@ def test_bad_arguments_are_named_with_their_net() -> None:
         next(broken[1].parameters()).fill_(torch.nan)
     with pytest.raises(ValueError, match=r"^run 1: .*NaN"):
         train_many(broken, sample(4), step_size=0.1, steps=1, **shared)
+
+
+def test_products_in_one_call_or_one_by_one_have_the_same_bits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    x, given = sample(64), nets(3)
+    shared: dict[str, Any] = {"perturbation": L2Ball(0.2), "attack": PGD(steps=3), "loss": LOSS}
+    shared |= {"step_size": 0.5, "steps": 3}
+    runs, asked = train_many(given, x, **shared), []
+    monkeypatch.setattr(stack, "_in_one_call", lambda *facts: asked.append(facts))
+    for one, other in zip(runs, train_many(given, x, **shared), strict=True):
+        assert same(one, other)
+    assert asked

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 from types import SimpleNamespace
 
 import pytest
@@ -20,6 +21,7 @@ from robustlib.networks import DeepNet, TwoLayerNet
 from robustlib.samples import sphere
 from robustlib.sets import L1Ball, L2Ball, LinfBall, Perturbation
 from robustlib.verification import BranchAndBound, output_bounds, robust_accuracy, robust_loss
+from robustlib.verification import precision as precision_module
 from robustlib.verification.affine import Layers, simplified
 from robustlib.verification.layers import read_layers
 from robustlib.verification.precision import convolution_by_transform, float32_unit
@@ -247,24 +249,28 @@ def setting(module: object, precision: str) -> Iterator[None]:
         module.fp32_precision = before  # type: ignore[attr-defined]
 
 
-SETTINGS: list[tuple[str, object, str, float]] = [
-    ("products on the CPU", backends.mkldnn.matmul, "bf16", 2.0**-8),
-    ("products on the CPU", backends.mkldnn.matmul, "tf32", 2.0**-11),
-    ("products of CUDA, which is not asked", backends.cuda.matmul, "tf32", 2.0**-24),
-    ("all", backends, "tf32", 2.0**-11),
-    ("all of mkldnn", backends.mkldnn, "bf16", 2.0**-8),
-    ("full", backends.mkldnn.matmul, "ieee", 2.0**-24),
+SETTINGS = [
+    ("products on the CPU", "backends.mkldnn.matmul", "bf16", 2.0**-8),
+    ("products on the CPU", "backends.mkldnn.matmul", "tf32", 2.0**-11),
+    ("products of CUDA, which is not asked", "backends.cuda.matmul", "tf32", 2.0**-24),
+    ("all", "backends", "tf32", 2.0**-11),
+    ("all of mkldnn", "backends.mkldnn", "bf16", 2.0**-8),
+    ("full", "backends.mkldnn.matmul", "ieee", 2.0**-24),
 ]
+newer = pytest.mark.skipif(
+    not hasattr(backends, "fp32_precision"), reason="torch has these settings since 2.9"
+)
 
 
+@newer
 @pytest.mark.parametrize(("what", "module", "precision", "unit"), SETTINGS)
 def test_newer_settings_of_precision_are_understood(
-    what: str, module: object, precision: str, unit: float
+    what: str, module: str, precision: str, unit: float
 ) -> None:
     net, sample = TwoLayerNet(3, 8, symmetric=False).float(), sphere(2, 3).to(dtype=torch.float32)
     torch.backends.mkldnn.matmul.fp32_precision = "none"  # what an older setting left
     usual = output_bounds(net, sample.x, perturbation=L2Ball(0.0))
-    with setting(module, precision):
+    with setting(attrgetter(module)(torch), precision):
         assert float32_unit(CPU, convolved=False) == unit
         found = output_bounds(net, sample.x, perturbation=L2Ball(0.0))
         robust_loss(net, sample, perturbation=L2Ball(0.1), loss=PseudoHuber(), effort="low")
@@ -275,6 +281,7 @@ def test_newer_settings_of_precision_are_understood(
     assert OLD() == "highest"
 
 
+@newer
 def test_precision_of_other_devices_and_of_convolutions() -> None:
     cuda, other = torch.device("cuda"), torch.device("mps")
     with setting(backends.cuda.matmul, "tf32"):
@@ -290,6 +297,19 @@ def test_precision_of_other_devices_and_of_convolutions() -> None:
         short = output_bounds(net, x, perturbation=L2Ball(0.0))
     usual = output_bounds(net, x, perturbation=L2Ball(0.0))
     assert bool((short.upper - short.lower > 100 * (usual.upper - usual.lower)).all())
+
+
+def test_before_the_newer_settings_cudnn_had_a_switch_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cudnn = SimpleNamespace(allow_tf32=True)  # as torch 2.4 starts
+    old = SimpleNamespace(cuda=SimpleNamespace(), mkldnn=SimpleNamespace(), cudnn=cudnn)
+    monkeypatch.setattr(precision_module, "backends", old)
+    cuda = torch.device("cuda")
+    assert float32_unit(cuda, convolved=False) == float32_unit(CPU, convolved=True) == 2.0**-24
+    assert float32_unit(cuda, convolved=True) == 2.0**-11
+    cudnn.allow_tf32 = False
+    assert float32_unit(cuda, convolved=True) == 2.0**-24
 
 
 def test_convolutions_that_torch_may_transform_have_no_bounds(

@@ -71,11 +71,14 @@ class Ask:
 
     def numbers(self, value: object, shape: Sequence[int], hint: str) -> Numbers:
         """``value`` as a float64 array of this ``shape``."""
-        if isinstance(value, torch.Tensor):
-            value = value.detach().cpu().numpy()
         try:
-            array = np.asarray(value, dtype=np.float64)
-        except (TypeError, ValueError, OverflowError, RecursionError):
+            if isinstance(value, torch.Tensor):
+                value = value.detach().cpu().numpy()
+            found = np.asarray(value)
+            if found.dtype.kind == "c":  # NumPy would drop the imaginary part
+                raise TypeError
+            array = found.astype(np.float64)
+        except (TypeError, ValueError, OverflowError, RuntimeError):
             self.miss("this is no array of numbers", hint)
         fits = array.ndim == len(shape) and all(
             s in (-1, n) for s, n in zip(shape, array.shape, strict=True)
@@ -181,7 +184,9 @@ class Task:
 def _text(value: object) -> str:
     """``value`` for a message: few digits, and of what is long only its shape."""
     if isinstance(value, torch.Tensor):
-        value = value.detach().cpu().numpy()
+        if value.layout != torch.strided or value.device.type == "meta":
+            return f"<tensor {tuple(value.shape)}, not dense>"
+        value = value.detach().cpu().resolve_conj().resolve_neg().numpy()
     if isinstance(value, np.ndarray):
         if value.size > _ENTRIES:
             return f"<array {value.shape}>"

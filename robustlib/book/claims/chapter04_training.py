@@ -68,7 +68,7 @@ def shifted(net: TwoLayerNet, step: Tensor) -> TwoLayerNet:
     "kernel-drift",
     statement="prop-kernel-drift",
     title="How far the kernel can move inside a ball",
-    chapter="04-kernel",
+    chapter="04-movement",
 )
 def kernel_drift(size: str) -> Evidence:
     """The bound in the unit ball, and a direction that attains its exponent; ReLU breaks both."""
@@ -130,7 +130,7 @@ def _flips(net: TwoLayerNet, x: Tensor) -> Tensor:
     "kernel-drift-symmetric",
     statement="thm-drift-symmetric",
     title="Symmetric smooth networks: the kernel moves like 1/m",
-    chapter="04-kernel",
+    chapter="04-movement",
 )
 def kernel_drift_symmetric(size: str) -> Evidence:
     """Drift over 20 steps of training against FGSM, at the data and at the attacked points."""

@@ -25,7 +25,7 @@ from .widths import SEEDS, circle, lift, rms, slope
     "robust-gram",
     statement="cor-robust-gram",
     title="The robust Gram stays invertible",
-    chapter="04-kernel",
+    chapter="04-movement",
 )
 def robust_gram_positive(size: str) -> Evidence:
     """Its smallest eigenvalue along training, against the kernel's at the same attacked points."""
@@ -99,7 +99,7 @@ def _one_row() -> float:
     "kernel-flow",
     statement="thm-kernel-flow",
     title="A wide network follows its kernel",
-    chapter="04-kernel",
+    chapter="04-movement",
 )
 def kernel_flow_of_nets(size: str) -> Evidence:
     """Outputs of trained nets against the exact flow of the infinite-width kernel."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import inspect
 import math
 import signal
 import threading
@@ -17,7 +16,7 @@ import numpy as np
 import torch
 from scipy import stats
 
-from ...checks import check_choice, check_device, seen
+from ...checks import check_choice, check_device, check_function, seen
 from ...numerics import BUDGETS, budget, device_of
 from .formulas import typeset
 from .place import work_on
@@ -172,12 +171,7 @@ def claim(
             raise ValueError(f"{name} must not be empty, got {text!r}")
 
     def register(run: Callable[[str], Evidence]) -> Callable[[str], Evidence]:
-        try:
-            inspect.signature(run).bind("smoke")
-        except (TypeError, ValueError):
-            raise TypeError(
-                f"claim {id!r} must be a function of the budget, got {seen(run)}"
-            ) from None
+        check_function("run", run, "budget", f"be a function of the budget for claim {id!r}")
         for known in _REGISTRY.values():
             if known.id == id or known.statement == statement:
                 raise ValueError(f"claim {id!r} on {statement!r} repeats claim {known.id!r}")

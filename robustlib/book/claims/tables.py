@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import SupportsFloat
+from decimal import Decimal
+from numbers import Real
+
+from ...checks import shown, single
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,15 @@ def constants(*rows: tuple[str, str, float]) -> Table:
     Raises ``ValueError`` for no rows, or a row that is not (symbol, meaning, number).
     """
     header = ("symbol", "what it is", "value here")
+    texts = []
     for row in rows:
-        number = row[-1] if isinstance(row, tuple) and len(row) == len(header) else None
-        if isinstance(number, bool) or not isinstance(number, SupportsFloat):
-            raise ValueError(f"each row must be {header} with a number, got {row!r}")
+        number = single(row[-1]) if isinstance(row, tuple) and len(row) == len(header) else None
+        if isinstance(number, bool) or not isinstance(number, Real | Decimal):
+            raise ValueError(f"each row must be {header} with a number, got {shown(row)}")
         if math.isnan(number):
-            raise ValueError(f"the value must be a number, got nan in {row!r}")
-    return table(header, *((row[0], row[1], f"{row[2]:.4g}") for row in rows))
+            raise ValueError(f"the value must be a number, got nan in {shown(row)}")
+        texts.append((*row[:-1], f"{float(number):.4g}"))
+    return table(header, *texts)
 
 
 def table(header: tuple[str, ...], *rows: tuple[str, ...]) -> Table:
@@ -55,12 +60,17 @@ def table(header: tuple[str, ...], *rows: tuple[str, ...]) -> Table:
 
     Raises ``ValueError`` for no rows, or a row that is not as many non-empty texts as the header.
     """
+    if not _texts(header):
+        raise ValueError(f"header must be a tuple of non-empty texts, got {shown(header)}")
     if not rows:
         raise ValueError(f"rows must not be empty; each is {header}")
     for row in rows:
-        texts = isinstance(row, tuple) and all(isinstance(text, str) and text for text in row)
-        if not texts or len(row) != len(header):
-            raise ValueError(f"each row must be {header} in non-empty texts, got {row!r}")
+        if not _texts(row) or len(row) != len(header):
+            raise ValueError(f"each row must be {header} in non-empty texts, got {shown(row)}")
         if any("|" in text.replace(r"\|", "") for text in row):
             raise ValueError(f"write \\vert or \\| for a bar inside a table, got {row!r}")
     return Table(header, tuple(tuple(row) for row in rows))
+
+
+def _texts(row: object) -> bool:
+    return isinstance(row, tuple) and row != () and all(isinstance(t, str) and t for t in row)

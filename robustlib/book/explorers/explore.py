@@ -12,6 +12,7 @@ from typing import Any
 from robustlib.book.explorers.drawing import PALETTE, STYLE, Draw, draw_state
 from robustlib.book.explorers.live import Progress, front_end, ipywidgets, live_widget
 from robustlib.book.explorers.page import Store, labels_of, ordered, page_html, weigh
+from robustlib.checks import check_flag, shown, single
 
 __all__ = ["PALETTE", "STYLE", "Explorer", "explore"]
 
@@ -76,8 +77,9 @@ def explore(
     too many, duplicate values, a ``begin`` that is no state, anything else returned by ``draw``, or
     a figure that is too heavy for the page; ``RuntimeError`` where ``draw`` itself raises.
     """
-    if not callable(draw):
+    if isinstance(draw, type) or not callable(draw):
         raise TypeError(f"draw must be a function, got {draw!r} ({type(draw).__name__})")
+    check_flag("live", live)
     names, grid = _check_values(draw, values)
     first = _check_begin({} if begin is None else begin, grid)
     controls = [
@@ -122,18 +124,20 @@ def _check_values(
     for name, given in values.items():
         scalar = getattr(given, "ndim", 1) == 0  # of numpy or torch: looks iterable, is not
         if scalar or isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
-            raise TypeError(f"{name} must be a list of values, got {given!r}")
+            raise TypeError(f"{name} must be a list of values, got {shown(given)}")
         listed = given.tolist() if hasattr(given, "tolist") else list(given)  # plain numbers
         if not listed:
             raise ValueError(f"{name} has no values, so there are no states to draw")
-        seen: list[object] = []
-        for value in listed:
-            if not isinstance(value, Hashable):
-                raise TypeError(f"{name} must hold numbers, strings or tuples, got {value!r}")
+        seen: list[Any] = []
+        for value in map(single, listed):
+            if not isinstance(value, Hashable) or hasattr(value, "ndim"):
+                raise TypeError(f"{name} must hold numbers, strings or tuples, got {shown(value)}")
             if value in seen:
-                raise ValueError(f"{name} has the value {value!r} twice; name each value once")
+                raise ValueError(f"{name} has the value {shown(value)} twice; name each value once")
+            if value != value:
+                raise ValueError(f"{name} must hold values that equal themselves, got {value!r}")
             seen.append(value)
-        grid[name] = listed
+        grid[name] = seen
     count = math.prod(map(len, grid.values()))
     if count > MAX_STATES:
         sizes = " × ".join(f"{len(listed)} of {name}" for name, listed in grid.items())
@@ -143,6 +147,8 @@ def _check_values(
         )
     try:
         inspect.signature(draw).bind(**{name: listed[0] for name, listed in grid.items()})
+    except ValueError:  # no signature: written in C
+        pass
     except TypeError as error:
         raise TypeError(
             f"draw must take the parameters {', '.join(grid)} by name: {error}"
@@ -153,9 +159,19 @@ def _check_values(
 def _check_begin(begin: Mapping[str, object], grid: Mapping[str, list[Any]]) -> tuple[Any, ...]:
     if not isinstance(begin, Mapping):
         raise TypeError(f"begin must map parameters to values ({{'radius': 0.1}}), got {begin!r}")
-    for name, value in begin.items():
+    for name in begin:
         if name not in grid:
             raise ValueError(f"begin names {name!r}, which is none of: {', '.join(grid)}")
-        if value not in grid[name]:
-            raise ValueError(f"begin asks for {name} = {value!r}, which is not in {grid[name]}")
-    return tuple(begin.get(name, listed[0]) for name, listed in grid.items())
+    return tuple(
+        _state_of(name, begin[name], listed) if name in begin else listed[0]
+        for name, listed in grid.items()
+    )
+
+
+def _state_of(name: str, value: object, listed: list[Any]) -> Any:
+    try:
+        return listed[listed.index(value)]
+    except (ValueError, RuntimeError):  # not there, or an array, whose comparison is none
+        raise ValueError(
+            f"begin asks for {name} = {shown(value)}, which is not in {shown(listed)}"
+        ) from None

@@ -76,7 +76,7 @@ def live_widget(draw: Draw, grid: Mapping[str, list[Any]], begin: tuple[Any, ...
         if len(values) > 1 and kind == {int}:
             how |= {"min": min(values), "max": max(values), "step": math.gcd(*values) or 1}
             control = widgets.IntSlider(value=value, **how)
-        elif len(values) > 1 and kind <= {int, float}:
+        elif len(values) > 1 and kind <= {int, float} and all(map(math.isfinite, values)):
             low, high = min(values), max(values)
             how |= {"min": low, "max": high, "step": (high - low) / 100, "readout_format": ".3g"}
             control = widgets.FloatSlider(value=value, **how)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import sys
 import zipfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 import nbformat
 import pytest
 import yaml
-from PIL import Image
 
 from robustlib.book.assignments import ASSIGNMENTS
 
@@ -123,6 +122,26 @@ def test_the_guide_names_cells_that_there_are() -> None:
     assert set(named) <= known
 
 
+def test_the_guide_lists_what_is_optional() -> None:
+    """Every page and section with that word in its title, and no other."""
+    page = (ROOT / "chapters" / "teaching.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| \{doc\}`\d+ <([\w-]+)>` \| (.*) \|$", page, re.M))
+    found = {}
+    for path in (ROOT / "chapters").iterdir():
+        if path.suffix not in (".ipynb", ".md"):
+            continue
+        if path.suffix == ".ipynb":
+            cells = nbformat.read(path, as_version=4).cells
+            text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+        else:
+            text = path.read_text(encoding="utf-8")
+        titles = re.findall(r"^#+ (.*) \(optional\)$", text, re.M)
+        found |= {path.stem: "; ".join(titles)} if titles else {}
+    assert found == {name: listed.get(name) for name in found}
+    assert set(listed) == set(found)
+    assert len(found) >= 4
+
+
 def test_every_section_has_two_questions_with_answers() -> None:
     text = (ROOT / "teaching" / "questions.md").read_text(encoding="utf-8")
     for path in sorted((ROOT / "chapters").glob("[0-9]*.ipynb")):
@@ -170,10 +189,9 @@ def test_slides_say_what_the_chapter_says(stem: str) -> None:
     assert not re.search(r'(src|href)="(https?:)?//', text)
     assert not re.search("<(script|link|img)[^>]* (src|href)=.https?:", made.html_page())
     name, alt, data = made.figures[0]
-    picture = Image.open(io.BytesIO(slides.licensed(data, alt)))
-    assert name.endswith(".png")
-    assert picture.info["Copyright"] == slides.LICENCE
-    assert picture.info["Description"] == alt
+    drawn = ElementTree.fromstring(slides.licensed(data, alt))
+    assert name.endswith(".svg")
+    assert [part.text for part in drawn[:2]] == [alt, slides.LICENCE]
     assert "CC BY 4.0" in slides.LICENCE
 
 
