@@ -53,6 +53,14 @@ def run(path: Path, kernel: str) -> nbformat.NotebookNode:
     return notebook
 
 
+def in_a_thread(path: Path, kernel: str) -> nbformat.NotebookNode:
+    """The same; in the main thread nbclient takes Ctrl-C for itself, and fails over it."""
+    pool = ThreadPoolExecutor(1)
+    notebook = pool.submit(run, path, kernel).result()
+    pool.shutdown()
+    return notebook
+
+
 def unreadable(path: Path) -> str:
     """Why the file is no notebook; empty where it is one."""
     if not os.path.isfile(path):  # a pipe would wait for a writer
@@ -62,14 +70,6 @@ def unreadable(path: Path) -> str:
     except (OSError, ValueError, AttributeError, KeyError, TypeError, ValidationError) as error:
         return " ".join(str(error).split())[:200]
     return ""
-
-
-def in_a_thread(path: Path, kernel: str) -> nbformat.NotebookNode:
-    """The same; in the main thread nbclient takes Ctrl-C for itself, and fails over it."""
-    pool = ThreadPoolExecutor(1)
-    notebook = pool.submit(run, path, kernel).result()
-    pool.shutdown()
-    return notebook
 
 
 def main(arguments: list[str] | None = None) -> int:

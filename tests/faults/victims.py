@@ -46,6 +46,9 @@ class Work:
         """What a child does, from where the last one was stopped."""
         raise NotImplementedError
 
+    def wait(self) -> None:
+        """Until a death would hit something."""
+
     def after_a_death(self) -> None:
         """What holds at any moment."""
 
@@ -90,17 +93,27 @@ class GramOfManyWorkers(OneGram):
 class OneNotebook(Work):
     """Two outputs of one notebook, stored in turn: what lies there is one of them, whole."""
 
-    longest = 0.05
+    longest = 0.005
 
     def __init__(self, folder: Path, cluster: str | None) -> None:
         super().__init__(folder, cluster)
         self.path, self.turn, self.whole = folder / "page.ipynb", 0, []
+        nbformat.write(nbformat.v4.new_notebook(), self.path)
+        self.heard, tell = os.pipe()
+        store = execute.replace
+
+        def telling(path: Path, parts: list[bytes]) -> None:
+            os.write(tell, b".")
+            store(path, parts)
+
+        execute.replace = telling
         for k in (1, 0):
             self.turn = k
             self.path.write_text(
                 '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
             )
             self.work()
+            self.wait()
             self.whole.append(self.path.read_bytes())
 
     def work(self) -> None:
@@ -111,11 +124,13 @@ class OneNotebook(Work):
             cells = [nbformat.v4.new_code_cell(text, id=f"c{k}") for k in range(1000)]
             return nbformat.v4.new_notebook(cells=cells, metadata=execute.METADATA)
 
-        execute.run = run
-        sys.argv = ["execute.py", str(self.path)]
+        execute.in_a_thread = run  # in none, since this process forks
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-        assert execute.main() == 0
+        assert execute.main([str(self.path)]) == 0
         sys.stdout = sys.__stdout__
+
+    def wait(self) -> None:
+        os.read(self.heard, 1)  # until it is about to write
 
     def after_a_death(self) -> None:
         assert self.path.read_bytes() in self.whole, "the notebook is neither the old nor the new"
@@ -173,6 +188,7 @@ def kill(work: Work, kills: int, draw: random.Random) -> tuple[int, int]:
         child = os.fork()
         if child == 0:
             os._exit(_status(work.work))
+        work.wait()
         if killed < kills:
             time.sleep(draw.random() * work.longest)
             others = _workers() if work.cluster and killed % 5 == 4 else []
