@@ -84,6 +84,7 @@ def test_everything_is_made_on_a_device_that_is_named() -> None:
     assert unnamed == []
 
 
+@pytest.mark.usefixtures("simulation")
 def test_a_simulated_accelerator_answers_as_the_cpu_does() -> None:
     """In a process of its own: torch does not forget a device."""
     place = Path(__file__).parent / "simulated_device.py"

@@ -125,6 +125,7 @@ with simulated_device.Device():
 """
 
 
+@pytest.mark.usefixtures("simulation")
 def test_training_and_kernels_of_claims_are_placed() -> None:
     """In a process of its own: torch does not forget a device."""
     code = CLAIMS.format(tests=str(Path(__file__).parent))
