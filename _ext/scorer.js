@@ -29,7 +29,7 @@ document.addEventListener("DOMContentLoaded", () => {
   Search.htmlToText = (page, anchor) => {
     const tree = new DOMParser().parseFromString(page, "text/html");
     tree.querySelectorAll("script, style, nav, .headerlink, .header-article-items, " +
-      "#print-main-content, .rl-minutes, .rl-verdict, .cell_input").forEach(e => e.remove());
+      "#print-main-content, .rl-minutes, .rl-verdict, .cell_input, .highlight-coq").forEach(e => e.remove());
     tree.querySelectorAll(".math").forEach(e => { e.textContent = plainFormula(e.textContent); });
     let place = anchor && tree.getElementById(decodeURIComponent(anchor.slice(1)));
     if (place && !place.textContent.trim()) place = place.closest("section");

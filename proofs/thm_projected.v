@@ -35,7 +35,7 @@ Theorem thm_projected :
   (* the comparator *)
   C w_star ->  (* book: every $W_*\in C$ *)
   norm (w_star - w O) <= D ->  (* book: \lVert W_*-W_0\rVert_F\le D *)
-  is_robust_loss loss f n y B w_star robust ->  (* book: \le\;L_*(W *)
+  is_robust_loss loss f n y B w_star robust ->  (* book: \le L_*(W *)
   mean T (fun t => frozen_loss loss f n y (x t) (w t)) <=
     robust + D ^ 2 / (2 * alpha * INR T) + alpha * L ^ 2 * G ^ 2 / 2 + L * eps_lin
   (* book: \frac{D^2}{2\alpha T}\\&+\frac{\alpha L^2G^2}2+L\,\varepsilon_{\mathrm{lin}} *)
