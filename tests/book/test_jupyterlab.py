@@ -215,7 +215,7 @@ def test_colours_follow_the_theme_of_jupyterlab(notebook: Page) -> None:
 
 @pytest.fixture
 def edition(browser: Browser, lab: str, folder: Path) -> Iterator[Page]:
-    """Of an edition for Colab the first box with its proof, and the exercises; nothing run."""
+    """Of an edition for Colab the first box with its proof, an output, and the exercises."""
     source = ROOT / "_build" / "colab" / "chapters" / "03-lazy.ipynb"
     if not source.exists():
         pytest.fail("the editions are missing: run `make colab` first")
@@ -223,7 +223,8 @@ def edition(browser: Browser, lab: str, folder: Path) -> Iterator[Page]:
     texts = [cell.source for cell in notebook.cells]
     box = next(k for k, text in enumerate(texts) if "\n> **[" in text)
     exercises = next(k for k, text in enumerate(texts) if "## Exercises" in text)
-    notebook.cells = [notebook.cells[box], *notebook.cells[exercises:]]
+    output = next(c for c in notebook.cells if c.get("outputs") and not re.search("[{$]", c.source))
+    notebook.cells = [notebook.cells[box], output, *notebook.cells[exercises:]]
     nbformat.write(notebook, folder / "edition.ipynb")
     with opened(browser, lab, "edition") as page:
         yield page
