@@ -153,6 +153,10 @@ def print_book(
         sheet.goto(source.as_uri(), wait_until="load")
         if raw := sheet.evaluate(SETTLED):
             raise RuntimeError(f"{len(raw)} formulas are not typeset, the first: {raw[0]}")
+        # laid out as on paper before the sheets are counted: else the last ones may be missing
+        sheet.emulate_media(media="print")
+        sheet.evaluate(SETTLED)
+        sheet.wait_for_timeout(2000)
         headings = sheet.evaluate(HEADINGS)
         for _ in range(2):
             printed = sheet.pdf(tagged=True, outline=True, **how)
