@@ -140,7 +140,11 @@ def test_a_far_jump_is_a_step_of_the_diameter() -> None:
     v = draws.directions(z, 5, 8)
     v = z + 2 * radius * v / v.norm(dim=1, keepdim=True) - X
     there = X + v * (radius / v.norm(dim=1, keepdim=True)).clamp(max=1)
-    torch.testing.assert_close(Jumps(oracle, draws, 5).far(z, 8), there, rtol=0, atol=1e-12)
+    jumps = Jumps(oracle, draws, 5)
+    torch.testing.assert_close(jumps.far(z, 8), there, rtol=0, atol=1e-12)
+    moved = torch.where((torch.arange(6) == 2)[:, None], z, X)  # only this one stays, and jumps
+    torch.testing.assert_close(jumps(z, moved, 8)[2], there[2], rtol=0, atol=1e-12)
+    assert torch.equal(jumps(z, moved, 8)[3:], X[3:])
 
 
 # --- a sample and a model -------------------------------------------------------------------------
