@@ -11,7 +11,7 @@ from robustlib.losses import Logistic
 from robustlib.numerics import generator
 from robustlib.sets import L2Ball
 
-X = torch.rand(4, 3, generator=generator(0), dtype=torch.float64)
+X = torch.rand(4, 3, generator=generator(0)).double()  # float32 holds them too
 Y = torch.tensor([1.0, -1.0, 1.0, -1.0], dtype=torch.float64)
 
 
