@@ -489,6 +489,19 @@ def test_a_repr_can_be_pasted(attack: Attack) -> None:
         attack.seed = 3  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("attack", [*ATTACKS, GridMax(size=7)], ids=repr)
+def test_an_attack_that_was_asked_is_what_it_was(attack: Attack) -> None:
+    attack = copy.deepcopy(attack)
+    said, same = repr(attack), copy.deepcopy(attack)
+    x, y = problem(L2Ball(0.4), (2,), torch.float64, torch.device("cpu"))
+    attack(Affine(2), x, y, perturbation=L2Ball(0.4), loss=Logistic())
+    assert (repr(attack), attack, hash(attack)) == (said, same, hash(same))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        attack.steps = 3  # type: ignore[attr-defined]
+    with pytest.raises(TypeError, match="positional"):
+        attack(Affine(2), x, y, L2Ball(0.4), Logistic())  # type: ignore[misc]
+
+
 def pasted(code: ast.expr) -> object:
     """What a call of attacks' constructors with options gives."""
     if not isinstance(code, ast.Call):
@@ -520,6 +533,7 @@ BAD_ARGUMENTS = [
     ({"y": GOOD_Y.float()}, TypeError, r"x is torch.float64 but y is torch.float32"),
     ({"y": GOOD_Y[:3]}, ValueError, r"y must have shape \(5,\) to fit x, got \(3,\)"),
     ({"y": (GOOD_Y + 1) / 2}, ValueError, r"y must have entries -1 and \+1 only, got 0"),
+    ({"y": torch.where(GOOD_X[:, 0] == GOOD_X[1, 0], 3, GOOD_Y)}, ValueError, r"only, got 3"),
     ({"perturbation": 0.1}, TypeError, r"perturbation must be a set.*got 0\.1"),
     ({"perturbation": SphereCap(0.1)}, ValueError, r"norm"),
     ({"perturbation": L2Ball(0.1, box=(0, 0.5))}, ValueError, r"box"),
@@ -584,7 +598,13 @@ def test_enumeration_refuses_many_dimensions() -> None:
         GridMax()(Affine(), GOOD_X, GOOD_Y, perturbation=L2Ball(0.1), loss=PseudoHuber())
 
 
-def test_an_attack_that_leaves_its_set_is_found_out() -> None:
+def test_an_attack_without_a_search_or_that_leaves_its_set_is_found_out() -> None:
+    class Idle(Attack):
+        pass
+
+    with pytest.raises(TypeError, match="_search"):
+        Idle()  # type: ignore[abstract]
+
     class Cheat(Attack):
         def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
             oracle.values(oracle.x + 100 * oracle.y[:, None])
@@ -644,3 +664,35 @@ def test_a_wrong_answer_is_named(
 ) -> None:
     with pytest.raises(error, match=match):
         Moved(to)(Affine(), GOOD_X, GOOD_Y, perturbation=L2Ball(0.1), loss=PseudoHuber())
+
+
+class Drawn(Adversary):
+    """To random points, with no seed of its own."""
+
+    def move(self, oracle: Oracle, generator: torch.Generator) -> Tensor:
+        return oracle.perturbation.random(oracle.x, generator)
+
+
+def test_a_rule_without_a_seed_draws_by_seed_zero() -> None:
+    sets = L2Ball(0.1)
+    found = Drawn()(Affine(), GOOD_X, GOOD_Y, perturbation=sets, loss=PseudoHuber())
+    assert torch.equal(found, sets.random(GOOD_X, generator(0)))
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "match"),
+    [
+        ({"age": GOOD_Y}, ValueError, r"state must be \{\}.*remembers nothing, got .*\['age'\]"),
+        ([], TypeError, "state must be a dict of tensors by name, got list"),
+        ({3: GOOD_Y}, TypeError, "state must be a dict of tensors by name, got 3 in it"),
+        ({"age": 3}, TypeError, "state must be a dict of tensors by name, got 'age' in it"),
+    ],
+)
+def test_a_rule_that_remembers_nothing_takes_no_state(
+    state: object, error: type[Exception], match: str
+) -> None:
+    for rule in (Drawn(), PGD()):
+        rule.restore({})
+        assert rule.state() == {}
+        with pytest.raises(error, match=match):
+            rule.restore(state)  # type: ignore[arg-type]

@@ -178,6 +178,19 @@ def test_linear_max_refuses_a_model_that_is_almost_affine() -> None:
         LinearMax()(bent, x, y, perturbation=L2Ball(0.5), loss=PseudoHuber())
 
 
+def test_linear_max_accepts_terms_that_cancel_and_models_without_a_slope() -> None:
+    sets, loss = L2Ball(0.5), Logistic()
+    x, y = torch.zeros(8, 50, dtype=torch.float64), torch.ones(8, dtype=torch.float64)
+    model = Affine(50, 3)
+    with torch.no_grad():
+        model.b.zero_()  # f(x) = 0, and all that is rounded is in z
+    found = LinearMax()(model, x, y, perturbation=sets, loss=loss)
+    drop = y * (model(x) - model(found)).detach()
+    torch.testing.assert_close(drop, largest_drop(sets, model.w.detach(), x, y))
+    still = LinearMax()(lambda z: 0 * z.sum(1) + 1, x, y, perturbation=sets, loss=loss)
+    assert torch.equal(still, x)
+
+
 @pytest.mark.parametrize("sets", FLAT[2:], ids=repr)
 def test_gradient_attacks_leave_the_label_on_the_side_where_the_output_is(
     sets: Perturbation,
@@ -239,6 +252,19 @@ def test_enumeration_in_blocks_is_enumeration_at_once(monkeypatch: pytest.Monkey
     whole = run()
     monkeypatch.setattr("robustlib.attacks.exact._ROWS", 35)
     torch.testing.assert_close(run(), whole, rtol=0, atol=0)
+
+
+def test_enumeration_asks_about_few_rows_at_once() -> None:
+    rows: list[int] = []
+
+    def model(z: Tensor) -> Tensor:
+        rows.append(len(z))
+        return z[:, 0]
+
+    x, y = data(SphereCap(1.0), 2, 2, 1)
+    GridMax(size=20000)(model, x, y, perturbation=SphereCap(1.0), loss=Logistic())
+    assert sum(rows) > 40000
+    assert max(rows) <= 2**14  # which any memory holds
 
 
 @pytest.mark.parametrize("loss", [Logistic(), Hinge()], ids=repr)

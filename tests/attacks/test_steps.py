@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from robustlib.attacks import APGD, PGD, Attack, Square
+from robustlib.attacks.adaptive import _Run
+from robustlib.attacks.adaptive import checkpoints as every_checkpoint
 from robustlib.attacks.blackbox import block
 from robustlib.losses import Logistic, Loss, PseudoHuber
 from robustlib.networks import DeepNet, TwoLayerNet
@@ -152,6 +154,18 @@ def test_a_run_of_ten_steps_falls_to_a_twentieth(step_size: float | None) -> Non
         torch.testing.assert_close(after[moves], there[moves], rtol=0, atol=1e-12)
         follows += int(moves.sum())
     assert follows > 500
+
+
+def test_the_second_step_is_to_the_other_end_where_that_is_worse() -> None:
+    radius, loss = 1.5, PseudoHuber()
+    seen, _ = asked(PGD(steps=2), L2Ball(radius), loss)
+    x, other, end, last = seen
+    g = slopes(x, loss)
+    ends = [x + sign * radius * g / g.norm(dim=1, keepdim=True) for sign in (-1, 1)]
+    torch.testing.assert_close(torch.stack([other, end]), torch.stack(ends), rtol=0, atol=1e-12)
+    worse = loss(NET(other), SAMPLE.y) > loss(NET(end), SAMPLE.y)
+    assert 0 < int(worse.sum()) < 30
+    assert torch.equal((last == other).all(1), worse)
 
 
 # --- random search --------------------------------------------------------------------------------
@@ -302,6 +316,57 @@ def test_apgd_follows_the_paper_point_by_point(steps: int, restarts: int) -> Non
     assert anew > 2 or steps < 50
     _, place = torch.stack(values).max(0)
     assert torch.equal(found, torch.stack(seen)[place, torch.arange(30)])
+
+
+def test_the_checkpoints_are_those_of_the_paper() -> None:
+    assert every_checkpoint(100) == [0, 22, 41, 57, 70, 80, 87, 93, 99]
+    assert every_checkpoint(50) == [0, 11, 21, 29, 35, 40, 44, 47, 50]
+    assert every_checkpoint(1) == [0, 1]
+    assert repr(APGD()) == "APGD(steps=50, restarts=1, seed=0)"
+
+
+def test_lengths_halve_where_steps_do_not_pay() -> None:
+    """Losses given by hand: one that rises always, one that falls, one that rises below its best,
+    and two with just enough rises to the first checkpoint, and one too few."""
+    checks = every_checkpoint(50)
+    below = [*range(90, 101), *range(30)]  # rises at every step but one, at the first checkpoint
+    enough = [0, 1, 2, 3, 4, 5, 6, 7, 8, 7, 6, 5]
+    few = [0, 1, 2, 3, 4, 5, 6, 7, 6, 5, 4, 3]
+    run = _Run(torch.zeros(5, 2, dtype=torch.float64), 1.0, checks)
+    lengths, over = {}, {}
+    for k in range(36):
+        row = [k, -k, below[k], *((enough[k], few[k]) if k < 12 else (300 + k, 300 + k))]
+        run.record(torch.tensor(row, dtype=torch.float64), torch.ones(5, 2).double(), k)
+        if k in checks[1:]:
+            assert run.over is not None
+            lengths[k], over[k] = run.length.tolist(), run.over.tolist()
+        else:
+            assert run.over is None
+    first, second, third, fourth = (lengths[k] for k in checks[1:5])
+    assert first == [2, 1, 2, 2, 1]
+    assert second == [2, 0.5, 1, 2, 1]
+    assert third[:2] == [2, 0.25]
+    assert fourth[:2] == [2, 2]  # a quarter of the radius is least: a new run
+    assert [k for k in over if over[k][1]] == [35]
+    assert not any(over[k][0] for k in over)
+
+
+def test_a_run_that_is_over_begins_anew_far_away() -> None:
+    """A loss largest at x, with a slope there: all along one line, until the length is least."""
+    x = torch.zeros(1, 4, dtype=torch.float64)
+    seen: list[Tensor] = []
+
+    def model(z: Tensor) -> Tensor:
+        seen.append(z.detach().clone())
+        return 10 * z.pow(2).sum(1) - 0.01 * z[:, 0]
+
+    attack = APGD(steps=50, restarts=2)
+    attack(model, x, torch.ones(1).double(), perturbation=L2Ball(1.0), loss=Logistic())
+    assert torch.equal(seen[0], x)
+    off = [float(z[0, 1:].abs().max()) for z in seen]
+    assert max(off[:36]) < 1e-12
+    assert off[36] > 0.1
+    assert off[51] > 0.1  # the second restart
 
 
 def mean_loss(attack: Attack, net: TwoLayerNet | DeepNet, seed: int, sets: Perturbation) -> float:
