@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def test_our_own_error_is_no_row() -> None:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.setenv(name, "1")
-    monkeypatch.setattr("sys.path", [])
+    monkeypatch.setattr("sys.path", sys.path.copy())
     made = tmp_path / "benchmarks"
     made.mkdir()
     (made / "one.py").write_text(MODULE, encoding="utf-8")
