@@ -177,13 +177,14 @@ class Jumps:
 
         Those outside ``rows`` (n,) need not be random.
         """
-        places = torch.arange(len(z), device=z.device)
-        return self._away(places, z, self._draws.directions(z, *self._stream, k, rows=rows))
+        region = self._oracle.region
+        directions = self._draws.directions(z, *self._stream, k, rows=rows)
+        return region.ascend(z, directions.contiguous(), 2 * region.radius)
 
     def _away(self, places: Tensor, z: Tensor, directions: Tensor) -> Tensor:
         """Far points (k, ...) of the sets of the examples ``places`` (k,), rising."""
         region = self._oracle.region
-        if region.rows is not None and len(places) < len(region.x):
+        if len(places) < len(region.x):
             region = region.rows(places)
         return region.ascend(z, directions.contiguous(), 2 * region.radius)
 
