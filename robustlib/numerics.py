@@ -6,9 +6,11 @@ import functools
 import math
 import os
 import random
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from types import FrameType
 
 import numpy as np
 import torch
@@ -225,3 +227,23 @@ def _towards(value: float, digits: int, rounding: str) -> str:
 def power_above(value: float) -> float:
     """The least power of ten that is not below ``value`` > 0; 0 for 0."""
     return 10.0 ** math.ceil(math.log10(value)) if value > 0 else 0.0
+
+
+@contextmanager
+def alarm(
+    seconds: float, handler: Callable[[int, FrameType | None], object], *, cpu: bool = False
+) -> Iterator[None]:
+    """Call ``handler`` after so many seconds, by the clock or of CPU time, if the block still runs.
+
+    On Unix, in the main thread.
+    """
+    timer, number = signal.ITIMER_REAL, signal.SIGALRM
+    if cpu:
+        timer, number = signal.ITIMER_PROF, signal.SIGPROF
+    before = signal.signal(number, handler)
+    signal.setitimer(timer, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(timer, 0)
+        signal.signal(number, before)

@@ -12,8 +12,8 @@ import subprocess
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 
 import nbformat
@@ -23,7 +23,7 @@ import torch
 
 import robustlib as rl
 from robustlib.kernels import ntk, store_gram
-from robustlib.numerics import budget
+from robustlib.numerics import alarm, budget
 from robustlib.training import loop
 
 ROOT = Path(__file__).parents[2]
@@ -153,24 +153,12 @@ def test_what_was_not_written_is_not_promised(command: str, tmp_path: Path) -> N
 # --- in a cell: the same signal, and the same process goes on ------------------------------------
 
 
-@contextmanager
-def interrupt(seconds: float) -> Iterator[None]:
-    """Raise ``KeyboardInterrupt`` after so many seconds, wherever the main thread is."""
-    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
 def again_and_again(call: Callable[[], object], *, longest: float, length: int = COUNT) -> int:
     """Interrupt the call so often, then let it end; how often it was interrupted."""
     draw, count = random.Random(int.from_bytes(os.urandom(4), "little")), 0
     for _ in range(length):
         try:
-            with interrupt(draw.uniform(1e-4, longest)):
+            with alarm(draw.uniform(1e-4, longest), signal.default_int_handler):
                 call()
         except KeyboardInterrupt:
             count += 1

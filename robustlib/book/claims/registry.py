@@ -17,7 +17,7 @@ import torch
 from scipy import stats
 
 from ...checks import check_choice, check_device, check_function, seen
-from ...numerics import BUDGETS, budget, device_of
+from ...numerics import BUDGETS, alarm, budget, device_of
 from .formulas import typeset
 from .place import work_on
 
@@ -251,13 +251,8 @@ def _time_limit(seconds: float) -> Iterator[None]:
     def stop(_signal: int, _frame: FrameType | None) -> None:
         raise TimeoutError(f"took more than its {seconds:g} CPU seconds")
 
-    before = signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
-    try:
+    with alarm(seconds, stop, cpu=True):
         yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
 
 
 def interval_over_seeds(values: list[float]) -> tuple[float, float]:
