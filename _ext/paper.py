@@ -12,6 +12,7 @@ from __future__ import annotations
 import html
 import io
 import re
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from datetime import date
@@ -144,8 +145,12 @@ def print_book(
 
     Raises ``RuntimeError`` where a formula was not typeset.
     """
-    source = site / "whole-book.html"
-    source.write_text(whole_book(pages, solutions=solutions, site=site), encoding="utf-8")
+    text = whole_book(pages, solutions=solutions, site=site)
+    # in the site, for its links; under a name of its own, for two may print at once
+    handle, name = tempfile.mkstemp(dir=site, prefix="whole-book-", suffix=".html")
+    source = Path(name)
+    with open(handle, "w", encoding="utf-8") as target:
+        target.write(text)
     how: dict[str, Any] = {"prefer_css_page_size": True, "print_background": True}
     sheet = browser.new_page()
     sheet.set_default_timeout(600_000)

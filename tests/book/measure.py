@@ -108,7 +108,8 @@ ON_PAPER = """() => {
 }"""
 
 # Marks that take no room, to be looked for on the printed pages: where a frame begins and its
-# first content, where a verdict begins and ends.
+# first content, where a verdict begins and ends.  A box that draws nothing is no frame: its margin
+# may stand at the foot of a page unseen.
 MARK = """() => {
   const mark = (kind, number, parent, before) => {
     const e = document.createElement("span");
@@ -116,12 +117,21 @@ MARK = """() => {
     e.style.cssText = "position:absolute;font:4px monospace;color:black;white-space:nowrap";
     parent.insertBefore(e, before);
   };
+  const draws = e => {
+    const { borderTopWidth, boxShadow, backgroundColor } = getComputedStyle(e);
+    return borderTopWidth !== "0px" || boxShadow !== "none"
+      || !/^(transparent|rgba\\(.*, 0\\))$/.test(backgroundColor);
+  };
   const frames = "article div.cell, article figure, article .admonition";
   document.querySelectorAll(frames).forEach((e, k) => {
     const inner = [...e.querySelectorAll("pre, p, th, td, svg, img, figcaption")].find(
       i => i.checkVisibility() && i.getBoundingClientRect().height > 0);
     if (!inner || !e.checkVisibility()) return;
-    mark("f", k, e, e.firstChild);
+    let frame = null;
+    for (let box = inner; box !== e.parentElement; box = box.parentElement)
+      if (draws(box)) frame = box;
+    if (!frame) return;
+    mark("f", k, frame, frame.firstChild);
     // a picture is on the page where it ends
     if (/svg|img/i.test(inner.tagName)) mark("c", k, inner.parentElement, inner.nextSibling);
     else mark("c", k, inner, inner.firstChild);

@@ -55,8 +55,11 @@ BAD = """<!doctype html><html><head><title>Bad</title><style>
   <div class="tall"></div>
   <div class="rl-verdict"><p>begins</p><div class="tall"></div><p>ends</p></div>
   <div class="tall" style="break-before: page"></div>
-  <div class="cell"><div style="height: 30px"></div>
+  <div class="cell" style="border: 1px solid"><div style="height: 30px"></div>
     <p style="break-inside: avoid; height: 700px">apart from its frame</p></div>
+  <div class="tall" style="break-before: page"></div>
+  <div class="cell"><div style="height: 30px"></div>
+    <p style="break-inside: avoid; height: 700px">apart from a margin</p></div>
 </article></body></html>"""
 
 

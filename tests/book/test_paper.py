@@ -16,6 +16,8 @@ from paper import first_pages, offer, pack, print_book, rename_bookmarks, whole_
 from playwright.sync_api import Browser
 from pypdf import PdfReader, PdfWriter
 
+pytestmark = pytest.mark.xdist_group("pdf")  # one worker, so that it is printed once
+
 # The first without formulas, so that the head must come from another; the last has explorers.
 SOME = ["chapters/assignments.html", "chapters/notation.html", "chapters/00-tour.html"]
 TITLES = ["Assignments", "Notation", "The course in half an hour"]
