@@ -109,7 +109,10 @@ def test_a_lower_bound_above_the_norm_of_two_points(monkeypatch: Patch) -> None:
 
 def test_rows_longer_than_possible(monkeypatch: Patch) -> None:
     monkeypatch.setattr(chapter10_layer, "rival", lambda d, m, steps: 1.01 * math.sqrt(m / d))
-    assert "SOME rival above sqrt(m/d)" in failed("first-layer").measured
+    found = failed("first-layer")
+    assert "SOME rival above sqrt(m/d)" in found.measured
+    d, m = zip(*chapter10_layer.SIZES, strict=True)
+    assert f"d = {min(d)} to {max(d)}, m = {min(m)} to {max(m)}" in found.ran
 
 
 @pytest.mark.parametrize("outputs", [[-1.0, 1.0], [1.0, 0.0]], ids=["wrong", "zero"])
