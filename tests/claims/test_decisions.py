@@ -14,9 +14,11 @@ import pytest
 import torch
 from torch import nn
 
+from robustlib.activations import ACTIVATIONS
 from robustlib.book.claims import (
     chapter02_search,
     chapter04_points,
+    chapter04_training_flow,
     chapter05_ball,
     chapter05_convexity,
     chapter06_comparator,
@@ -33,7 +35,9 @@ from robustlib.book.claims.place import moved
 from robustlib.book.claims.registry import FAILS, Evidence
 from robustlib.book.claims.widths import Slope
 from robustlib.capacity.narrowest import Narrowest
-from robustlib.samples import hexagon
+from robustlib.kernels import ntk
+from robustlib.networks import TwoLayerNet
+from robustlib.samples import Sample, hexagon
 
 F64 = torch.float64
 Patch = pytest.MonkeyPatch
@@ -73,6 +77,29 @@ def test_a_search_that_takes_more_nodes_than_promised(monkeypatch: Patch) -> Non
 def test_angles_further_off_than_their_bound(monkeypatch: Patch) -> None:
     monkeypatch.setattr(chapter04_points, "_angle_shares", lambda seeds: (1.01, 1.0))
     assert failed("angle-form").ratio == 1.0
+
+
+@pytest.mark.parametrize(("share", "kept"), [(0.99, "always"), (1.01, "not always")])
+def test_a_gram_that_falls_by_a_share_of_what_is_allowed(
+    share: float, kept: str, monkeypatch: Patch
+) -> None:
+    """Weights R away may take 2 C_0 C_1 R/sqrt(m) from each entry, n times that from the least."""
+    flow, gelu, radius = chapter04_training_flow, ACTIVATIONS["gelu"], 100.0
+    allowed = 6 * 2 * gelu.slope * gelu.curvature * radius / math.sqrt(2048)
+    limit = float(torch.linalg.eigvalsh(ntk(hexagon().x, activation="gelu"))[0])
+
+    def stays(net: TwoLayerNet, sample: Sample, *_: object, **how: object) -> SimpleNamespace:
+        weights = {"weight": net.initial.expand(flow.STEPS, -1, -1)}
+        drift = torch.full((flow.STEPS,), radius)
+        attacked = sample.x.expand(flow.STEPS, -1, -1)
+        return SimpleNamespace(attacked=attacked, weights=weights, drift=drift)
+
+    fallen = SimpleNamespace(least=limit - share * allowed)
+    monkeypatch.setattr(flow, "run", stays)
+    monkeypatch.setattr(flow, "robust_gram", lambda net, x: fallen)
+    monkeypatch.setattr(flow, "empirical_ntk", lambda net, x: ntk(x, activation="gelu"))
+    monkeypatch.setattr(flow, "_one_row", lambda: 0.5)
+    assert f"the inequality {kept};" in failed("robust-gram").measured
 
 
 def test_a_change_of_the_gradient_that_is_not_the_formula(monkeypatch: Patch) -> None:
