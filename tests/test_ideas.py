@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import itertools
 import re
+import sys
 import xml.etree.ElementTree as ET
+from functools import cache
+from pathlib import Path
 
+import matplotlib as mpl
+import nbformat
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -15,7 +20,24 @@ from robustlib.book import PALETTE, idea
 from robustlib.book.explorers.stills import still_svg
 from robustlib.book.ideas import IDEAS, geometry
 
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "book"))
+from pictures import Picture, difference, label_difference  # noqa: E402
+
 NAMES = sorted(IDEAS)
+
+
+@cache
+def stored() -> dict[str, Picture]:
+    """The pictures of ideas that the chapters show, by name."""
+    found = {}
+    for path in sorted((ROOT / "chapters").glob("*.ipynb")):
+        for cell in nbformat.read(path, as_version=4).cells:
+            called = re.search(r'\bidea\("(.*)"\)', cell.source)
+            for output in cell.get("outputs", []) if called else []:
+                if svg := output.get("data", {}).get("image/svg+xml"):
+                    found[called[1]] = Picture("image/svg+xml", svg)
+    return found
 
 
 def numbers(text: str) -> list[float]:
@@ -41,6 +63,10 @@ def test_an_idea_is_drawn_in_the_colours_of_the_page_inside_its_sheet(name: str)
     assert len(picture.description) > 100
     assert "\n" not in picture.description
     assert idea(name) == picture
+    # as in its chapter; another matplotlib sets shapes elsewhere
+    pinned = f"matplotlib=={mpl.__version__}" in (ROOT / "constraints.txt").read_text()
+    compare = difference if pinned else label_difference
+    assert compare(stored()[name], Picture("image/svg+xml", picture.svg)) is None
 
 
 def test_one_unit_cuts_every_disc_and_three_units_none() -> None:

@@ -20,6 +20,7 @@ from robustlib.commands import claims as command
 from robustlib.commands.claims import without_seconds
 
 CHAPTERS = Path(__file__).parents[2] / "chapters"
+SMOKE = Path(__file__).with_name("smoke.txt")
 # Claims whose statement asks for more than can be run: they hold, and are not counted as held.
 BELOW = {"theorem-a"}
 STATEMENT = re.compile(
@@ -58,11 +59,19 @@ def test_every_statement_is_labelled() -> None:
         assert numbered == sum(chapter == path.stem for chapter in statements().values()), path
 
 
+def said() -> dict[str, str]:
+    """What each claim says at the budget smoke, as ``smoke.txt`` has it."""
+    blocks = SMOKE.read_text(encoding="utf-8").split("\n\n")
+    return {re.search(r"\((\S+)\)$", b.split("\n")[0])[1]: b for b in blocks if "\n  ran " in b}
+
+
 @pytest.mark.parametrize("id", [found.id for found in claims()])
 def test_claim_holds(id: str) -> None:
+    """And says what is stored: numbers are printed to the digits that they carry."""
     verdict = check(id, budget="smoke")
     assert not verdict.fails, verdict
     assert verdict.holds == (id not in BELOW), verdict
+    assert repr(verdict) == said()[id]
 
 
 def test_the_ledger_in_the_book_is_the_one_of_these_claims() -> None:

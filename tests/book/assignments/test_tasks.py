@@ -10,14 +10,36 @@ from types import ModuleType
 from typing import Any
 
 import nbformat
+import numpy as np
 import pytest
 import torch
 
-from robustlib.book.assignments import ASSIGNMENTS, TASKS, check
+from robustlib.book.assignments import ASSIGNMENTS, TASKS, check, online
+from robustlib.book.assignments.nets import close
 
 FOLDER = Path(__file__).parents[3] / "chapters" / "assignments"
 MODULES = ["inner_maximum", "near_start", "online", "robust_fit", "capacity"]
 Function = Callable[..., object]
+# Questions that a right answer is asked, which readers are told.
+ASKED = {
+    "1.2": 18,
+    "1.3": 25,
+    "1.4": 19,
+    "1.5": 1,
+    "2.2": 12,
+    "2.3": 7,
+    "2.4": 6,
+    "3.2": 7,
+    "3.3": 7,
+    "3.4": 8,
+    "3.5": 3,
+    "4.2": 6,
+    "4.3": 5,
+    "4.4": 4,
+    "5.2": 62,
+    "5.3": 16,
+    "5.4": 7,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +97,8 @@ def test_right_answers_written_otherwise_pass(number: str) -> None:
     for answer in RIGHT[number]:
         found = check(number, answer, seed=3)
         assert found, found
-        assert f"{number} passed: {TASKS[number].call} was asked" in repr(found)
+        told = f"{number} passed: {TASKS[number].call} was asked {ASKED[number]} times."
+        assert repr(found).startswith(told)
 
 
 @pytest.mark.parametrize("number", TASKS)
@@ -131,6 +154,42 @@ def test_smallest_failing_input_comes_first() -> None:
 
     found = repr(check("1.2", answer))
     assert re.search(r"worst_margin\(w=\[[-\d]+, [-\d]+\], x=\[\[\d, \d\]\], y=\[1\]", found), found
+
+
+def test_answers_are_right_to_single_precision() -> None:
+    assert close(np.array([1 + 5e-7, -3e-7]), np.array([1.0, 0.0]))
+    assert not close(np.array([1 + 1.5e-6]), 1.0)
+    assert close(np.array([4 + 3e-6]), 4.0)
+    assert not close(np.array([0.0, 4 + 5e-6]), np.array([0.0, 4.0]))
+
+
+def test_a_square_in_single_precision_is_taken_for_a_square() -> None:
+    def answer(k: torch.Tensor, y: torch.Tensor) -> object:
+        alpha, size = RIGHT["4.3"][0](k, y)  # type: ignore[misc]
+        return alpha, torch.tensor(size**2 * (1 + 1e-7))
+
+    assert "Hint: alpha' K alpha is the square of the norm" in repr(check("4.3", answer))
+
+
+def test_the_norm_is_told_where_another_number_was_given() -> None:
+    """K = 9 and y = 6: the norm is 2."""
+    found = repr(check("4.3", lambda K, y: (RIGHT["4.3"][0](K, y)[0], 5.0)))  # type: ignore[index]
+    assert ": 2 is the norm.\nHint: the norm's square is alpha' K alpha" in found
+
+
+def test_a_net_for_points_at_equal_distances_is_not_enough() -> None:
+    def evenly(x: torch.Tensor, y: torch.Tensor, radius: float) -> object:
+        return RIGHT["5.4"][0](x.min() + 2.0 * x.argsort().argsort(), y, radius)
+
+    assert not check("5.4", evenly)
+
+
+def test_where_the_library_keeps_x_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step of the sign may be too long; a library that then keeps x is no judge of it."""
+    monkeypatch.setattr(online, "FGSM", lambda: lambda net, x, y, **how: x)
+    found = check("3.4", RIGHT["3.4"][0])
+    assert found, found
+    assert sum(outcome.questions for outcome in found.outcomes) == 4  # those of radius 0
 
 
 def test_an_answer_may_raise_and_write_into_its_arguments() -> None:
