@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -39,8 +39,9 @@ def test_derivatives_agree_with_autograd(s: Activation) -> None:
         torch.testing.assert_close(other, curve, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("s", ACTIVATIONS.values(), ids=lambda s: s.name)
-def test_constants_are_the_suprema(s: Activation) -> None:
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_constants_are_the_suprema(name: str) -> None:
+    s = activation_of(name)
     z = torch.linspace(-40, 40, 800_001, dtype=F64).add(1e-9).requires_grad_()
     slope = s.derivative(z)
     if math.isfinite(s.slope):
@@ -61,12 +62,13 @@ def test_constants_are_the_suprema(s: Activation) -> None:
 
 @each
 def test_degree_parity_and_monotony_are_those_of_the_function(s: Activation) -> None:
+    assert s.name in OWN or activation_of(s.name) is s
     z = torch.linspace(-3, 3, 41, dtype=F64)
     value, mirrored = s.function(z), s.function(-z)
     degrees = [
         p for p in (1, 2) if torch.allclose(s.function(2 * z), 2**p * value, rtol=1e-14, atol=0)
     ]
-    assert degrees == [] if s.degree is None else [s.degree]
+    assert degrees == ([] if s.degree is None else [s.degree])
     found = []
     for kind, both in (("even", value - mirrored), ("odd", value + mirrored)):
         for power in (None, 1, 2):
@@ -109,6 +111,7 @@ def test_modules_of_torch_are_known_by_what_they_compute() -> None:
 
 GELU, RELU, SINE = ACTIVATIONS["gelu"], ACTIVATIONS["relu"], OWN["sine"]
 ERF = ACTIVATIONS["erf"]
+BARE = Activation("wave", torch.sin, torch.cos)
 
 
 @pytest.mark.parametrize(
@@ -129,6 +132,11 @@ ERF = ACTIVATIONS["erf"]
         (replace(GELU, function=lambda z: z.sum()), "entry by entry"),
         (replace(GELU, function=lambda z: z.float()), "own dtype"),
         (replace(GELU, derivative=lambda z: z / 0), "finite derivative"),
+        # by a little more than the tolerance, which is relative to 1 and to the largest slope
+        (replace(BARE, derivative=lambda z: torch.cos(z) + 0.0025), "derivative is not true"),
+        (replace(SINE, jet=lambda z: (torch.sin(z) + 2.5e-9, torch.cos(z))), "jet, with the func"),
+        (replace(SINE, jet=lambda z: (torch.sin(z), torch.cos(z) + 1e-3)), "jet, with the deriv"),
+        (replace(SINE, jet=torch.sin), "jet that maps z to a pair"),
         (Activation("nil", torch.zeros_like, torch.zeros_like, degree=1), "not be 0 everywhere"),
     ],
 )
@@ -143,12 +151,45 @@ def test_true_facts_are_not_refused(s: Activation) -> None:
     assert activation_of(s) is s
 
 
+def test_true_facts_are_not_refused_whatever_the_size() -> None:
+    def dual(q: Tensor, p: Tensor, c: Tensor, slope: bool) -> Tensor:
+        return 1e16 * torch.exp(-(q + p) / 2) * (torch.cosh(c) if slope else torch.sinh(c))
+
+    check_facts(
+        Activation(
+            "steep",
+            lambda z: 1e8 * torch.sin(z),
+            lambda z: 1e8 * torch.cos(z),
+            slope=1e8,
+            curvature=1e8,
+            third=1e8,
+            parity=Parity("odd"),
+            dual=dual,
+            jet=lambda z: (1e8 * torch.sin(z), 1e8 * torch.cos(z)),
+        )
+    )
+    check_facts(Activation("sign", torch.sign, torch.zeros_like, degree=0, monotone=True))
+
+
+def test_facts_of_the_wrong_kind_are_refused_at_once() -> None:
+    for fact in ("slope", "curvature", "third"):
+        with pytest.raises(TypeError, match=f"{fact} must be a real number, got None"):
+            replace(BARE, **{fact: None})
+        with pytest.raises(ValueError, match=f"{fact} must be at least 0, got -1"):
+            replace(BARE, **{fact: -1.0})
+    with pytest.raises(ValueError, match="strip must be at least 0"):
+        replace(BARE, strip=-1.0)
+    with pytest.raises(ValueError, match="degree must be at least 0"):
+        replace(BARE, degree=-1)
+    with pytest.raises(FrozenInstanceError):
+        BARE.slope = 2.0  # type: ignore[misc]
+
+
 def test_a_parity_of_another_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="kind must be one of 'even', 'odd', got 'neither'"):
         Parity("neither")
 
 
-BARE = Activation("wave", torch.sin, torch.cos)
 MISSING = [
     (BARE, "no finite curvature, no degree 1 and no range"),
     (replace(BARE, slope=1.0), "no finite curvature, no degree 1 and no range"),

@@ -23,6 +23,26 @@ def test_checks_hand_back_good_values() -> None:
     assert checks.check_floats("x", x) is x
     checks.check_alike("x", x, "y", x)
     checks.check_shape("x", x, (0, 3))
+    assert checks.check_integer("k", 2**63 - 1, minimum=0) == 2**63 - 1
+    assert checks.check_text("t", "good") == "good"
+    assert checks.check_list("l", iter("ab")) == ["a", "b"]
+    checks.check_function("f", lambda x, y=0: x, "x, y")
+    assert checks.check_device("d", "cpu") == checks.check_device("d", torch.device("cpu"))
+    net = torch.nn.BatchNorm1d(2)  # which counts in integers besides
+    checks.check_weights("net", net)
+    rows = torch.tensor([0, 2])
+    assert checks.check_indices("i", rows, 3).tolist() == [0, 2]
+    assert checks.check_outputs(torch.ones(2), (2, 5)).shape == (2,)
+    assert checks.check_outputs(torch.ones(2, 1), (2, 5)).shape == (2,)
+
+
+def test_what_a_users_function_raises_goes_on_with_a_note() -> None:
+    with pytest.raises(KeyError) as caught, checks.calling("the loss"):
+        raise KeyError("own")
+    assert caught.value.args == ("own",)
+    assert caught.value.__notes__ == [
+        "raised by the loss, which the library called as it was given"
+    ]
 
 
 class Index:
@@ -93,6 +113,10 @@ def test_numbers_beyond_floats_are_named() -> None:
 
 
 T = torch.ones(2, 3)
+ROWS = torch.tensor([0, 2])
+LETTERS = "abcdefghijklm"
+LOST, GONE = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2, device="meta")
+torch.nn.init.constant_(LOST.bias[:1], math.nan)
 BAD = [
     (lambda: checks.check_integer("k", 2, minimum=3), ValueError, "k must be at least 3, got 2"),
     (lambda: checks.check_integer("k", 2.0, minimum=0), TypeError, "k must be an integer"),
@@ -112,6 +136,44 @@ BAD = [
     (lambda: checks.check_alike("x", T, "y", T.double()), TypeError, "y is torch.float64"),
     (lambda: checks.check_alike("x", T, "y", T.to("meta")), ValueError, "y is on meta"),
     (lambda: checks.check_shape("x", T, (3, 2)), ValueError, "(3, 2), got (2, 3)"),
+    (lambda: checks.check_integer("k", 2**63, minimum=0), ValueError, "at most 2**63 - 1, got 92"),
+    (lambda: checks.check_choice("c", "q", LETTERS), ValueError, "13 names, from 'a' to 'm'"),
+    (lambda: checks.check_text("t", 3), TypeError, "t must be a string, got int"),
+    (lambda: checks.check_text("t", "a\ud800"), ValueError, "whole characters, got 'a\\ud800'"),
+    (lambda: checks.check_flag("b", "no"), TypeError, "b must be True or False, got 'no' (str)"),
+    (lambda: checks.check_list("l", "ab"), TypeError, "l must be a list, got 'ab'"),
+    (lambda: checks.check_list("l", T[0, 0]), TypeError, "l must be a list, got tensor(1.)"),
+    (lambda: checks.check_function("f", 3, "x, y"), TypeError, "f must be a function (x, y), got"),
+    (lambda: checks.check_function("f", float, "x"), TypeError, "f must be a function (x), got"),
+    (lambda: checks.check_function("f", lambda x: x, "x, y"), TypeError, "got one of (x)"),
+    (lambda: checks.check_function("f", 3, "x", "add"), TypeError, "f must add, got 3"),
+    (lambda: checks.check_device("d", True), TypeError, "d must be a device such as 'cpu'"),
+    (lambda: checks.check_device("d", None), TypeError, "got None (NoneType)"),
+    (lambda: checks.check_device("d", "gpus"), ValueError, "or 'cuda', got 'gpus' (str)"),
+    (lambda: checks.check_floats("x", T.to("meta")), ValueError, "x must have entries"),
+    (lambda: checks.check_floats("x", T.to_sparse()), TypeError, "x must be a dense tensor"),
+    (
+        lambda: checks.check_weights("net", LOST),
+        ValueError,
+        "got 1 NaN or infinite entries in bias",
+    ),
+    (lambda: checks.check_weights("net", GONE), ValueError, "got weight on meta"),
+    (lambda: checks.check_kind("x", T.to_sparse(), "y", T), TypeError, "x must be a dense tensor"),
+    (lambda: checks.check_indices("i", [0], 3), TypeError, "torch.int64, got [0]"),
+    (lambda: checks.check_indices("i", ROWS.int(), 3), TypeError, "got torch.int32 (2,)"),
+    (lambda: checks.check_indices("i", ROWS[None], 3), TypeError, "got torch.int64 (1, 2)"),
+    (lambda: checks.check_indices("i", ROWS[0], 3), TypeError, "got torch.int64 ()"),
+    (lambda: checks.check_indices("i", ROWS[:0], 3), ValueError, "at least one number"),
+    (lambda: checks.check_indices("i", ROWS.to_sparse(), 3), ValueError, "at least one number"),
+    (lambda: checks.check_indices("i", ROWS.to("meta"), 3), ValueError, "at least one number"),
+    (lambda: checks.check_indices("i", ROWS, 2), ValueError, "the 2 rows of x, from 0 on, got"),
+    (lambda: checks.check_indices("i", ROWS - 1, 3), ValueError, "from 0 on, got [-1, 1]"),
+    (lambda: checks.check_outputs(3.0, (2, 5)), TypeError, "return a torch.Tensor, got float"),
+    (lambda: checks.check_outputs(T.to_sparse(), (2, 5)), TypeError, "return a dense tensor"),
+    (lambda: checks.check_outputs(T[:1, :2], (2, 5)), ValueError, "add nn.Flatten(0) at its end"),
+    (lambda: checks.check_outputs(T[:, :2], (2, 5)), ValueError, "return f[:, 1] - f[:, 0]"),
+    (lambda: checks.check_outputs(T, (2, 5)), ValueError, "one column, or the difference of two"),
+    (lambda: checks.check_outputs(T, (3, 5)), ValueError, "do not sum over the examples"),
     (lambda: generator(-1), ValueError, "seed must be at least 0, got -1"),
     (lambda: generator(0.5), TypeError, "seed must be an integer"),  # type: ignore[arg-type]
 ]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import MAX_EMAX, MIN_EMIN, Decimal, localcontext
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from tables import LOSSES
 from torch import Tensor
 
-from robustlib.losses import Hinge, Logistic, Loss
+from robustlib.losses import Hinge, Logistic, Loss, check_loss
 
 each_loss = pytest.mark.parametrize("loss", LOSSES, ids=repr)
 
@@ -183,3 +184,97 @@ def test_losses_can_be_vectorised() -> None:
     f, y = torch.randn(3, 4, generator=torch.Generator().manual_seed(0)), torch.ones(3, 4)
     each = torch.func.vmap(Hinge())(f, y)
     assert torch.equal(each, Hinge()(f, y))
+
+
+@each_loss
+@pytest.mark.parametrize(
+    ("outputs", "labels"), [((3, 2), (1, 2)), ((3, 2), (3, 5)), ((3,), (3, 1)), ((2, 3), (2,))]
+)
+def test_labels_of_another_shape_are_refused(
+    loss: Loss, outputs: tuple[int, ...], labels: tuple[int, ...]
+) -> None:
+    for call in (loss, loss.derivative):
+        with pytest.raises(ValueError, match=r"y must have shape .* like f, got"):
+            call(torch.zeros(outputs), torch.ones(labels))
+
+
+# --- losses of one's own --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Tilted:
+    """A max(y - f, 0) + B max(f - y, 0), which says of itself what it is told to; labels -1, +1."""
+
+    down: float = 1.0
+    up: float = 2.0
+    lipschitz: float = 2.0
+    smoothness: float | None = None
+    zero_at_label: bool = True
+    at_label: float = 0.0
+    slope_off: float = 0.0
+
+    def __call__(self, f: Tensor, y: Tensor) -> Tensor:
+        assert bool((y.abs() == 1).all())
+        return self.down * torch.relu(y - f) + self.up * torch.relu(f - y) + self.at_label
+
+    def derivative(self, f: Tensor, y: Tensor) -> Tensor:
+        slope = torch.where(f < y, -self.down, torch.where(f > y, self.up, 0.0)).to(f.dtype)
+        return slope + self.slope_off
+
+
+class Unhashable(Tilted):
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (Tilted(lipschitz=1.5), r"of lipschitz 1\.5; it is not near f = -0\.9\d*, y = -1"),
+        (Tilted(up=-2.0), "convex, with this derivative"),
+        (Tilted(slope_off=1e-4, lipschitz=3.0), "convex, with this derivative"),
+        (Tilted(slope_off=-1e-4, lipschitz=3.0), "convex, with this derivative"),
+        (Tilted(smoothness=10.0), "of smoothness 10; it is not near f = -1"),
+        (Tilted(at_label=1e-3), "zero_at_label"),
+    ],
+    ids=["lipschitz", "concave", "steeper", "flatter", "jumps", "costs at its label"],
+)
+def test_a_loss_that_is_not_what_it_says_is_refused(loss: Tilted, message: str) -> None:
+    for kind in (Tilted, Unhashable):
+        with pytest.raises(ValueError, match=f"loss must be {message}"):
+            check_loss(kind(*vars(loss).values()))
+
+
+@pytest.mark.parametrize("kind", [Tilted, Unhashable])
+def test_a_loss_that_is_what_it_says_is_taken(kind: type[Tilted]) -> None:
+    check_loss(kind())
+    check_loss(kind(at_label=1.0, zero_at_label=False))
+    check_loss(kind(smoothness=60.0))  # a jump is no more than that over one step of the grid
+    check_loss(kind(1e6, 2e6, lipschitz=2e6))
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (Tilted, "loss must be a loss such as PseudoHuber"),
+        (torch.nn.functional.mse_loss, "loss must be a loss such as PseudoHuber"),
+        (Tilted(lipschitz=-1.0), "loss.lipschitz must be at least 0"),
+        (Tilted(smoothness=-1.0), "loss.smoothness must be at least 0"),
+        (Tilted(zero_at_label="no"), "loss.zero_at_label must be True or False"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_no_loss_is_named(loss: object, message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        check_loss(loss)
+
+
+def test_facts_that_a_loss_does_not_say_are_named() -> None:
+    class Silent:
+        smoothness = None
+
+        def __call__(self, f: Tensor, y: Tensor) -> Tensor:
+            return f - y
+
+        derivative = __call__
+
+    with pytest.raises(TypeError, match="loss must say its lipschitz, zero_at_label, got"):
+        check_loss(Silent())

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import math
+import random
 from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -149,3 +151,66 @@ def test_same_compares_every_dtype(dtype: torch.dtype) -> None:
     assert numerics.same(one, one.clone())
     assert numerics.same(one[0, 1], one[1, 1])
     assert not numerics.same(one, torch.tensor([0.0, 1.0, 4.0]).to(dtype).expand(2, 3))
+
+
+def test_what_memory_cannot_hold_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numerics, "_memory", lambda: 800)
+    numerics.check_room(100, n=10, d=10)
+    words = r"n=101, d=1 must be less: they ask for 8\.08e-07 GB, and there are 8e-07 GB"
+    with pytest.raises(ValueError, match=words):
+        numerics.check_room(101, n=101, d=1)
+    with pytest.raises(ValueError, match="must be less"):
+        numerics.normals(0, 0, 10**200, 10**200, n=10**200)
+
+
+@pytest.mark.parametrize("limit", [-1, 2**40, 2**30])
+def test_memory_is_what_the_machine_has_and_the_process_may_have(
+    limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resource = pytest.importorskip("resource")
+    there = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**20}
+    monkeypatch.setattr("os.sysconf", there.__getitem__)
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (limit, limit))
+    room = 2**30 if limit == 2**30 else 2**32
+    memory = numerics._memory.__wrapped__
+    assert memory() == room
+
+    def unknown(name: str) -> int:
+        raise ValueError("unrecognized configuration name")
+
+    monkeypatch.setattr("os.sysconf", unknown)
+    assert memory() > 2**46  # nobody says, so nothing is refused
+
+
+def test_global_random_states_are_left_as_they_were() -> None:
+    def numbers() -> list[float]:
+        return [float(torch.rand(())), float(np.random.rand()), random.random()]  # noqa: NPY002
+
+    torch.manual_seed(1)
+    np.random.seed(1)  # noqa: NPY002
+    random.seed(1)
+    with numerics.steady():
+        inside = numbers()
+    assert numbers() == inside
+
+
+def test_global_random_states_are_left_also_by_an_error() -> None:
+    before = np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
+
+    @numerics.steady()
+    def fails() -> None:
+        np.random.rand()  # noqa: NPY002
+        random.random()
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        fails()
+    assert (np.random.get_state()[1].tolist(), random.getstate()) == before  # noqa: NPY002
+
+
+def test_most_are_more_than_half() -> None:
+    for n, k, most in [(4, 2, False), (4, 3, True), (5, 2, False), (5, 3, True), (600, 300, False)]:
+        flags = torch.arange(n) < k
+        assert numerics.mostly(flags) is most
+        assert numerics.surely(flags) is False
+    assert numerics.surely(torch.ones(3, dtype=torch.bool)) is True
