@@ -34,6 +34,8 @@ FOLDER = ROOT / "_build" / "mutants"
 ALSO = {
     "book": ["tests/claims", "tests/test_explore.py", "tests/test_ideas.py"],
     "checks": ["tests/test_sentences.py"],
+    "networks": ["tests/test_streams.py", "tests/training/test_stacks.py"],
+    "samples": ["tests/test_own_data.py"],
 }
 
 
