@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from robustlib.activations import ACTIVATIONS
-from robustlib.networks import DeepNet, LinearizedNet, Network, Stack, TwoLayerNet, linearize
+from robustlib.networks import (
+    DeepNet,
+    LinearizedNet,
+    Network,
+    Stack,
+    TwoLayerNet,
+    linearize,
+    streams,
+)
 from robustlib.samples import sphere
 
 ALL = sorted(ACTIVATIONS)
@@ -285,6 +293,31 @@ def test_a_net_that_failed_among_others_answers_nothing_from_then_on() -> None:
         alone = given[2].input_gradient(x[4:])
         for own, part in zip(alone, Stack(given).input_gradient(x), strict=True):
             assert torch.equal(part[4:], own)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_nets_side_by_side_answer_as_each_alone(
+    wide: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if wide:  # for the cache that there is then: one net after the other
+        monkeypatch.setattr(streams, "_TILE", 2**9)
+    given = [moved(TwoLayerNet(3, 16, activation="gelu", seed=s)) for s in range(3)]
+    x, slopes = points(12, 3), points(12, 1)[:, 0]
+    model = Stack(given)
+    f, gradient = model.input_gradient(x)
+    assert torch.equal(model(x), f)
+    weights = model.weight_gradients(x, slopes)
+    for k, net in enumerate(given):
+        rows = slice(4 * k, 4 * k + 4)
+        z = x[rows].clone().requires_grad_()
+        with torch.enable_grad():
+            right = net(z)
+            into_x = torch.autograd.grad(right.sum(), z, retain_graph=True)[0]
+            into_w = torch.autograd.grad(right @ slopes[rows], list(net.parameters()))[0]
+        close = {"rtol": 1e-12, "atol": 1e-13}
+        torch.testing.assert_close(f[rows], right.detach(), **close)  # type: ignore[arg-type]
+        torch.testing.assert_close(gradient[rows], into_x, **close)  # type: ignore[arg-type]
+        torch.testing.assert_close(weights[k], into_w, **close)  # type: ignore[arg-type]
 
 
 # --- depth -------------------------------------------------------------------------------------
