@@ -24,7 +24,7 @@ from torch.nn.utils import parametrizations
 from robustlib.attacks import FGSM, PGD, GridMax, NoAttack, Reused
 from robustlib.diagnosis import diagnose
 from robustlib.kernels import autograd, empirical_ntk, ntk_by_layer, robust_gram, store_gram
-from robustlib.models import ask, departure, known_as, undisturbed
+from robustlib.models import ask, check_own_weights, copy_of, departure, known_as, undisturbed
 from robustlib.networks import DeepNet, LinearizedNet, Network, TwoLayerNet, linearize
 from robustlib.online import ball_lower_bound, best_in_ball, projected_schedule, two_layer_schedule
 from robustlib.samples import hexagon
@@ -480,6 +480,12 @@ def test_torchs_own_errors_become_ours_and_the_models_own_pass() -> None:
         ask(fails, x)
 
 
+def test_errors_that_torch_raises_in_python_become_ours_too() -> None:
+    model = nn.Sequential(nn.BatchNorm2d(2), nn.Flatten(0)).double()
+    with pytest.raises(ValueError, match=r"cannot be asked .*: ValueError: expected 4D input"):
+        ask(model, X)
+
+
 class Forward(torch.autograd.Function):
     """Without a backward pass."""
 
@@ -517,6 +523,38 @@ def test_buffers_are_put_back_also_when_the_model_raises() -> None:
         ask_thrice()
     assert all(model.get_buffer(name) is buffer for name, buffer in held.items())
     assert all(float(buffer.abs().sum()) == 0 for buffer in state.values())
+
+
+def test_models_on_the_cpu_are_asked_with_cudnn_as_it_is() -> None:
+    for model in (net(), Recurrent(nn.GRU)):
+        with undisturbed(model, torch.device("cpu")):
+            assert torch.backends.cudnn.enabled
+
+
+def test_every_entry_of_a_copy_is_its_own() -> None:
+    model = nn.Module()
+    model.weight = nn.Parameter(torch.ones(1).expand(3))
+    model.register_buffer("counts", torch.zeros(()).expand(2, 2))
+    model.missing = None
+    model.register_buffer("none", None)
+    twin = copy_of(model)
+    with torch.no_grad():
+        twin.weight[0] = 2
+        twin.counts[0, 1] = 1
+    assert twin.weight.tolist() == [2, 1, 1]
+    assert twin.counts.tolist() == [[0, 1], [0, 0]]
+    assert model.weight.tolist() == [1, 1, 1]
+
+
+def test_a_copy_that_computes_with_the_weights_of_the_original_is_refused() -> None:
+    bound = nn.Linear(2, 1).double()
+    bound.forward = lambda x: nn.functional.linear(x, bound.weight)[:, 0]  # type: ignore[method-assign]
+    fine = nn.Sequential(nn.Linear(2, 1), nn.Flatten(0)).double()
+    check_own_weights(fine, copy_of(fine), X)
+    for odd in (Text(), Through(lambda m, x: m.a(x).detach()[:, 0])):
+        check_own_weights(odd, copy_of(odd), X)  # found out elsewhere
+    with pytest.raises(TypeError, match="whose copy computes with the weight of the original"):
+        check_own_weights(bound, copy_of(bound), X)
 
 
 def test_outputs_cut_off_from_the_weights_cannot_be_trained() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import pickle
 
@@ -12,7 +13,15 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from robustlib.activations import ACTIVATIONS
-from robustlib.networks import DeepNet, LinearizedNet, Network, TwoLayerNet, linearize
+from robustlib.networks import (
+    DeepNet,
+    LinearizedNet,
+    Network,
+    Stack,
+    TwoLayerNet,
+    linearize,
+    streams,
+)
 from robustlib.samples import sphere
 
 ALL = sorted(ACTIVATIONS)
@@ -229,6 +238,86 @@ def test_devices_agree(device: torch.device) -> None:
         result = model.to(device)(x.to(device)).detach()
         assert result.device.type == device.type
         torch.testing.assert_close(result.cpu(), expected, rtol=1e-12, atol=1e-13)
+
+
+def test_a_seed_means_the_same_net_for_ever() -> None:
+    """Notebooks print what follows from these numbers."""
+    net = TwoLayerNet(1, 6, bias=False, symmetric=False)
+    start = [0.3604342, -0.5134206, -0.0724331, -0.3384120, 0.4154094, 0.2081449]
+    assert net.initial.flatten().tolist() == pytest.approx(start, rel=1e-5)
+    assert net.readout.tolist() == [-1, 1, 1, 1, -1, -1]
+    deep = DeepNet(1, 2, 1, bias=False)
+    assert deep.first.flatten().tolist() == pytest.approx([0.3902177, -0.2497061], rel=1e-5)
+    assert deep.readout.tolist() == pytest.approx([0.9839569, -0.7014997], rel=1e-5)
+    square = [0.5097310, -0.7260864, -0.1024358, -0.4785869]
+    assert deep.initial.flatten().tolist() == pytest.approx(square, rel=1e-5)
+
+
+def test_options_are_given_by_name_and_sizes_as_one_likes() -> None:
+    for make, sizes in (
+        (TwoLayerNet, {"d": 3, "width": 4}),
+        (DeepNet, {"d": 3, "width": 4, "depth": 2}),
+    ):
+        named, placed = make(**sizes), make(*sizes.values())  # type: ignore[arg-type]
+        assert repr(named) == repr(placed)
+        with pytest.raises(TypeError, match="positional argument"):
+            make(*sizes.values(), "relu")  # type: ignore[arg-type]
+
+
+def test_a_layer_may_have_one_neuron() -> None:
+    """f = a s(w2 s(w1 A x)), every factor a number."""
+    net, x = moved(DeepNet(1, 1, 2, activation="tanh", bias=False)), points(4, 1)
+    (first,), (w1, w2), (a,) = net.first[0], net.parameters(), net.readout  # type: ignore[misc]
+    f = a * torch.tanh(w2 * torch.tanh(w1 * first * x))
+    torch.testing.assert_close(net(x), f[:, 0])
+    two = TwoLayerNet(1, 1, bias=False, symmetric=False).double()
+    torch.testing.assert_close(two(x), two.readout * torch.relu(two.weight[0] * x[:, 0]))
+
+
+def test_a_net_that_failed_among_others_answers_nothing_from_then_on() -> None:
+    given = [TwoLayerNet(3, 64, activation="quadratic_relu", seed=s) for s in range(3)]
+    given = [moved(net) for net in given]  # type: ignore[misc]
+    x = points(6, 3)
+    far = x.clone()
+    far[2:4] *= 1e200  # squares of the second net's points are no numbers
+    for ask in ("__call__", "input_gradient"):
+        model = Stack(given)
+        for z, failed in ((x, set()), (far, {1}), (x, {1})):
+            found = getattr(model, ask)(z)
+            assert model.failed == failed
+            for part, k in itertools.product(
+                found if isinstance(found, tuple) else [found], (0, 2)
+            ):
+                assert bool(part[2 * k : 2 * k + 2].any())
+                assert bool(part[2:4].any()) == (not failed)
+        alone = given[2].input_gradient(x[4:])
+        for own, part in zip(alone, Stack(given).input_gradient(x), strict=True):
+            assert torch.equal(part[4:], own)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_nets_side_by_side_answer_as_each_alone(
+    wide: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if wide:  # for the cache that there is then: one net after the other
+        monkeypatch.setattr(streams, "_TILE", 2**9)
+    given = [moved(TwoLayerNet(3, 16, activation="gelu", seed=s)) for s in range(3)]
+    x, slopes = points(12, 3), points(12, 1)[:, 0]
+    model = Stack(given)
+    f, gradient = model.input_gradient(x)
+    assert torch.equal(model(x), f)
+    weights = model.weight_gradients(x, slopes)
+    for k, net in enumerate(given):
+        rows = slice(4 * k, 4 * k + 4)
+        z = x[rows].clone().requires_grad_()
+        with torch.enable_grad():
+            right = net(z)
+            into_x = torch.autograd.grad(right.sum(), z, retain_graph=True)[0]
+            into_w = torch.autograd.grad(right @ slopes[rows], list(net.parameters()))[0]
+        close = {"rtol": 1e-12, "atol": 1e-13}
+        torch.testing.assert_close(f[rows], right.detach(), **close)  # type: ignore[arg-type]
+        torch.testing.assert_close(gradient[rows], into_x, **close)  # type: ignore[arg-type]
+        torch.testing.assert_close(weights[k], into_w, **close)  # type: ignore[arg-type]
 
 
 # --- depth -------------------------------------------------------------------------------------

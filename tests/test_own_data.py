@@ -90,6 +90,17 @@ def test_nothing_is_changed_unless_asked_and_notes_stay_with_the_sample() -> Non
         assert other.note == some.note
 
 
+def test_other_classes_are_left_out_wherever_they_stand_in_order() -> None:
+    x, labels = np.eye(5), np.array([0, 1, 2, 3, 4])
+    found = Sample.from_arrays(x, labels, classes=(3, 1))
+    assert found.x.tolist() == x[[1, 3]].tolist()
+    assert found.y.tolist() == [1, -1]
+    with pytest.raises(TypeError, match="positional argument"):
+        Sample.from_arrays(x, labels, "rows")  # type: ignore[misc]
+    named = Sample.from_arrays(x=x, y=labels, classes=(3, 1))
+    assert torch.equal(named.x, found.x)
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.int8, np.uint8, np.longdouble])
 def test_all_real_dtypes_are_taken(dtype: type) -> None:
     x, y = np.array([[1, 0], [0, 1]], dtype=dtype), np.array([1, 0], dtype=dtype)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import math
 import warnings
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from robustlib.samples import Sample, digits, hexagon, openml, sphere, two_caps
+from robustlib.samples.base import in_dtype
 
 EVERY = [hexagon(), digits(), digits((0, 1), 7), two_caps(2, 0.1, 9), sphere(5, 1), sphere(8, 784)]
 
@@ -120,6 +122,34 @@ def test_samples_leave_the_global_randomness_alone_and_depend_on_the_seed() -> N
         one.split(3)
     assert torch.equal(state, torch.get_rng_state())
     assert np.array_equal(old, np.random.get_state()[1])  # noqa: NPY002
+
+
+def test_a_seed_means_the_same_sample_for_ever() -> None:
+    """Notebooks print what follows from these numbers."""
+    points = [-0.3404204, -0.9402733, 0.9239171, -0.3825928]
+    assert sphere(4, 2).x.flatten().tolist()[:4] == pytest.approx(points, rel=1e-5)
+    assert sphere(6, 1).y.tolist() == [-1, -1, -1, 1, 1, 1]
+    assert sphere(6, 1, 1).y.tolist() == [-1, 1, -1, 1, -1, 1]
+    caps = [-0.1499560, 0.9886927, 0.9136887, -0.4064147]
+    assert two_caps(2, 0.1, 2).x.flatten().tolist() == pytest.approx(caps, rel=1e-5)
+    some, whole = digits(n=6), digits()
+    assert some.name == whole.name == "digits 3 against 8"
+    places = [whole.x.tolist().index(row) for row in some.x.tolist()]
+    assert places == [103, 148, 198, 200, 303, 318]
+    nine = sphere(9, 2)
+    assert [nine.x.tolist().index(row) for row in nine.split(4)[0].x.tolist()] == [0, 1, 2, 7]
+
+
+def test_a_sample_in_a_dtype_that_it_has_is_itself() -> None:
+    sample = hexagon()
+    assert in_dtype(sample, torch.float64) is sample
+    assert in_dtype(sample, torch.bfloat16) is sample
+    other = in_dtype(sample, torch.float32)
+    assert (other.x.dtype, other.y.dtype) == (torch.float32, torch.float32)
+    for y in (sample.y.float(), sample.y.long()):  # left to whoever asks for one dtype of both
+        mixed = SimpleNamespace(x=sample.x, y=y)
+        for dtype in (torch.float32, torch.float64):
+            assert in_dtype(mixed, dtype) is mixed
 
 
 # --- the makers --------------------------------------------------------------------------------
@@ -269,6 +299,7 @@ def test_openml_keeps_values_that_do_not_fit_in_a_byte(
 
 
 def test_openml_stores_images_as_bytes(server: FakeOpenML, tmp_path: Path) -> None:
+    server.data[0, :2] = 0, 255
     openml(classes=(0, 1), cache=tmp_path)
     (file,) = tmp_path.rglob("*.npz")
     with np.load(file) as stored:
@@ -288,6 +319,30 @@ def test_openml_refuses_a_cache_that_has_changed(server: FakeOpenML, tmp_path: P
     file.unlink()  # what the message says to do
     assert openml(classes=(0, 1), cache=tmp_path).n == 20
     assert len(server.calls) == 2
+
+
+class Opened:
+    """Notes when it is unpickled."""
+
+    times = 0
+
+    def __reduce__(self) -> tuple[object, tuple[()]]:
+        return Opened._open, ()
+
+    @staticmethod
+    def _open() -> int:
+        Opened.times += 1
+        return Opened.times
+
+
+def test_openml_runs_no_code_of_a_cache(server: FakeOpenML, tmp_path: Path) -> None:
+    openml(classes=(0, 1), cache=tmp_path)
+    (file,) = tmp_path.rglob("*.npz")
+    np.savez(file, data=server.data, target=np.array([Opened()] * 30, dtype=object))
+    file.with_suffix(".sha256").write_text(hashlib.sha256(file.read_bytes()).hexdigest())
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        openml(classes=(0, 1), cache=tmp_path)
+    assert Opened.times == 0
 
 
 def test_openml_without_network_says_what_to_do(server: FakeOpenML, tmp_path: Path) -> None:

@@ -293,3 +293,29 @@ def test_both_products_are_products(monkeypatch: pytest.MonkeyPatch) -> None:
             found.append(net.input_gradient(x))
         for plain, other in zip(*found, strict=True):
             assert away(other, plain) < ROUNDING[torch.float32]
+
+
+@pytest.mark.skipif(not torch._C._has_mkldnn, reason="torch without oneDNN")
+@pytest.mark.parametrize(
+    ("plain", "other", "taken"), [(3, 1, True), (1.1, 1, False), (1, 3, False)]
+)
+def test_the_other_product_is_taken_where_it_is_far_faster(
+    plain: float, other: float, taken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock on which each product takes a time of its own."""
+    now = 0.0
+
+    def taking(time: float) -> Any:
+        def by(self: Any, matrix: Tensor) -> Any:
+            def multiply(*given: Any) -> None:
+                nonlocal now
+                now += time
+
+            return multiply
+
+        return by
+
+    monkeypatch.setattr(products.Product, "by", taking(plain))
+    monkeypatch.setattr(products.OneDNN, "by", taking(other))
+    monkeypatch.setattr(products.time, "process_time", lambda: now)
+    assert isinstance(products._faster.__wrapped__(), products.OneDNN) == taken

@@ -211,3 +211,85 @@ def test_robust_gram_is_the_kernel_at_attacked_inputs() -> None:
     twice = robust_gram(net, attacked[0].repeat(2, 1))
     assert twice.condition == math.inf  # equal inputs: singular, whatever rounding says
     assert robust_gram(net, attacked[0, :1]).condition == 1
+
+
+def test_robust_gram_takes_inputs_of_any_shape_that_is_said() -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(8, 3), nn.Tanh(), nn.Linear(3, 1)).double()
+    attacked = points(6, 8).reshape(2, 3, 2, 2, 2)
+    whole = empirical_ntk(net, attacked.reshape(6, 2, 2, 2))
+    assert torch.equal(robust_gram(net, attacked, shape=(2, 2, 2)).gram, whole)
+    last = robust_gram(net, attacked[1], shape=[2, 2, 2]).gram
+    torch.testing.assert_close(last, whole[3:, 3:])
+    for shape in ((2, 2, 1), (2, 2, 3), (2, 3, 2, 2, 2)):
+        text = ", ".join(map(str, shape))
+        with pytest.raises(ValueError, match=rf"must have shape \(n, {text}\) or \(T, n, {text}\)"):
+            robust_gram(net, attacked, shape=shape)
+    for few_or_many in (attacked[0, 0, 0, 0], attacked[..., 0]):
+        with pytest.raises(ValueError, match=r"shape \(n, d\) or .* got .*; say shape=\(c, h, w\)"):
+            robust_gram(net, few_or_many)
+    for wrong in ("222", (), 8):
+        with pytest.raises(TypeError, match="shape must be a tuple such as"):
+            robust_gram(net, attacked, shape=wrong)  # type: ignore[arg-type]
+
+
+def test_gradients_of_all_examples_are_taken_at_once() -> None:
+    """The module is called as often for many examples as for few; a hook makes it one by one."""
+    calls = 0
+
+    class Counted(nn.Sequential):
+        def forward(self, x: Tensor) -> Tensor:
+            nonlocal calls
+            calls += 1
+            found: Tensor = super().forward(x)
+            return found
+
+    for outputs in (1, 2):
+        net = Counted(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, outputs)).double()
+        counts = []
+        for n in (2, 20):
+            calls = 0
+            empirical_ntk(net, points(n, 3), several_outputs=outputs > 1)
+            counts.append(calls)
+        assert counts[0] == counts[1]
+
+
+class Branches(nn.Module):
+    """<w, x> with one w where the entries of x sum to more than 0 and another elsewhere.
+
+    What Python decides from the values of one example is not to be had for all at once.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up, self.down = (nn.Parameter(torch.ones(3).double()) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        values = [(self.up if float(row.sum()) > 0 else self.down) @ row for row in x]
+        return torch.stack(values) if values else x.sum(1)
+
+
+def test_modules_that_decide_by_values_are_asked_one_by_one() -> None:
+    net, x = Branches(), points(7, 3)
+    signs = x.sum(1).sign()
+    assert 0 < int((signs > 0).sum()) < 7
+    wanted = (x @ x.T).where(signs[:, None] == signs, 0)
+    torch.testing.assert_close(empirical_ntk(net, x), wanted)
+    torch.testing.assert_close(empirical_ntk(net, x[:2], x), wanted[:2])
+    assert empirical_ntk(net, x[:0], x).shape == (0, 7)
+    assert empirical_ntk(net, x[:0]).shape == (0, 0)
+
+
+def test_a_hook_on_a_parameter_acts_at_every_example() -> None:
+    """Here it drops small gradients; the sum over a batch, which is large, does not show it."""
+    net = nn.Linear(3, 1, bias=False).double()
+    net.weight.register_hook(lambda g: g * (g.abs().max() > 1))  # type: ignore[no-untyped-call]
+    x = torch.tensor([[0.6, 0, 0.3], [0, 0.7, 0], [2, 0, 1]], dtype=torch.float64)
+    wanted = torch.zeros(3, 3, dtype=torch.float64)
+    wanted[2, 2] = 5
+    assert torch.equal(empirical_ntk(net, x), wanted)
+
+
+def test_layers_of_the_kernel_have_no_graph() -> None:
+    for net in (linearize(TwoLayerNet(3, 8)), linearize(DeepNet(3, 8, 2))):
+        x = points(4, 3).float().requires_grad_()
+        assert not any(part.requires_grad for part in ntk_by_layer(net, x))

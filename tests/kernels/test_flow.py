@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from scipy import integrate
 from torch import Tensor
 
 from robustlib.kernels import kernel_flow, kernel_regression, ntk
@@ -30,6 +31,20 @@ def test_the_hinge_on_two_points_is_known_in_closed_form() -> None:
     # c' = y s/n with s = (1, 1), then (1/2, 1), then (0, 0)
     wanted = torch.tensor([[1.0, -1], [1.75, -2.5], [2, -3]], dtype=F64)
     torch.testing.assert_close(found.coefficients[[2, 4, 7]], wanted, rtol=0, atol=1e-12)
+
+
+def test_a_margin_that_others_drag_down_is_left_behind() -> None:
+    """Pushes (1, 1, 1) until two margins are 1 at t = 3; of these one falls, and rises later.
+
+    From 3 on they are (1, 1/2, 1), from 4.5 on (1, 0, 2/3), and 0 from 6 on. Between, the margin
+    that is below 1 after having been at 1 is pushed with all that there is.
+    """
+    K = torch.tensor([[6.0, -3, -8], [-3, 2, 4], [-8, 4, 12]], dtype=F64)
+    y = torch.tensor([-1.0, 1, -1], dtype=F64)
+    found = kernel_flow(K, y, loss=Hinge(), times=[1.5, 3, 4.5, 6, 1e6])
+    margins = [[1 / 2, 1 / 2, 0], [1, 1, 0], [3 / 4, 1, 1], *[[1, 9 / 8, 1]] * 2]
+    wanted = torch.tensor(margins, dtype=F64)
+    torch.testing.assert_close(found.outputs * y, wanted, rtol=0, atol=1e-12)
 
 
 def slow(K: Tensor, y: Tensor, loss: Loss, time: float, count: int) -> Tensor:
@@ -120,6 +135,22 @@ def test_late_times_and_large_kernels_cost_no_more(scale: float, time: float) ->
     sample = hexagon()
     whole = kernel_flow(scale * ntk(sample.x), sample.y, loss=PseudoHuber(), times=[time])
     torch.testing.assert_close(whole.outputs[0], sample.y, rtol=0, atol=1e-8)
+
+
+def test_so_many_steps_are_taken_and_no_more() -> None:
+    sample, taken = hexagon(), 0
+
+    class Counted(integrate.Radau):  # type: ignore[misc]
+        def step(self) -> str | None:
+            nonlocal taken
+            taken += 1
+            found: str | None = super().step()
+            return found
+
+    problem = _Problem(ntk(sample.x), sample.y, PseudoHuber(), 1.0, 7)
+    with pytest.raises(ValueError, match="took steps=7 steps"):
+        problem.solved(Counted, np.array([1e7]), 1e-10)
+    assert taken == 7
 
 
 def test_a_flow_beyond_all_steps_says_so() -> None:

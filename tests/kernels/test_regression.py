@@ -147,6 +147,13 @@ def test_all_that_take_a_kernel_matrix_refuse_what_is_none_by_one_sentence() -> 
             call(wide)
 
 
+def test_float32_matrices_are_refused_for_more_than_rounding() -> None:
+    with pytest.raises(ValueError, match=r"got entries that differ by 0\.001 from their mirror"):
+        check_gram("K", torch.tensor([[2.0, 1.001], [1.0, 2.0]]))
+    with pytest.raises(ValueError, match="got eigenvalues from -1 to 3"):
+        check_gram("K", torch.tensor([[1.0, 2.0], [2.0, 1.0]]))
+
+
 def test_rounding_makes_no_kernel_matrix_of_another_kind() -> None:
     for dtype in (torch.float32, torch.float64):
         generator = torch.Generator().manual_seed(0)
@@ -159,6 +166,7 @@ def test_rounding_makes_no_kernel_matrix_of_another_kind() -> None:
                 with pytest.raises(ValueError, match="got eigenvalues from -"):
                     check_gram("K", lowered.to(dtype))
     check_gram("K", torch.zeros(3, 3))
+    check_gram("K", torch.zeros(1, 1))
     check_gram("K", torch.zeros(0, 0))
 
 
@@ -173,6 +181,21 @@ def test_squared_flow_is_exact_in_time(device: torch.device) -> None:
     torch.testing.assert_close(found(K), found.outputs, rtol=1e-10, atol=1e-12)
     assert found(cross).shape == (5, 5)
     assert (found.losses.diff() < 0).all()
+
+
+def test_weights_raise_every_examples_residual() -> None:
+    """f' = -K D (f - y)/n: what is not weighted is not learnt for its own sake."""
+    K, _, y = problem(6)
+    weights = torch.tensor([0.0, 0.5, 1.0, 2.0, 3.0, 0.25], dtype=torch.float64)
+    found = kernel_flow(K, y, loss="squared", times=[0.0, 1.0, 30.0], weights=weights)
+    for t, f in zip(found.times.tolist(), found.outputs, strict=True):
+        expected = y - torch.linalg.matrix_exp(-K * weights * t / 6) @ y
+        torch.testing.assert_close(f, expected, rtol=1e-10, atol=1e-12)
+    assert found.condition == math.inf  # of D^(1/2) K D^(1/2), which is singular
+    root = (weights + 1).sqrt()
+    values = torch.linalg.eigvalsh(root[:, None] * K * root)
+    more = kernel_flow(K, y, loss="squared", times=[1.0], weights=weights + 1)
+    assert more.condition == pytest.approx(float(values[-1] / values[0]))
 
 
 def test_squared_flow_starts_along_the_kernel() -> None:
@@ -244,6 +267,21 @@ def test_edges(dtype: torch.dtype) -> None:
     for loss in ("squared", PseudoHuber()):
         none = kernel_flow(K[:0, :0], y[:0], loss=loss, times=[1.0])
         assert none.outputs.shape == (1, 0)
+
+
+def test_times_that_are_no_numbers_are_named() -> None:
+    K, _, y = problem(3)
+    for wrong in ("soon", ["soon"], [[1.0], [1.0, 2.0]], [1j], [10**400], object()):
+        with pytest.raises(TypeError, match="times must be a list of numbers or a tensor"):
+            kernel_flow(K, y, loss="squared", times=wrong)  # type: ignore[arg-type]
+
+
+def test_the_norm_is_printed_to_the_digits_that_are_right() -> None:
+    """Of diag(1, 10^-9.8) coefficients have 15.65 - 9.8 digits, the norm has one less: 4."""
+    K = torch.diag(torch.tensor([1.0, 10**-9.8], dtype=torch.float64))
+    found = kernel_regression(K, torch.ones(2, dtype=torch.float64))
+    assert found.norm == pytest.approx(10**4.9)  # but for the first point's part
+    assert "about 6 digits of the coefficients are right; RKHS norm 7.943e+04," in repr(found)
 
 
 def test_results_read_as_sentences() -> None:

@@ -130,6 +130,13 @@ def test_files_of_something_else_are_refused_and_left_as_they_are(tmp_path: Path
     assert np.load(tmp_path / "mine.npy").shape == (3,)
 
 
+def test_a_kernel_that_differs_little_is_another(tmp_path: Path, dtype: torch.dtype) -> None:
+    x, path = points(20, dtype=dtype), tmp_path / "k.npy"
+    store_gram(path, ntk, x, block=10)
+    with pytest.raises(ValueError, match=r"k\.npy holds the matrix of another kernel"):
+        store_gram(path, lambda a, b: 1.0001 * ntk(a, b), x, block=10)
+
+
 def test_changes_in_memory_stay_there(tmp_path: Path) -> None:
     found = store_gram(tmp_path / "k.npy", ntk, points(5))
     found.values[0, 0] = 99

@@ -97,6 +97,14 @@ def test_the_same_call_continues_after_a_failure(path: Path, after: int, error: 
     assert sorted(os.listdir(path.parent)) == FILES
 
 
+def test_a_kernel_between_two_sets_continues_too(path: Path) -> None:
+    z = X[:6] / 2
+    with pytest.raises(RuntimeError):
+        store_gram(path, failing(2, RuntimeError()), X, z, block=8)
+    counted = failing(2, RuntimeError())  # one call looks at what is there, one goes on
+    assert torch.equal(store_gram(path, counted, X, z, block=8).values, ntk(X, z))
+
+
 def test_nan_is_named_and_not_stored(path: Path) -> None:
     with pytest.raises(ValueError, match=r"kernel\(x, z\) must be finite, got 1 NaN"):
         made(path, failing(3))
