@@ -74,6 +74,15 @@ def test_the_exact_method_agrees_with_a_program_of_scipy(
     )  # fmt: skip
     assert (v is not None) == (other.status == 0)
     assert (v is None) == bool(found)
+    # where it begins does not matter
+    for start in (range(len(rows)), [0] * 3):
+        again, w = cancelling(rows, strict, list(start))
+        assert (w is None) == (v is None)
+        judge(rows, strict, programs.Answer(point=w, sure=True) if w else certificate(again))
+
+
+def certificate(multipliers: tuple[int, ...]) -> programs.Answer:
+    return programs.Answer(multipliers={i: c for i, c in enumerate(multipliers) if c})
 
 
 @pytest.mark.parametrize("power", [20, 30, 40, 60, 200])
@@ -106,6 +115,18 @@ def test_a_wrong_certificate_is_never_a_proof(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(programs, "relation", lambda rows: tuple(1 for _ in rows))
     with pytest.raises(ArithmeticError, match="do not cancel"):
         asked([(2, 1), (-1, 0), (0, -1)], [True] * 3)
+
+
+@pytest.mark.parametrize("shares", [[1.0, 1, 1], [0.0, 0, 1], [0.0, 1, 1]])
+def test_least_squares_that_go_wrong_cost_time_alone(
+    shares: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """y > 0 on the line x = 0. The first two rows cancel, which says nothing of the third."""
+    monkeypatch.setattr(programs, "nnls", lambda columns, wanted: (np.array(shares), 0.0))
+    rows: Rows = [(1, 0), (-1, 0), (0, 1)]
+    answer = asked(rows, [False, False, True])
+    assert answer.sure
+    judge(rows, [False, False, True], answer)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -175,3 +196,14 @@ def test_bands_that_nothing_meets() -> None:
     same = np.array([[1.0, 0.0], [1.0, 0.0]])
     assert in_band(same, np.array([1.0, -2]), np.array([2.0, -1])) is False
     assert in_band(x, np.full(3, -math.inf), np.full(3, math.inf)) is True
+    half = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    least, most = np.array([1.0, -math.inf, -math.inf]), np.array([math.inf, 0.5, math.inf])
+    assert in_band(half, least, most) is False
+
+
+def test_bands_whose_proof_has_long_numbers() -> None:
+    """More equations than unknowns: whole multiples of floats of twelve coordinates."""
+    draw = np.random.default_rng(1)
+    x, labels = draw.normal(size=(13, 12)), draw.normal(size=13)
+    assert in_band(x, labels, labels) is False
+    assert in_band(x[:12], labels[:12], labels[:12]) is True
