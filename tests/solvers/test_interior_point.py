@@ -131,8 +131,11 @@ def test_the_lower_bound_is_one_for_any_outputs_and_weights(seed: int) -> None:
 
 
 def test_a_gap_that_rounding_forbids_ends_with_an_honest_bound() -> None:
-    asked, _ = drawn(0)
-    found = solve(asked, gap=0.0)
-    # norms are rounded up under a root: half the digits
-    assert 0 <= found.value - found.lower_bound <= 1e-6
-    assert found.value == pytest.approx(solve(asked, gap=1e-6).value, abs=1e-6)
+    total = 0
+    for seed in range(6):
+        asked, calls = drawn(seed)
+        found = solve(asked, gap=0.0)
+        # norms are rounded up under a root: half the digits
+        assert 0 <= found.value - found.lower_bound <= 1e-6
+        total += len(calls)
+    assert total <= 6 * 150  # it stops once nothing is gained

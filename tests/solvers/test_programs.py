@@ -166,6 +166,21 @@ def test_barycentric_coordinates_are_bounded_and_affine(seed: int) -> None:
     assert max(max(map(abs, row)) for row in again.coordinates) <= Fraction(3, 2)
 
 
+@pytest.mark.parametrize(
+    "points",
+    [[(0,), (10,), (-9,)], [(0, 0), (10, 0), (-9, 1), (0, -8), (1, 7)], [(0, 0), (7, 1), (-6, 0)]],
+)
+def test_a_simplex_of_points_is_exchanged_for_a_larger_one(points: list[tuple[int, ...]]) -> None:
+    """The first point lies between others: a corner there has coordinates of almost 2."""
+    frame = barycentric([tuple(map(Fraction, point)) for point in points])
+    for point, row in zip(points, frame.coordinates, strict=True):
+        assert sum(row) == 1
+        assert max(map(abs, row)) <= Fraction(3, 2)
+        for k, value in enumerate(point):
+            weighed = zip(row, frame.basis, strict=True)
+            assert sum(c * points[i][k] for c, i in weighed) == value
+
+
 def test_whole_rows_are_positive_multiples() -> None:
     row = (Fraction(1, 6), Fraction(-3, 4), Fraction(0))
     assert integers(row) == (2, -9, 0)
