@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from robustlib.files import raw, replace
+from robustlib.files import check_path, existing, raw, replace
 
 
 def test_many_threads_on_one_path_leave_one_whole_file(tmp_path: Path) -> None:
@@ -44,6 +46,61 @@ def test_what_a_killed_writer_left_goes_and_the_rest_stays(tmp_path: Path) -> No
         file.write_bytes(b"x")
     replace(tmp_path / "run", (b"",))
     assert sorted(os.listdir(tmp_path)) == sorted(["run", mine.name, left[1].name])
+
+
+def test_paths_of_files_are_told_from_all_else(tmp_path: Path) -> None:
+    """A file that exists, one that may be made, and a link; nothing else, by name."""
+    file, link = tmp_path / "file", tmp_path / "link"
+    file.write_bytes(b"")
+    link.symlink_to(file)
+    assert check_path("p", file) == check_path("p", str(link)) == file
+    assert check_path("p", tmp_path / "new") == tmp_path / "new"
+    assert existing("p", link) == file
+    wrong: list[tuple[object, type[Exception], str]] = [
+        (3, TypeError, "p must be the path of a file, got 3"),
+        (b"file", TypeError, "p must be the path of a file, got "),
+        ("", ValueError, "p must be the path of a file, got '', which is none"),
+        (tmp_path, ValueError, "which is none"),
+        (os.devnull, ValueError, "p must be the path of a file, got '/dev/null', which is none"),
+        (tmp_path / "no" / "file", ValueError, "p must be in a directory that exists, got "),
+        ("a\0b", ValueError, "p must be the path of a file, got .*null"),
+        (tmp_path / ("x" * 5000), ValueError, "p must be the path of a file, got .*too long"),
+    ]
+    for value, error, words in wrong:
+        with pytest.raises(error, match=words):
+            check_path("p", value)
+    with pytest.raises(FileNotFoundError, match=r"there is no file new \(p\)"):
+        existing("p", tmp_path / "new")
+
+
+def test_the_bytes_and_then_the_name_are_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut may come at any moment: first the new bytes are synced, at last their folder."""
+    path, synced = tmp_path / "run", []
+    path.write_bytes(b"old")
+
+    def recorded(descriptor: int) -> None:
+        kind = "folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"
+        synced.append((kind, path.read_bytes()))
+
+    monkeypatch.setattr(os, "fsync", recorded)
+    replace(path, (b"ne", b"w"))
+    assert synced == [("file", b"old"), ("folder", b"new")]
+
+
+def test_a_write_that_fails_leaves_the_old_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    path.write_bytes(b"old")
+
+    def parts() -> Iterator[bytes]:
+        yield b"new"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        replace(path, parts())
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["run"]
 
 
 EYE = torch.eye(4)

@@ -30,6 +30,8 @@ def run_alone(
     """What became of ``function(**setting)``: a dict with state, result, error and seconds."""
     for _ in range(_ATTEMPTS):
         known: _Child | None = getattr(_LOCAL, "child", None)
+        if known is not None and known.threads != threads:
+            known.end()  # nobody asks it again
         child = known if known is not None and known.serves(threads) else _Child(threads)
         _LOCAL.child = child
         start = time.monotonic()

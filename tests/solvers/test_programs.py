@@ -74,6 +74,15 @@ def test_the_exact_method_agrees_with_a_program_of_scipy(
     )  # fmt: skip
     assert (v is not None) == (other.status == 0)
     assert (v is None) == bool(found)
+    # where it begins does not matter
+    for start in (range(len(rows)), [0] * 3):
+        again, w = cancelling(rows, strict, list(start))
+        assert (w is None) == (v is None)
+        judge(rows, strict, programs.Answer(point=w, sure=True) if w else certificate(again))
+
+
+def certificate(multipliers: tuple[int, ...]) -> programs.Answer:
+    return programs.Answer(multipliers={i: c for i, c in enumerate(multipliers) if c})
 
 
 @pytest.mark.parametrize("power", [20, 30, 40, 60, 200])
@@ -106,6 +115,18 @@ def test_a_wrong_certificate_is_never_a_proof(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(programs, "relation", lambda rows: tuple(1 for _ in rows))
     with pytest.raises(ArithmeticError, match="do not cancel"):
         asked([(2, 1), (-1, 0), (0, -1)], [True] * 3)
+
+
+@pytest.mark.parametrize("shares", [[1.0, 1, 1], [0.0, 0, 1], [0.0, 1, 1]])
+def test_least_squares_that_go_wrong_cost_time_alone(
+    shares: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """y > 0 on the line x = 0. The first two rows cancel, which says nothing of the third."""
+    monkeypatch.setattr(programs, "nnls", lambda columns, wanted: (np.array(shares), 0.0))
+    rows: Rows = [(1, 0), (-1, 0), (0, 1)]
+    answer = asked(rows, [False, False, True])
+    assert answer.sure
+    judge(rows, [False, False, True], answer)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -145,6 +166,21 @@ def test_barycentric_coordinates_are_bounded_and_affine(seed: int) -> None:
     assert max(max(map(abs, row)) for row in again.coordinates) <= Fraction(3, 2)
 
 
+@pytest.mark.parametrize(
+    "points",
+    [[(0,), (10,), (-9,)], [(0, 0), (10, 0), (-9, 1), (0, -8), (1, 7)], [(0, 0), (7, 1), (-6, 0)]],
+)
+def test_a_simplex_of_points_is_exchanged_for_a_larger_one(points: list[tuple[int, ...]]) -> None:
+    """The first point lies between others: a corner there has coordinates of almost 2."""
+    frame = barycentric([tuple(map(Fraction, point)) for point in points])
+    for point, row in zip(points, frame.coordinates, strict=True):
+        assert sum(row) == 1
+        assert max(map(abs, row)) <= Fraction(3, 2)
+        for k, value in enumerate(point):
+            weighed = zip(row, frame.basis, strict=True)
+            assert sum(c * points[i][k] for c, i in weighed) == value
+
+
 def test_whole_rows_are_positive_multiples() -> None:
     row = (Fraction(1, 6), Fraction(-3, 4), Fraction(0))
     assert integers(row) == (2, -9, 0)
@@ -175,3 +211,14 @@ def test_bands_that_nothing_meets() -> None:
     same = np.array([[1.0, 0.0], [1.0, 0.0]])
     assert in_band(same, np.array([1.0, -2]), np.array([2.0, -1])) is False
     assert in_band(x, np.full(3, -math.inf), np.full(3, math.inf)) is True
+    half = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    least, most = np.array([1.0, -math.inf, -math.inf]), np.array([math.inf, 0.5, math.inf])
+    assert in_band(half, least, most) is False
+
+
+def test_bands_whose_proof_has_long_numbers() -> None:
+    """More equations than unknowns: whole multiples of floats of twelve coordinates."""
+    draw = np.random.default_rng(1)
+    x, labels = draw.normal(size=(13, 12)), draw.normal(size=13)
+    assert in_band(x, labels, labels) is False
+    assert in_band(x[:12], labels[:12], labels[:12]) is True

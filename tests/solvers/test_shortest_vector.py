@@ -86,6 +86,15 @@ def test_repeated_and_dependent_vectors_are_no_trouble() -> None:
     assert found.square == pytest.approx(5.0, rel=1e-13)
 
 
+def test_nearly_dependent_vectors_are_no_contradiction() -> None:
+    """The third is 1000 times the difference of the others, but for 0.01: v = (1, 0, 100)."""
+    t, h = 2.0**-10, 0.01
+    g = np.array([[1.0, 0, 0], [1.0, t, 0], [0.0, 1.0, h]])
+    found = shortest(g @ g.T, np.ones(3), np.ones(3))
+    assert found.square == pytest.approx(1 + h**-2, rel=1e-4)
+    assert found.multipliers @ g == pytest.approx([1, 0, 1 / h], rel=1e-4, abs=1e-2)
+
+
 def test_contradictions_are_named() -> None:
     g = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
     with pytest.raises(Infeasible) as caught:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,11 @@ def test_the_table_of_a_sweep() -> None:
     assert repr(sweep) == "Sweep 'f' of 2 settings: 1 done, 1 too slow."
     assert sweep.column("a") == [1, 2]
     assert sweep.column("x") == [2.5, None]
+    runs = tuple(Run({"a": 1}, state, None, "", 0.1) for state in ("raised", "nan", "died", "done"))
+    assert Sweep("f", runs).failed == runs[:-1]
     assert sweep.failed == (SLOW,)
+    with pytest.raises(FrozenInstanceError):
+        DONE.state = "slow"  # type: ignore[misc]
     assert sweep.rows[0] == {"a": 1, "x": 2.5, "state": "done", "error": "", "seconds": 0.1}
     with pytest.raises(ValueError, match="name must be one of"):
         sweep.column("b")

@@ -193,6 +193,10 @@ def test_lines_stay_on_their_side_of_the_activation(
     assert bool((found.above[0] * z + found.above[1] >= f - free).all())
     assert bool((f.abs() + z.abs() <= found.height + free).all())
     assert bool((s.derivative(z).abs() <= found.slope * (1 + 32 * UNIT)).all())
+    if s.smooth:  # at most what the curvature bends s off a line, to either side
+        room, width = found.above[1] - found.below[1], high - low
+        most = s.curvature * width * width / 4 * 1.01 + 1e-13 * found.height
+        assert bool((room <= most).all())
     narrow = (high - low < 1e-2) & (size < 1)
     room = (found.above[0] * low + found.above[1]) - (found.below[0] * low + found.below[1])
     assert float(room[narrow].max()) <= 2e-2  # not sound for being huge

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ from robustlib.samples import sphere
 from robustlib.sets import Finite, L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
 from robustlib.training import adversarial_training
 from robustlib.verification.affine import Layers, simplified
-from robustlib.verification.branch_and_bound import BranchAndBound
+from robustlib.verification.branch_and_bound import BranchAndBound, search_known
 from robustlib.verification.layers import read_layers
 from robustlib.verification.search import Search
 from robustlib.verification.units import UnitTree, twins
@@ -284,12 +286,15 @@ def plain(first: Tensor, bias: Tensor, out: Tensor, offset: float) -> nn.Module:
 @pytest.mark.parametrize("sets", [LinfBall(0.5), L2Ball(0.5), L1Ball(0.5)], ids=repr)
 def test_the_bound_of_twins_is_above_all_points(sets: Perturbation) -> None:
     """One pair of units and a unit that is always on, which pulls the maximum anywhere."""
-    g, closest = generator(6), math.inf
+    g, closest = generator(6), {0: math.inf, 1: math.inf}
     for seed in range(100):
         x = 0.3 * sphere(4, 2, seed=seed).x
         first = torch.randn(3, 2, generator=g, dtype=torch.float64)
-        first[1] = first[0] + 0.2 * first[1]
-        net = plain(first, torch.tensor([0.0, 0, 99]), torch.tensor([1.0, -1, seed / 50]), 0.0)
+        # in every other net the twins differ by a shift: one is larger on the whole set
+        shifted = seed % 2
+        first[1] = first[0] + (0.05 if shifted else 0.2) * first[1]
+        bias = torch.tensor([0.0, 0.2 * shifted, 99])
+        net = plain(first, bias, torch.tensor([1.0, -1, seed / 50]), 0.0)
         support = sets.hull(x)
         layers = simplified(read_layers(net)).layers  # type: ignore[arg-type]
         tree = UnitTree(layers[0], layers[-1], support)
@@ -298,8 +303,74 @@ def test_the_bound_of_twins_is_above_all_points(sets: Perturbation) -> None:
         f = net(z.flatten(0, 1)).detach().reshape(4, -1)
         true = torch.stack([f.amax(1), -f.amin(1)], 1).flatten()
         assert bool((bound >= true).all())
-        closest = min([closest, *(bound - true)[tree.twinned.any(1)].tolist()])
-    assert closest < 1e-3
+        gaps = (bound - true)[tree.twinned.any(1)].tolist()
+        closest[shifted] = min([closest[shifted], *gaps])
+    assert max(closest.values()) < 1e-3
+
+
+@pytest.mark.parametrize("gives_up", [False, True])
+def test_the_sharpest_bound_of_one_unit(gives_up: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """-relu(z) for z within 1/4 of 1/8 and of 1/2: exact, or sound without a solver."""
+    if gives_up:
+        failed = SimpleNamespace(status=4)
+        monkeypatch.setattr("robustlib.verification.units.linprog", lambda *a, **k: failed)
+    net = plain(torch.eye(4)[:1], torch.tensor([0.125]), -torch.ones(1), 0.0)
+    x = torch.tensor([[0.0, 1, 0, 0], [0.375, 0, 0, 0]], dtype=torch.float64)
+    layers = read_layers(net).layers
+    for sets in (LinfBall(0.25), L1Ball(0.25), L2Ball(0.25)):
+        for rows in ([0], [0, 1]):
+            tree = UnitTree(*layers, sets.hull(x[rows]))
+            bound, _, _, _ = tree.bound(tree.roots(), last=True)
+            true = torch.tensor([[0.0, 0.375], [-0.25, 0.75]]).double()[rows].flatten()
+            assert bool((bound >= true).all())
+            torch.testing.assert_close(bound, true, rtol=0, atol=0.25 if gives_up else 1e-9)
+
+
+def test_pieces_are_cut_in_up_to_three_coordinates() -> None:
+    for d in (3, 4):
+        net, sample = DeepNet(d, 6, 2, seed=1).double(), sphere(1, d)
+        options: dict[str, Any] = {"perturbation": L2Ball(0.01), "loss": Hinge()}
+        if d == 3:
+            assert bool(BranchAndBound().search(net, sample.x, sample.y, **options).closed.all())
+        else:
+            with pytest.raises(TypeError, match=r"up to 3 coordinates .* with 4 coordinates"):
+                BranchAndBound().search(net, sample.x, sample.y, **options)
+
+
+def test_no_time_leaves_the_first_bound() -> None:
+    net, sample = TwoLayerNet(5, 20, symmetric=False).double(), sphere(2, 5)
+    for sets in (L2Ball(0.5), LinfBall(0.3)):
+        found = BranchAndBound(seconds=0).search(
+            net, sample.x, sample.y, perturbation=sets, loss=PseudoHuber()
+        )
+        assert not bool(found.closed.any())
+        assert found.nodes.tolist() == [0, 0]
+
+
+def test_rounding_that_may_be_large_but_is_not_ends_no_search() -> None:
+    """f = -|x - 0.3| in float32, and a million less a million, which may cost all its digits."""
+    net = plain(
+        torch.tensor([[1.0], [-1], [0], [0]]),
+        torch.tensor([-0.3, 0.3, 1, 1]),
+        torch.tensor([-1.0, -1, 2**20, -(2**20)]),
+        0.0,
+    ).float()
+    x, sets = torch.zeros(1, 1), LinfBall(1.0)
+    found = search_known(
+        read_layers(net, x),
+        sets.hull(x),
+        net,
+        x,
+        -torch.ones(1),
+        x,
+        perturbation=sets,
+        loss=Logistic(),
+        nodes=2_000,
+        seconds=math.inf,
+    )
+    assert found is not None
+    assert float(found.lower) == pytest.approx(math.log(2), abs=1e-3)
+    assert float(found.upper) > 1  # what may have been rounded
 
 
 EDGES = {
@@ -385,7 +456,8 @@ def test_a_call_is_deterministic_and_moves_what_it_should() -> None:
 def test_what_cannot_be_searched_is_refused(net: nn.Module, d: int) -> None:
     sample = sphere(3, d)
     for call in (BranchAndBound(), BranchAndBound().search):
-        with pytest.raises(TypeError, match=r"BranchAndBound needs a ReLU net.*use PGD"):
+        words = rf"BranchAndBound needs a ReLU net.* with {d} coordinates; use PGD"
+        with pytest.raises(TypeError, match=words):
             call(net.double(), sample.x, sample.y, perturbation=L2Ball(0.1), loss=Hinge())
 
 

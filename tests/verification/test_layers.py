@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from fractions import Fraction
 from operator import attrgetter
 from types import SimpleNamespace
 
@@ -25,7 +28,8 @@ from robustlib.verification import precision as precision_module
 from robustlib.verification.affine import Layers, simplified
 from robustlib.verification.layers import read_layers
 from robustlib.verification.precision import convolution_by_transform, float32_unit
-from robustlib.verification.units import twins
+from robustlib.verification.relaxation import relax, rounding_error
+from robustlib.verification.units import UnitTree, twins
 
 CPU = torch.device("cpu")
 
@@ -89,6 +93,37 @@ def test_bounds_of_models_that_are_affine_are_their_range(sets: Perturbation) ->
     still = output_bounds(norm, x.detach(), perturbation=L2Ball(0.0))
     torch.testing.assert_close(still.upper, by_hand, rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(still.lower, by_hand, rtol=1e-6, atol=1e-6)
+
+
+RARE = [
+    (nn.BatchNorm3d(2), (2, 1, 3, 2)),
+    (nn.AvgPool1d(2), (5,)),  # torch takes such examples for channels
+    (nn.AvgPool2d(2), (4, 5)),
+    (nn.AdaptiveAvgPool1d(2), (5,)),
+    (nn.AdaptiveAvgPool2d(2), (3, 5)),
+    (nn.Sequential(nn.BatchNorm1d(3), nn.BatchNorm1d(3)), (3,)),
+    (nn.Sequential(nn.Flatten(), nn.Identity()), (1, 1)),
+    (nn.Identity(), (300,)),
+]
+
+
+@pytest.mark.parametrize(("module", "shape"), RARE, ids=[str(m) for m, _ in RARE])
+def test_layers_that_are_rare(module: nn.Module, shape: tuple[int, ...]) -> None:
+    """Alone, if it has one output, or before others; at its inputs and on a set."""
+    x = drawn_inputs(shape, 6, 3)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        ends = settled(module).double()(x)[0].numel()
+        after = [nn.Flatten(), nn.Linear(ends, 1), nn.Flatten(0)] if ends > 1 else [nn.Flatten(0)]
+    net = nn.Sequential(module, *after).double()
+    f = net(x).detach()
+    torch.testing.assert_close(value(read_layers(net, x), x), f, rtol=1e-12, atol=1e-12)
+    z = x.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(net(z).sum(), z)
+    found = output_bounds(net, x, perturbation=LinfBall(0.1))
+    reach = 0.1 * slope.abs().flatten(1).sum(1)
+    torch.testing.assert_close(found.upper, f + reach, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(found.lower, f - reach, rtol=1e-9, atol=1e-9)
 
 
 def test_a_net_with_statistics_gets_a_whole_certificate() -> None:
@@ -295,6 +330,10 @@ def test_precision_of_other_devices_and_of_convolutions() -> None:
         net = nn.Sequential(nn.Conv1d(1, 2, 2), nn.Flatten(), nn.Linear(2, 1)).float()
         x = sphere(2, 2).x.float()[:, None]
         short = output_bounds(net, x, perturbation=L2Ball(0.0))
+        plain = TwoLayerNet(2, 4, symmetric=False).float()
+        still = output_bounds(plain, x[:, 0], perturbation=L2Ball(0.0))
+    # a net without convolutions is not concerned
+    assert torch.equal(still.upper, output_bounds(plain, x[:, 0], perturbation=L2Ball(0.0)).upper)
     usual = output_bounds(net, x, perturbation=L2Ball(0.0))
     assert bool((short.upper - short.lower > 100 * (usual.upper - usual.lower)).all())
 
@@ -339,6 +378,107 @@ def test_rounding_of_statistics_and_windows_in_float32_is_allowed_for() -> None:
         assert bool((2 * error <= wide).all())
         closest = max(closest, float((2 * error / wide).max()))
     assert closest > 1e-3
+
+
+def wide_ranging(seed: int) -> tuple[nn.Module, Tensor]:
+    """A net of one to three layers, each with a size of its own for weights and another for biases.
+
+    Of the input's coordinates one is 0, and so are outputs of units that are off.
+    """
+    dice, g = random.Random(seed), torch.Generator().manual_seed(seed)
+    first: list[nn.Module] = [nn.Flatten(), nn.Linear(3, 4)]
+    if seed % 2:  # the same map by way of a convolution
+        first = [nn.Unflatten(1, (1, 3)), nn.Conv1d(1, 4, 3), nn.Flatten()]
+    net = nn.Sequential(*first, nn.ReLU(), nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 1))
+    if seed % 3 == 0:
+        net = nn.Sequential(*first, nn.ReLU(), nn.Linear(4, 1))
+    if seed % 5 == 0:
+        net = nn.Sequential(nn.Unflatten(1, (1, 3)), nn.Conv1d(1, 1, 3), nn.Flatten())
+    net = net.double()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            size = 10.0 ** dice.choice([-6, -3, 0, 3, 6])
+            parameter.copy_(size * torch.randn(parameter.shape, generator=g).double())
+    x = torch.randn(2, 3, generator=g).double()
+    x[:, dice.randrange(3)] = 0
+    return net, x
+
+
+def exactly(net: nn.Module, x: Tensor) -> list[Fraction]:
+    """The outputs of such a net in rational arithmetic."""
+    layers = [m for m in net if isinstance(m, nn.Linear | nn.Conv1d)]  # type: ignore[union-attr]
+    found = []
+    for row in x.tolist():
+        z = [Fraction(v) for v in row]
+        for layer in layers:
+            weight = layer.weight.detach().reshape(len(layer.weight), -1).tolist()
+            bias = layer.bias.detach().tolist()  # type: ignore[union-attr]
+            z = [
+                sum((Fraction(w) * v for w, v in zip(line, z, strict=True)), Fraction(b))
+                for line, b in zip(weight, bias, strict=True)
+            ]
+            z = z if layer is layers[-1] else [max(v, Fraction(0)) for v in z]
+        found += z
+    return found
+
+
+def test_our_own_rounding_is_allowed_for_whatever_the_sizes() -> None:
+    """Bounds at single points, before anything is added for the model, hold the exact output."""
+    missed = 0
+    for seed in range(60):
+        net, x = wide_ranging(seed)
+        layers, hull = read_layers(net, x), L2Ball(0.0).hull(x)
+        truth = exactly(net, x)
+        simple = simplified(layers)
+        bounds = []
+        for linear in (False, True):
+            for version in (layers, simple):
+                found = relax(version, hull, linear=linear)
+                bounds.append((found.low, found.high))
+        if len(simple.layers) == 2:
+            tree = UnitTree(*simple.layers, hull)
+            top = tree.bound(tree.roots())[0]
+            bounds.append((-top[1::2], top[::2]))
+        for low, high in bounds:
+            for true, least, most in zip(truth, low.tolist(), high.tolist(), strict=True):
+                assert Fraction(least) <= true <= Fraction(most), seed
+        plain = net(x).detach().reshape(-1).tolist()
+        missed += sum(Fraction(f) != true for f, true in zip(plain, truth, strict=True))
+    assert missed > 50  # what is computed without bounds is rounded
+
+
+def test_rounding_of_the_model_is_allowed_for_whatever_the_sizes() -> None:
+    """In float32, without the distance that ``contains`` forgives."""
+    closest = 0.0
+    for seed in range(200):
+        net, x = wide_ranging(seed)
+        net, x = net.float(), x.float()
+        hull = L2Ball(0.0).hull(x)
+        allowed = rounding_error(read_layers(net, x), replace(hull, slack=0 * hull.slack))
+        f = net(x).detach().reshape(-1).double()
+        error = (f - net.double()(x.double()).detach().reshape(-1)).abs()
+        assert bool((error <= allowed).all()), seed
+        closest = max(closest, float((error / allowed).max()))
+    assert closest > 0.01
+
+
+def test_roundings_of_a_layer_are_all_counted() -> None:
+    """Five for the sum of four products and a bias, six for each of the statistics' layers."""
+    net = nn.Sequential(nn.Linear(4, 4), *(nn.BatchNorm1d(4) for _ in range(3)), nn.Linear(4, 1))
+    layers = read_layers(net.double().eval(), sphere(2, 4).x)
+    assert layers.layers[0].roundings >= 5 + 3 * 6
+    assert layers.roundings >= 5 + 3 * 6 + 5
+
+
+def test_bounds_of_small_numbers_are_as_close_as_those_of_large_ones() -> None:
+    """A map without shifts: its bounds shrink with its input."""
+    x = drawn_inputs((1, 4), 3, 0)
+    net = nn.Sequential(nn.AvgPool1d(2), nn.Flatten(), nn.Linear(2, 1, bias=False)).double()
+    widths = []
+    for scale in (1.0, 2.0**-40):
+        found = output_bounds(net, scale * x, perturbation=L2Ball(0.0))
+        widths.append((found.upper - found.lower) / scale)
+    torch.testing.assert_close(widths[1], widths[0], rtol=1e-6, atol=0)
 
 
 # --- memory ------------------------------------------------------------------------------------

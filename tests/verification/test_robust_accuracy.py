@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 import robustlib.attacks.oracle
+from robustlib.activations import Activation
 from robustlib.attacks import (
     APGD,
     PGD,
@@ -241,6 +242,60 @@ def test_a_set_of_one_point_asks_for_that_point() -> None:
     assert torch.equal(found.broken, ~found.proved)
     assert torch.equal(found.points, sample.x)
     assert set(found.how) == {"broken", "proved the only point of its set"}
+
+
+def test_an_output_of_zero_is_wrong_also_where_only_the_search_finds_it() -> None:
+    """y f = |x_1 - x_2| is 0 in the middle of the set, and nowhere else."""
+    net = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1), nn.Flatten(0)).double()
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([[1.0, -1], [-1, 1]]))
+        net[2].weight.fill_(1.0)
+        net[0].bias.zero_()
+        net[2].bias.zero_()
+    x = torch.tensor([[0.5, 0.25], [1.0, 0.25]], dtype=torch.float64)
+    sample, sets = SimpleNamespace(x=x, y=torch.ones(2).double()), LinfBall(0.25)
+    found = robust_accuracy(net, sample, perturbation=sets, attack=NoAttack())
+    assert found.how == ("broken", "proved by linear bounds")
+    assert float(net(found.points).detach()[0]) == 0
+
+
+@dataclass(frozen=True)
+class Unproved(Perturbation):
+    """A cube round x, without a support function."""
+
+    eps: float
+
+    @property
+    def radius(self) -> float:
+        return 2 * self.eps
+
+    def with_radius(self, radius: float) -> Unproved:
+        return Unproved(radius / 2)
+
+    def _project(self, z: Tensor, x: Tensor) -> Tensor:
+        return z.clamp(x - self.eps, x + self.eps)
+
+    def _argmax_linear(self, g: Tensor, x: Tensor) -> Tensor:
+        return x + self.eps * g.sign()
+
+
+def test_what_bounds_do_not_know_is_left_undecided() -> None:
+    """An activation that says nothing of its slope, and a set without a support function."""
+    vague = Activation("vague", torch.sin, torch.cos)
+    sample, sets = hexagon(), L2Ball(0.01)
+    net = TwoLayerNet(2, 4, activation=vague, symmetric=False).double()
+    sample = Sample(x=sample.x, y=net(sample.x).detach().sign(), name="own")
+    found = robust_accuracy(net, sample, perturbation=sets)
+    assert set(found.how) == {"undecided"}
+    loss = robust_loss(net, sample, perturbation=sets, loss=Logistic(), effort="low")
+    assert loss.upper == math.inf
+    assert "vague" in loss.how[0]
+    known = TwoLayerNet(2, 4, symmetric=False).double()
+    found = robust_accuracy(known, sample, perturbation=Unproved(0.01))
+    assert "undecided" in found.how
+    loss = robust_loss(known, sample, perturbation=Unproved(0.01), loss=Logistic())
+    assert loss.upper == math.inf
+    assert "Unproved has no support function" in loss.how[0]
 
 
 # --- adversaries --------------------------------------------------------------------------------

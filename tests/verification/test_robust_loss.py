@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import random
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
@@ -17,6 +19,7 @@ from robustlib.networks import DeepNet, TwoLayerNet, linearize
 from robustlib.numerics import generator
 from robustlib.samples import Sample, digits, hexagon, sphere
 from robustlib.sets import Finite, L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
+from robustlib.verification import output_bounds, robust_accuracy
 from robustlib.verification.robust_loss import RobustLoss, robust_loss
 
 LOSSES: list[Loss] = [PseudoHuber(), LogCosh(), Logistic(), Hinge()]
@@ -124,6 +127,7 @@ def test_accuracy_is_decided_by_the_margin_and_not_by_the_loss() -> None:
         found.per_example[:, 0], torch.stack(expected).double(), rtol=0, atol=1e-4
     )
     assert found.accuracy == (0.5, 0.5)
+    assert repr(found).endswith("exact at 2 points; robust accuracy 0.5.")
 
 
 class Unknown(nn.Module):
@@ -221,6 +225,30 @@ def test_everything_is_left_as_found(device: torch.device) -> None:
     assert first.per_example.device.type == device.type
     assert first.points.device.type == device.type
     assert first.upper < math.inf
+
+
+def test_global_random_states_are_left_as_found() -> None:
+    """Also where the model itself draws from them."""
+    net = TwoLayerNet(3, 4, symmetric=False).double()
+
+    def model(z: Tensor) -> Tensor:
+        torch.rand(1)
+        random.random()
+        return net(z)  # type: ignore[no-any-return]
+
+    states = torch.get_rng_state(), random.getstate()
+    sets = L2Ball(0.1)
+    robust_loss(model, sphere(3, 3), perturbation=sets, loss=Logistic(), effort="low")
+    robust_accuracy(model, sphere(3, 3), perturbation=sets)
+    assert torch.equal(states[0], torch.get_rng_state())
+    assert states[1] == random.getstate()
+
+
+@pytest.mark.parametrize("call", [robust_loss, robust_accuracy, output_bounds])
+def test_options_are_given_by_name(call: Callable[..., object]) -> None:
+    first = sphere(3, 3).x if call is output_bounds else sphere(3, 3)
+    with pytest.raises(TypeError, match="takes 2 positional arguments"):
+        call(NET, first, L2Ball(0.1))
 
 
 NET = TwoLayerNet(3, 4).double()
