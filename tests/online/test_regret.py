@@ -81,6 +81,12 @@ def train(net: Network, attack: Attack, **change: Any) -> Trajectory:
     return adversarial_training(net, hexagon(), **arguments)
 
 
+@functools.cache
+def recorded() -> Trajectory:
+    """A step of the linear net."""
+    return train(linear(), FGSM(), steps=1, record=("attacked", "weights"))
+
+
 # --- the terms ------------------------------------------------------------------------------------
 
 
@@ -486,7 +492,7 @@ def test_a_net_with_a_forward_of_its_own_has_no_schedule() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return 2 * super().forward(x)
 
-    with pytest.raises(TypeError, match="net must be a TwoLayerNet, a DeepNet or .*got .*Doubled"):
+    with pytest.raises(TypeError, match=r"net must be a TwoLayerNet, a DeepNet or .*got .*Doubled"):
         projected_schedule(Doubled(2, 4), loss=LOSS, radius=1.0, steps=5)
 
 
@@ -504,42 +510,44 @@ def test_no_run_exceeds_the_promise(attack: Attack, loss: PseudoHuber | LogCosh)
 # --- the public names ----------------------------------------------------------------------------
 
 
+BALL = {"perturbation": SETS, "radius": 1.0, "loss": LOSS}
+PLAN = {"loss": LOSS, "radius": 1.0, "steps": 5}
+LEARNT = {"perturbation": SETS, "attack": NoAttack(), "loss": LOSS, "start": 1.0}
+
+
 @pytest.mark.parametrize(
-    "call",
+    ("call", "given", "options"),
     [
-        lambda: adv_ntk(ntk, hexagon(), hexagon(), SETS),  # type: ignore[call-arg,misc]
-        lambda: ball_lower_bound(train(linear(), FGSM(), steps=1), 1.0),  # type: ignore[misc]
-        lambda: best_in_ball(linear(), hexagon(), SETS, 1.0, LOSS),  # type: ignore[misc]
-        lambda: projected_schedule(linear(), LOSS, 1.0, 5),  # type: ignore[misc]
-        lambda: realisable_schedule(linear(), LOSS, 1.0, 5),  # type: ignore[misc]
-        lambda: regret(train(linear(), FGSM(), steps=1), best(2.0), hexagon()),  # type: ignore[misc]
-        lambda: two_layer_schedule(TwoLayerNet(2, 4), LOSS, 1.0, 0.1),  # type: ignore[misc]
+        (adv_ntk, lambda: (ntk, *2 * [hexagon()]), {**LEARNT, "step_size": 1.0, "steps": 0}),
+        (ball_lower_bound, lambda: (recorded(),), {"radius": 1.0}),
+        (best_in_ball, lambda: (linear(), hexagon()), {**BALL, "tolerance": 0.5}),
+        (projected_schedule, lambda: (linear(),), PLAN),
+        (realisable_schedule, lambda: (linear(),), PLAN),
+        (regret, lambda: (recorded(), best(2.0)), {"sample": hexagon()}),
+        (
+            two_layer_schedule,
+            lambda: (TwoLayerNet(2, 4, activation="tanh"),),
+            {"loss": LOSS, "radius": 1.0, "epsilon": 0.1},
+        ),
     ],
 )
-def test_options_are_named(call: Callable[[], object]) -> None:
+def test_options_are_named(
+    call: Callable[..., object], given: Callable[[], tuple[Any, ...]], options: dict[str, Any]
+) -> None:
+    call(*given(), **options)
     with pytest.raises(TypeError, match="positional"):
-        call()
+        call(*given(), *options.values())
 
 
 def test_results_are_frozen_and_those_with_tensors_equal_themselves_only() -> None:
-    run = train(linear(), FGSM(), steps=1, record=("attacked", "weights"))
-    learnt = adv_ntk(
-        ntk,
-        hexagon(),
-        hexagon(),
-        perturbation=SETS,
-        attack=NoAttack(),
-        loss=LOSS,
-        start=1.0,
-        step_size=1.0,
-        steps=0,
-    )
-    plan = realisable_schedule(linear(), loss=LOSS, radius=1.0, steps=5)
-    results = [by_hand(), learnt, best(2.0), ball_lower_bound(run, radius=1.0), plan, BlurredPGD()]
+    learnt = adv_ntk(ntk, hexagon(), hexagon(), step_size=1.0, steps=0, **LEARNT)  # type: ignore[arg-type]
+    plan = realisable_schedule(linear(), **PLAN)  # type: ignore[arg-type]
+    proof = ball_lower_bound(recorded(), radius=1.0)
+    results = [by_hand(), learnt, best(2.0), proof, plan, BlurredPGD()]
     for found in results:
         with pytest.raises(dataclasses.FrozenInstanceError):
             found.steps = 3  # type: ignore[union-attr]
-        assert found == found  # noqa: PLR0124
+        assert found == found
         assert (copy.copy(found) == found) == (found not in results[:3])
 
 

@@ -112,6 +112,40 @@ def test_what_torch_cannot_store_is_named_before_the_run(
         train(Held(KINDS["uint16"]()), checkpoint=tmp_path / "run")
 
 
+class Text(nn.Module):
+    """Keeps a text besides its weights."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+    def get_extra_state(self) -> str:
+        return self.text
+
+    def set_extra_state(self, state: str) -> None:
+        self.text = state
+
+
+@pytest.mark.parametrize("change", ["text", "weights"])
+def test_another_text_and_weights_after_a_text_are_another_run(change: str, tmp_path: Path) -> None:
+    def module(text: str, scale: float) -> nn.Module:
+        last = Held(None)
+        last.weight.data *= scale
+        return nn.Sequential(Text(text), last)
+
+    class Through(nn.Sequential):
+        def forward(self, x: Tensor) -> Tensor:
+            f: Tensor = self[1](x)
+            return f
+
+    def run(text: str = "one", scale: float = 1.0) -> Trajectory:
+        return train(Through(*module(text, scale)), checkpoint=tmp_path / "run")
+
+    assert run().steps == run().steps == 2
+    with pytest.raises(ValueError, match="net was Through with weights"):
+        run(**({"text": "two"} if change == "text" else {"scale": 2.0}))  # type: ignore[arg-type]
+
+
 def test_complex_weights_are_trained_and_measured() -> None:
     start = torch.tensor([1 + 2j, 3 - 1j], dtype=torch.complex128)
     run = train(Held(start.clone(), trained=True), steps=3)
