@@ -378,3 +378,18 @@ def test_a_tolerance_beyond_rounding_is_left_with_the_gap_reached(tolerance: flo
     )  # type: ignore[arg-type]
     assert found.gap <= 1e-11 * found.value
     assert len(asked) <= 20  # rounds
+
+
+def test_a_judge_that_finds_nothing_new_is_asked_once_more_and_adds_no_point() -> None:
+    asked: list[int] = []
+
+    @dataclass(frozen=True, kw_only=True)
+    class Still(Attack):
+        def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
+            asked.append(1)
+
+    ball = {"perturbation": SphereCap(0.2), "radius": 2.0, "loss": PseudoHuber()}
+    found = best_in_ball(ntk, hexagon(), judge=Still(), **ball)  # type: ignore[arg-type]
+    assert torch.equal(found.points, hexagon().x)
+    assert found.gap <= 1e-6 * found.value
+    assert len(asked) == 2

@@ -545,8 +545,10 @@ def test_results_are_frozen_and_those_with_tensors_equal_themselves_only() -> No
     proof = ball_lower_bound(recorded(), radius=1.0)
     results = [by_hand(), learnt, best(2.0), proof, plan, BlurredPGD()]
     for found in results:
+        said = repr(found)
         with pytest.raises(dataclasses.FrozenInstanceError):
             found.steps = 3  # type: ignore[union-attr]
+        assert repr(found) == said
         assert found == found
         assert (copy.copy(found) == found) == (found not in results[:3])
 

@@ -112,9 +112,21 @@ def test_what_torch_cannot_store_is_named_before_the_run(
         train(Held(KINDS["uint16"]()), checkpoint=tmp_path / "run")
 
 
-class Text(nn.Module):
-    """Keeps a text besides its weights."""
+class Noted(nn.Module):
+    """A linear model after a part that keeps a text: how often it was asked in training."""
 
+    def __init__(self, text: str = "", scale: float = 1.0) -> None:
+        super().__init__()
+        self.note, self.body = Note(text), Held(None)
+        self.body.weight.data *= scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.note.text += "."
+        f: Tensor = self.body(x)
+        return f
+
+
+class Note(nn.Module):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.text = text
@@ -126,24 +138,17 @@ class Text(nn.Module):
         self.text = state
 
 
-@pytest.mark.parametrize("change", ["text", "weights"])
-def test_another_text_and_weights_after_a_text_are_another_run(change: str, tmp_path: Path) -> None:
-    def module(text: str, scale: float) -> nn.Module:
-        last = Held(None)
-        last.weight.data *= scale
-        return nn.Sequential(Text(text), last)
-
-    class Through(nn.Sequential):
-        def forward(self, x: Tensor) -> Tensor:
-            f: Tensor = self[1](x)
-            return f
-
-    def run(text: str = "one", scale: float = 1.0) -> Trajectory:
-        return train(Through(*module(text, scale)), checkpoint=tmp_path / "run")
-
-    assert run().steps == run().steps == 2
-    with pytest.raises(ValueError, match="net was Through with weights"):
-        run(**({"text": "two"} if change == "text" else {"scale": 2.0}))  # type: ignore[arg-type]
+def test_a_text_that_a_module_keeps_is_part_of_the_run(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    train(Noted(), checkpoint=path)
+    run = train(Noted(), steps=4, checkpoint=path)
+    assert run.best_step == 3
+    asked = [len(module.note.text) for module in (run.initial, run.best, run.final)]  # type: ignore[union-attr,arg-type]
+    assert asked[0] == 0 < asked[1] == asked[2]
+    assert torch.equal(run.surrogate_loss, train(Noted(), steps=4).surrogate_loss)
+    for other in (Noted(text="two"), Noted(scale=2.0)):
+        with pytest.raises(ValueError, match="net was Noted with weights"):
+            train(other, steps=4, checkpoint=path)
 
 
 def test_complex_weights_are_trained_and_measured() -> None:

@@ -167,8 +167,10 @@ def test_a_comparator_says_what_is_proved() -> None:
 def test_results_are_frozen_and_equal_themselves_only() -> None:
     run = train(steps=1, comparator=best())
     for found in (run, run.setting, run.comparison, by_hand()):
+        said = repr(found)
         with pytest.raises(dataclasses.FrozenInstanceError):
             found.weights = None  # type: ignore[union-attr,misc]
+        assert repr(found) == said
         assert copy.copy(found) != found
 
 

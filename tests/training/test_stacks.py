@@ -158,11 +158,11 @@ def test_stacks_fit_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
         return stack.Stack(nets)
 
     monkeypatch.setattr(stacks, "Stack", counted)
-    x = torch.ones(2**13, 8, dtype=torch.float64)  # half of the 2**20 bytes for examples
-    wide = Sample.from_arrays(x, x[:, 0])
+    x = torch.eye(8).double().repeat(2**10, 1)  # half of the 2**20 bytes for examples
+    large = Sample(x, 2 * x[:, 0] - 1, "large")
     given: list[nn.Module] = [TwoLayerNet(8, 2, seed=k).double() for k in range(5)]
     shared: dict[str, Any] = {"perturbation": L2Ball(0.1), "attack": FGSM(), "loss": LOSS}
-    train_many(given, wide, step_size=0.1, steps=1, **shared)
+    train_many(given, large, step_size=0.1, steps=1, **shared)
     assert sizes == [2, 2]  # and one alone
 
 

@@ -210,10 +210,18 @@ def test_buffers_are_part_of_the_run_and_unused_weights_stay() -> None:
     run = train(Counter(), steps=5, step_size=0.1)
     assert int(run.initial.calls) == 0  # type: ignore[arg-type]
     assert int(run.final.calls) == 5  # type: ignore[arg-type]  # those of attacks are put back
-    assert int(run.best.calls) == run.best_step  # type: ignore[arg-type]
+    assert int(run.best.calls) == run.best_step + 1  # type: ignore[arg-type]
     assert torch.equal(run.final.unused.detach(), torch.ones(2).double())  # type: ignore[operator]
     assert run.drift_by_layer["unused"].tolist() == [0.0] * 6
     assert float(run.drift_by_layer["weight"][-1]) > 0
+
+
+@pytest.mark.parametrize("make", [net, lambda: linearize(net())])
+def test_a_hook_on_weights_of_nets_of_ours_is_minded(make: Callable[[], nn.Module]) -> None:
+    hooked = make()
+    next(hooked.parameters()).register_hook(lambda gradient: 2 * gradient)
+    double = train(make(), step_size=2.0)
+    torch.testing.assert_close(train(hooked).drift, double.drift, rtol=1e-9, atol=1e-12)
 
 
 class Drawing(PseudoHuber):
