@@ -14,7 +14,7 @@ from ..models import departure, known_as
 from ..networks import DeepNet, LinearizedNet, TwoLayerNet
 
 Row = tuple[str, str, float]
-_MOST = 1e60  # of what is squared and multiplied here
+_LEAST, _MOST = 1e-60, 1e60  # of what is squared and multiplied here
 
 
 @dataclass(frozen=True, repr=False)
@@ -193,8 +193,8 @@ def _whole(epsilon: float, size: float) -> int:
 def _sized(name: str, value: object) -> float:
     """``value``, a positive number whose square, times that of another such, is one too."""
     number = check_real(name, value, above=0)
-    if not 1 / _MOST <= number <= _MOST:
-        raise ValueError(f"{name} must be from {1 / _MOST:g} to {_MOST:g}, got {number:g}")
+    if not _LEAST <= number <= _MOST:
+        raise ValueError(f"{name} must be from {_LEAST:g} to {_MOST:g}, got {number:g}")
     return number
 
 

@@ -215,6 +215,8 @@ class _Together:
                 begun.run.advance(alpha, part, values[k], (gradients[k],))
             except DivergedError as error:
                 errors[k] = error
+            except (TypeError, ValueError) as error:
+                raise _of(members[k], error) from error
         return errors
 
     def _losses(self, f: Tensor) -> Tensor:

@@ -46,11 +46,14 @@ class Run:
         # the tensors of both, side by side: load_state_dict costs more than a step of a small net
         states = (module.state_dict().items() for module in (self.best, self.net))
         held, fixed = dict(self.net.named_parameters()), "fixed_buffers" in vars(type(net))
-        self.states = [
-            (kept, now)
+        pairs = [
+            (name, kept, now)
             for (name, kept), (_, now) in zip(*states, strict=True)
             if name in held or not fixed  # buffers of nets of ours stay as they are
         ]
+        # what a module keeps besides, text perhaps, is for itself to take over
+        self.extra = any(name.endswith("_extra_state") for name, _, _ in pairs)
+        self.states = [(kept, now) for _, kept, now in pairs if not self.extra]
         self.setting, self.attack = setting, copy.deepcopy(setting.attack)
         self.distances, self.project = _ball(self.net, self.initial, radius)
         self.t = self.best_step = 0
@@ -97,6 +100,8 @@ class Run:
             self.best_step = t
             for kept, now in self.states:
                 kept.copy_(now)
+            if self.extra:
+                self.best.load_state_dict(self.net.state_dict())
         if self.comparison is not None:
             y, loss = self.setting.sample.y, self.setting.loss
             self.comparison.take(t, self.net, self.trained, gradients, attacked, y, loss)

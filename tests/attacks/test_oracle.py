@@ -55,6 +55,7 @@ def test_an_example_decided_before_x_was_asked_keeps_its_point() -> None:
 
 
 def test_options_of_an_oracle_are_named() -> None:
+    assert Oracle(first, X, Y, L2Ball(0.5), Logistic(), decide=None).values(X).shape == (6,)
     with pytest.raises(TypeError, match="positional"):
         Oracle(first, X, Y, L2Ball(0.5), Logistic(), None)  # type: ignore[misc]
 

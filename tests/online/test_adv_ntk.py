@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
@@ -133,3 +134,35 @@ def test_no_steps_are_a_stopped_flow_and_long_pulls_interpolate() -> None:
     plain = kernel_regression(gram, train.y)
     torch.testing.assert_close(long(train.x), train.y, rtol=0, atol=1e-8)
     torch.testing.assert_close(long.coefficients, plain.coefficients, rtol=1e-6, atol=1e-8)
+
+
+def changed(sample: Sample, **parts: Tensor) -> SimpleNamespace:
+    return SimpleNamespace(**{"x": sample.x, "y": sample.y, **parts})
+
+
+@pytest.mark.parametrize("name", ["sample", "validation"])
+def test_bad_examples_are_named(name: str) -> None:
+    given = dict(zip(("sample", "validation"), split(), strict=True))
+    part = given[name]
+    last = torch.arange(len(part)) == len(part) - 1
+    wrong: list[tuple[dict[str, Tensor], type[Exception], str]] = [
+        ({"x": part.x[:, 0]}, ValueError, f"x of the {name} needs at least 2 axes"),
+        ({"y": part.y[:, None]}, ValueError, rf"y of the {name} must have shape \({len(part)},\)"),
+        ({"y": part.y.float()}, TypeError, f"y of the {name} is torch.float32"),
+    ]
+    if name == "validation":  # the others are values, and may be any
+        labels = torch.where(last, 0.5, part.y)
+        wrong += [({"y": labels}, ValueError, r"y of the validation must .* only, got 0\.5")]
+    for parts, error, match in wrong:
+        both = {**given, name: changed(part, **parts)}
+        with pytest.raises(error, match=match):
+            adv_ntk(
+                KERNEL,
+                **both,  # type: ignore[arg-type]
+                perturbation=SphereCap(0.1),
+                attack=NoAttack(),
+                loss=LOSS,
+                start=1.0,
+                step_size=1.0,
+                steps=0,
+            )

@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import cvxpy as cp
 import pytest
@@ -157,6 +158,41 @@ def test_radius_zero_is_the_start_itself() -> None:
     assert torch.equal(found.weights[0], net.start()[0])
 
 
+def test_radius_zero_is_proved_to_be_what_the_last_judge_finds() -> None:
+    net = linearize(TwoLayerNet(2, 16, symmetric=False, seed=0).double())
+    ball = {"perturbation": SphereCap(0.2), "radius": 0, "loss": PseudoHuber()}
+    found = best_in_ball(net, hexagon(), **ball)  # type: ignore[arg-type]
+    coarse = best_in_ball(net, hexagon(), judge=GridMax(size=1000), **ball)  # type: ignore[arg-type]
+    assert found.value == found.lower_bound > coarse.value == coarse.lower_bound
+
+
+def test_a_search_that_ends_early_has_a_bound_that_holds() -> None:
+    ball = {"perturbation": arcs(0.2, 41), "radius": 4.0, "loss": PseudoHuber()}
+    exact = best_in_ball(ntk, hexagon(), **ball)  # type: ignore[arg-type]
+    early = best_in_ball(ntk, hexagon(), tolerance=0.9, **ball)  # type: ignore[arg-type]
+    assert early.lower_bound <= exact.value * (1 + 1e-12)
+    assert exact.value * 1.001 < early.value
+
+
+@dataclass(frozen=True)
+class Lowered(PseudoHuber):
+    """Pseudo-Huber less one: a loss that is below nothing where it is small."""
+
+    zero_at_label: ClassVar[bool] = False
+
+    def __call__(self, f: Tensor, y: Tensor) -> Tensor:
+        return super().__call__(f, y) - 1
+
+
+@pytest.mark.parametrize("radius", [2.0, 40.0])
+def test_a_constant_taken_off_the_loss_comes_off_the_value(radius: float) -> None:
+    ball = {"perturbation": arcs(0.2, 41), "radius": radius}
+    plain = best_in_ball(ntk, hexagon(), loss=PseudoHuber(), **ball)  # type: ignore[arg-type]
+    less = best_in_ball(ntk, hexagon(), loss=Lowered(), **ball)  # type: ignore[arg-type]
+    assert less.value == pytest.approx(plain.value - 1, abs=1e-8)
+    assert less.lower_bound == pytest.approx(less.value, abs=1e-8)
+
+
 def robust(net: Network, weights: tuple[Tensor, ...], sample: Sample, sets: Finite) -> float:
     """The robust loss at ``weights``, candidate by candidate."""
     with torch.no_grad():
@@ -238,6 +274,8 @@ def test_caps_are_finite_sets_with_many_points() -> None:
             ntk, hexagon(), perturbation=arcs(0.2, 1000), radius=radius, loss=PseudoHuber()
         )
         assert by_cap.value == pytest.approx(by_grid.value, rel=2e-5)
+        assert by_cap.judge == "GridMax(size=1000) and GridMax(size=10000)"
+        assert not by_cap.closed  # no grid holds all points
         values.append(by_cap.value)
     assert values[0] > values[1]  # more room, less loss
 
@@ -340,3 +378,18 @@ def test_a_tolerance_beyond_rounding_is_left_with_the_gap_reached(tolerance: flo
     )  # type: ignore[arg-type]
     assert found.gap <= 1e-11 * found.value
     assert len(asked) <= 20  # rounds
+
+
+def test_a_judge_that_finds_nothing_new_is_asked_once_more_and_adds_no_point() -> None:
+    asked: list[int] = []
+
+    @dataclass(frozen=True, kw_only=True)
+    class Still(Attack):
+        def _search(self, oracle: Oracle, generator: torch.Generator) -> None:
+            asked.append(1)
+
+    ball = {"perturbation": SphereCap(0.2), "radius": 2.0, "loss": PseudoHuber()}
+    found = best_in_ball(ntk, hexagon(), judge=Still(), **ball)  # type: ignore[arg-type]
+    assert torch.equal(found.points, hexagon().x)
+    assert found.gap <= 1e-6 * found.value
+    assert len(asked) == 2

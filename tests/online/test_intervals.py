@@ -6,6 +6,7 @@ The sizes follow ROBUSTLIB_BUDGET: a few comparators for "laptop", all 60 of the
 from __future__ import annotations
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -83,6 +84,8 @@ def test_no_attack_exceeds_a_printed_upper_end(name: str, sets: Perturbation, wi
     net = linearize(TwoLayerNet(sample.d, width, seed=0).double())
     found = best_in_ball(net, sample, perturbation=sets, radius=3.0, loss=LOSS, tolerance=1e-2)
     value = refute(found, sample, sets)
+    judges = "BlurredPGD(steps=50, restarts=4, seed=0) and BlurredPGD(steps=100, restarts=20, seed="
+    assert found.judge == f"{judges}1)"
     # and what is printed as found is nearly what a stronger attack finds: 36 % off with plain PGD
     assert value <= 1.05 * found.value
 
@@ -123,6 +126,38 @@ def test_blurred_models_have_the_outputs_of_the_net() -> None:
         smooth, sample, perturbation=SphereCap(0.0), radius=1.0, loss=LOSS, tolerance=1e-2
     )
     assert blurred(ball.function) == ()
+
+
+def test_blurred_gradients_are_those_of_ramps() -> None:
+    """Where a unit switches on, its slope goes from 0 to 1 on a stretch round the switch."""
+    sample, net = data("wine"), TwoLayerNet(13, 400, symmetric=False, seed=1).double()
+    found = best_in_ball(
+        linearize(net), sample, perturbation=SphereCap(0.0), radius=1.0, loss=LOSS, tolerance=1e-1
+    )
+    assert found.weights is not None
+    step = found.weights[0] - net.initial
+    for model, half in zip(blurred(found.function), (0.1, 0.4), strict=True):
+        x, z = (sample.x.clone().requires_grad_() for _ in range(2))
+        lifted = torch.cat([z, torch.ones(len(z), 1, dtype=F64)], 1) / math.sqrt(2)
+        before = lifted @ net.initial.T
+        slope = ((before + half) / (2 * half)).clamp(0, 1)
+        f = (before.relu() + slope * (lifted @ step.T)) @ net.readout / 20
+        (there,) = torch.autograd.grad(f.sum(), z)
+        (here,) = torch.autograd.grad(model(x).sum(), x)
+        torch.testing.assert_close(here, there, rtol=1e-9, atol=1e-9)
+
+
+def test_the_judge_asks_about_few_rows_at_once() -> None:
+    rows: list[int] = []
+
+    def model(z: torch.Tensor) -> torch.Tensor:
+        rows.append(len(z))
+        return z[:, 0]
+
+    x = torch.zeros(1500, 2, dtype=F64)
+    judge = BlurredPGD(steps=1, restarts=3)
+    judge(model, x, torch.ones(1500, dtype=F64), perturbation=L2Ball(0.1), loss=LOSS)
+    assert 1500 < max(rows) <= 2**12  # several restarts at once, but which any memory holds
 
 
 def test_kernels_and_finite_sets() -> None:

@@ -6,6 +6,8 @@ import copy
 import dataclasses
 import functools
 import math
+import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,17 @@ import pytest
 import torch
 from torch import Tensor
 
+from robustlib.activations import Activation
 from robustlib.attacks import FGSM, PGD, Attack, GridMax, NoAttack, RandomNoise, Reused
-from robustlib.kernels import empirical_ntk
+from robustlib.kernels import empirical_ntk, ntk
 from robustlib.losses import LogCosh, Logistic, PseudoHuber
 from robustlib.networks import DeepNet, LinearizedNet, Network, TwoLayerNet, linearize
 from robustlib.numerics import down, generator
 from robustlib.online import (
+    BlurredPGD,
     Comparator,
+    Regret,
+    adv_ntk,
     ball_lower_bound,
     best_in_ball,
     projected_schedule,
@@ -73,6 +79,12 @@ def train(net: Network, attack: Attack, **change: Any) -> Trajectory:
         **change,
     }
     return adversarial_training(net, hexagon(), **arguments)
+
+
+@functools.cache
+def recorded() -> Trajectory:
+    """A step of the linear net."""
+    return train(linear(), FGSM(), steps=1, record=("attacked", "weights"))
 
 
 # --- the terms ------------------------------------------------------------------------------------
@@ -143,6 +155,60 @@ def test_the_run_with_a_comparator_is_the_run_without() -> None:
     assert torch.equal(plain.surrogate_loss, compared.surrogate_loss)
     assert torch.equal(plain.drift, compared.drift)
     assert plain.comparison is None
+
+
+def test_a_run_that_looked_at_other_weights_is_named() -> None:
+    run = train(linear(), FGSM(), steps=3, comparator=best(1.0))
+    with pytest.raises(ValueError, match="this one has other weights to compare with"):
+        regret(run, best(2.0))
+    assert regret(run, best(1.0)).excess == pytest.approx(
+        float(run.surrogate_loss.mean()) - best(1.0).value
+    )
+
+
+def by_hand(judge: str | None = None) -> Regret:
+    """Three steps towards W_*, whose terms are round numbers."""
+
+    def row(*numbers: float) -> Tensor:
+        return torch.tensor(numbers, dtype=F64)
+
+    return Regret(
+        surrogate_loss=row(0.75, 0.5, 1.0),
+        online=row(0.5, 0.25, 1.5),
+        linearisation=row(-0.25, 0.0, -0.5),
+        attack=row(0.0, -0.25, -0.5),
+        distance=row(3, 2, 2, 1),
+        gradient=row(2, 1, 4),
+        step_sizes=row(0.5, 1, 0.25),
+        robust_loss=0.5,
+        lower_bound=0.375,
+        judge=judge,
+    )
+
+
+def test_averages_and_the_bound_by_hand() -> None:
+    seen = by_hand()
+    assert seen.average.tolist() == [0.25, 0.125, 0.25]
+    assert (seen.excess, seen.comparator_gap, seen.total) == (0.25, 0.125, 0.375)
+    # 5/1 + 0.5 * 4/2, 0/2 + 1/2, and 3/0.5 + 0.25 * 16/2
+    assert seen.online_bound == pytest.approx((6 + 0.5 + 8) / 3)
+
+
+def test_regret_is_a_table() -> None:
+    rows = repr(by_hand()).splitlines()
+    assert rows[0].split() == ["term", "formula,", "T", "=", "3", "value"]
+    assert len({len(row) for row in rows}) == 1
+    assert rows[1].startswith("online gradient  mean of <g_t, W_t - W_*>   ")
+    found = {row[:15].strip(): row.split()[-1] for row in rows[1:]}
+    values = ["+0.750000", "-0.250000", "-0.250000", "+0.250000", "+0.125000", "+0.375000"]
+    assert list(found.values()) == values
+    marked = by_hand("PGD()")._repr_markdown_().splitlines()
+    assert marked[:2] == ["| term | formula | value |", "|---|---|---:|"]
+    cells = [row.strip("| ").split(" | ") for row in marked[2:8]]
+    assert [(row[0], row[2]) for row in cells] == list(found.items())
+    assert cells[4][1] == "$L_*(W_*)$ - lower bound"
+    said = "L_*(W_*) is at least what is used here, the largest found by PGD()."
+    assert marked[-1] == said == repr(by_hand("PGD()")).splitlines()[-1]
 
 
 def test_the_frozen_attack_inequality_has_no_violations() -> None:
@@ -292,6 +358,22 @@ def test_the_certificate_of_one_step_in_closed_form() -> None:
     assert found.lower_bound == pytest.approx(math.sqrt(2) - 1 - 0.5 * norm, rel=1e-12)
 
 
+@dataclasses.dataclass(frozen=True)
+class Drawing(PseudoHuber):
+    """A loss that draws from the random state that all share."""
+
+    def __call__(self, f: Tensor, y: Tensor) -> Tensor:
+        random.random()
+        return super().__call__(f, y)
+
+
+def test_the_certificate_leaves_the_random_state_as_found() -> None:
+    run = train(linear(), FGSM(), steps=2, loss=Drawing(), record=("attacked", "weights"))
+    state = random.getstate()
+    ball_lower_bound(run, radius=1.0)
+    assert random.getstate() == state
+
+
 # --- the schedules, and the potential of Theorem B ------------------------------------------------
 
 # Two opposite points, labels +1 and -1: so easy that Theorem B's width and horizon can be run.
@@ -378,6 +460,7 @@ def test_the_projected_constants_by_hand() -> None:
     by_steps = projected_schedule(net, loss=LOSS, radius=3.0, steps=100)
     assert by_steps.step_size == pytest.approx(0.3)
     assert by_steps.excess == pytest.approx(0.3)
+    assert by_steps.bound(0.5, linearisation_error=0.25) == pytest.approx(0.5 + 0.3 + 0.25)
     by_epsilon = projected_schedule(net, loss=LOSS, radius=3.0, epsilon=0.3)
     assert by_epsilon.steps in (100, 101)
     deep = projected_schedule(DeepNet(2, 4, 4), loss=LOSS, radius=1.0, steps=16, gradient=2.0)
@@ -386,6 +469,31 @@ def test_the_projected_constants_by_hand() -> None:
     fast = realisable_schedule(net, loss=Logistic(), radius=3.0, steps=50)
     assert fast.step_size == pytest.approx(2.0)  # beta = 1/4, G = 1
     assert fast.bound(0.1) == pytest.approx(0.2 + 9 / (2 * 50))
+
+
+def test_a_horizon_that_nobody_reaches_is_refused_for_a_net_that_asks_no_width() -> None:
+    straight = Activation("straight", torch.clone, torch.ones_like, slope=1, curvature=0)
+    net = TwoLayerNet(2, 4, activation=straight)
+    assert two_layer_schedule(net, loss=LOSS, radius=1.0, epsilon=0.1).width == 1
+    with pytest.raises(ValueError, match=r"epsilon must be larger.* it asks for over 2\^62 steps"):
+        two_layer_schedule(net, loss=LOSS, radius=1e12, epsilon=0.1)
+
+
+@pytest.mark.parametrize("end", [1e-60, 1e60])
+def test_constants_may_be_as_small_and_as_large_as_is_said(end: float) -> None:
+    plan = realisable_schedule(linear(), loss=LOSS, radius=1.0, steps=1, gradient=end)
+    assert plan.step_size == pytest.approx(0.5 / end**2)
+    with pytest.raises(ValueError, match=r"gradient must be from 1e-60 to 1e\+60, got"):
+        realisable_schedule(linear(), loss=LOSS, radius=1.0, steps=1, gradient=end**1.01)
+
+
+def test_a_net_with_a_forward_of_its_own_has_no_schedule() -> None:
+    class Doubled(TwoLayerNet):
+        def forward(self, x: Tensor) -> Tensor:
+            return 2 * super().forward(x)
+
+    with pytest.raises(TypeError, match=r"net must be a TwoLayerNet, a DeepNet or .*got .*Doubled"):
+        projected_schedule(Doubled(2, 4), loss=LOSS, radius=1.0, steps=5)
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=kind)
@@ -397,6 +505,52 @@ def test_no_run_exceeds_the_promise(attack: Attack, loss: PseudoHuber | LogCosh)
     for plan, radius in ((slow, 4.0), (fast, None)):
         run = train(linear(), attack, loss=loss, step_size=plan.step_size, steps=50, radius=radius)
         assert float(run.surrogate_loss.mean()) <= plan.bound(known.value)
+
+
+# --- the public names ----------------------------------------------------------------------------
+
+
+BALL = {"perturbation": SETS, "radius": 1.0, "loss": LOSS}
+PLAN = {"loss": LOSS, "radius": 1.0, "steps": 5}
+LEARNT = {"perturbation": SETS, "attack": NoAttack(), "loss": LOSS, "start": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("call", "given", "options"),
+    [
+        (adv_ntk, lambda: (ntk, *2 * [hexagon()]), {**LEARNT, "step_size": 1.0, "steps": 0}),
+        (ball_lower_bound, lambda: (recorded(),), {"radius": 1.0}),
+        (best_in_ball, lambda: (linear(), hexagon()), {**BALL, "tolerance": 0.5}),
+        (projected_schedule, lambda: (linear(),), PLAN),
+        (realisable_schedule, lambda: (linear(),), PLAN),
+        (regret, lambda: (recorded(), best(2.0)), {"sample": hexagon()}),
+        (
+            two_layer_schedule,
+            lambda: (TwoLayerNet(2, 4, activation="tanh"),),
+            {"loss": LOSS, "radius": 1.0, "epsilon": 0.1},
+        ),
+    ],
+)
+def test_options_are_named(
+    call: Callable[..., object], given: Callable[[], tuple[Any, ...]], options: dict[str, Any]
+) -> None:
+    call(*given(), **options)
+    with pytest.raises(TypeError, match="positional"):
+        call(*given(), *options.values())
+
+
+def test_results_are_frozen_and_those_with_tensors_equal_themselves_only() -> None:
+    learnt = adv_ntk(ntk, hexagon(), hexagon(), step_size=1.0, steps=0, **LEARNT)  # type: ignore[arg-type]
+    plan = realisable_schedule(linear(), **PLAN)  # type: ignore[arg-type]
+    proof = ball_lower_bound(recorded(), radius=1.0)
+    results = [by_hand(), learnt, best(2.0), proof, plan, BlurredPGD()]
+    for found in results:
+        said = repr(found)
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            found.steps = 3  # type: ignore[union-attr]
+        assert repr(found) == said
+        assert found == found
+        assert (copy.copy(found) == found) == (found not in results[:3])
 
 
 # --- the record -----------------------------------------------------------------------------------

@@ -112,6 +112,45 @@ def test_what_torch_cannot_store_is_named_before_the_run(
         train(Held(KINDS["uint16"]()), checkpoint=tmp_path / "run")
 
 
+class Noted(nn.Module):
+    """A linear model after a part that keeps a text: how often it was asked in training."""
+
+    def __init__(self, text: str = "", scale: float = 1.0) -> None:
+        super().__init__()
+        self.note, self.body = Note(text), Held(None)
+        self.body.weight.data *= scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.note.text += "."
+        f: Tensor = self.body(x)
+        return f
+
+
+class Note(nn.Module):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+    def get_extra_state(self) -> str:
+        return self.text
+
+    def set_extra_state(self, state: str) -> None:
+        self.text = state
+
+
+def test_a_text_that_a_module_keeps_is_part_of_the_run(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    train(Noted(), checkpoint=path)
+    run = train(Noted(), steps=4, checkpoint=path)
+    assert run.best_step == 3
+    asked = [len(module.note.text) for module in (run.initial, run.best, run.final)]  # type: ignore[union-attr,arg-type]
+    assert asked[0] == 0 < asked[1] == asked[2]
+    assert torch.equal(run.surrogate_loss, train(Noted(), steps=4).surrogate_loss)
+    for other in (Noted(text="two"), Noted(scale=2.0)):
+        with pytest.raises(ValueError, match="net was Noted with weights"):
+            train(other, steps=4, checkpoint=path)
+
+
 def test_complex_weights_are_trained_and_measured() -> None:
     start = torch.tensor([1 + 2j, 3 - 1j], dtype=torch.complex128)
     run = train(Held(start.clone(), trained=True), steps=3)

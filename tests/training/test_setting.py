@@ -17,10 +17,11 @@ from robustlib.attacks import FGSM, RandomNoise, Reused
 from robustlib.losses import Logistic, PseudoHuber
 from robustlib.networks import LinearizedNet, TwoLayerNet, linearize
 from robustlib.online import Comparator, ball_lower_bound, best_in_ball, regret
-from robustlib.samples import Sample, hexagon
+from robustlib.samples import Sample, hexagon, sphere
 from robustlib.sets import Finite, SphereCap
 from robustlib.training import Trajectory, adversarial_training
 from robustlib.training import checkpoint as checkpoints
+from robustlib.training.comparison import Comparison
 
 CAP, LOSS = SphereCap(0.3), PseudoHuber()
 GRID = Finite(CAP.grid(hexagon().x, 5))
@@ -93,6 +94,86 @@ def test_a_comparator_is_its_weights() -> None:
         assert all(map(torch.equal, a.values(), b.values())) if a is one.weights else a.equal(b)
 
 
+def test_a_comparison_is_what_the_weights_say(tmp_path: Path) -> None:
+    """Distances, inner products and losses from the recorded weights; also from a file, and from
+    a run that was resumed."""
+    known, path = best(), tmp_path / "whole"
+    assert known.weights is not None
+    run = train(comparator=known, checkpoint=path)
+    train(comparator=known, steps=2, checkpoint=tmp_path / "part")
+    resumed = train(comparator=known, checkpoint=tmp_path / "part")
+    (w_star,), y = known.weights, hexagon().y
+    assert run.weights is not None
+    assert run.attacked is not None
+    for seen in (run.comparison, resumed.comparison, loaded(run, tmp_path).comparison):
+        assert seen is not None
+        assert torch.equal(seen.weights["weight"], w_star)
+        apart = (run.weights["weight"] - w_star).flatten(1).norm(dim=1)
+        torch.testing.assert_close(seen.distance, apart, rtol=1e-12, atol=0)
+        with torch.no_grad():
+            for t, z in enumerate(run.attacked):
+                here, there = (net().evaluate((w,), z) for w in (run.weights["weight"][t], w_star))
+                inner = float((LOSS.derivative(here, y) * (here - there)).mean())
+                assert float(seen.inner[t]) == pytest.approx(inner, abs=1e-12)
+                assert float(seen.loss[t]) == pytest.approx(float(LOSS(there, y).mean()), abs=1e-12)
+        assert (len(seen.inner), len(seen.loss), len(seen.gradient)) == (4, 4, 4)
+    other = tuple(w + 1 for w in known.weights)
+    for wrong in (other, None):
+        with pytest.raises(ValueError, match="comparator was"):
+            train(comparator=wrong, checkpoint=path)
+
+
+def test_a_comparison_has_room_for_its_steps_alone() -> None:
+    room = Comparison.start(net().start(), dict(net().named_parameters()), 5)
+    assert [len(part) for part in (room.distance, room.inner, room.gradient, room.loss)] == [
+        *(6, 5, 5, 5)
+    ]
+
+
+def by_hand(**change: Any) -> Comparator:
+    parts: dict[str, Any] = {
+        "weights": None,
+        "value": 0.25,
+        "lower_bound": 0.2000001,
+        "radius": 2.0,
+        "distance": 1.5,
+        "judge": "PGD()",
+        "closed": False,
+        "setting": train(steps=0).setting,
+        "points": hexagon().x,
+        "coefficients": torch.zeros(1, 6),
+        "function": torch.sin,
+    }
+    return Comparator(**{**parts, **change})
+
+
+def test_a_comparator_says_what_is_proved() -> None:
+    measured = (
+        "Within 2 of the start no robust loss is below 0.2, which is proved; at this function, at "
+        "distance 1.5, 0.25 is the largest found by PGD(): from above nothing is proved."
+    )
+    assert repr(by_hand()) == measured
+    weighed = by_hand(weights=net().start())
+    assert repr(weighed) == measured.replace("this function", "these weights")
+    assert by_hand().gap == pytest.approx(0.0499999)
+    proved = by_hand(closed=True, lower_bound=0.125)
+    assert repr(proved) == (
+        "Within 2 of the start the least robust loss is between 0.125 and 0.25 (relative gap "
+        "5.0e-01); reached at distance 1.5, judged by PGD()."
+    )
+    assert "(gap 1.0e-04)" in repr(by_hand(closed=True, value=1e-4, lower_bound=0.0))
+
+
+def test_results_are_frozen_and_equal_themselves_only() -> None:
+    run = train(steps=1, comparator=best())
+    for found in (run, run.setting, run.comparison, by_hand()):
+        said = repr(found)
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            found.weights = None  # type: ignore[union-attr,misc]
+        assert repr(found) == said
+        assert copy.copy(found) != found
+
+
 OTHERS: list[tuple[str, dict[str, Any], str]] = [
     ("loss", {"loss": Logistic()}, r"loss .*PseudoHuber\(\), got .*Logistic\(\)"),
     ("sample", {"sample": FLIPPED}, "sample .*6 points with contents .* got .*6 points with"),
@@ -155,6 +236,21 @@ def test_two_lists_of_points_are_two_sets() -> None:
     )
     with pytest.raises(ValueError, match="comparator must be for the perturbation of the run"):
         regret(train(perturbation=Finite(moved)), known)
+
+
+def test_a_run_in_float32_takes_the_sample_that_it_was_given(tmp_path: Path) -> None:
+    """In float64; what was trained on is its rounded points. Other points are other points."""
+    options = {"perturbation": CAP, "attack": FGSM(), "loss": LOSS, "step_size": 0.5, "steps": 2}
+    start, sample = linearize(TwoLayerNet(2, 16, seed=1)), sphere(6, 2, seed=0)
+    run = adversarial_training(start, sample, record=("attacked", "weights"), **options)  # type: ignore[arg-type]
+    run.save(tmp_path / "run")
+    again = Trajectory.load(tmp_path / "run", start)
+    expected = ball_lower_bound(run, radius=1.0)
+    for given in (sample, sample.to(dtype=torch.float32)):
+        assert ball_lower_bound(again, radius=1.0, sample=given, loss=LOSS) == expected
+    for seed in range(1, 9):
+        with pytest.raises(ValueError, match="sample must be that of the run"):
+            again.setting.same_sample(sphere(6, 2, seed=seed))
 
 
 def test_a_loaded_run_knows_its_setting_in_words(tmp_path: Path) -> None:

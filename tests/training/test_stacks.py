@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from typing import Any
 
@@ -16,6 +17,7 @@ from robustlib import (
     L2Ball,
     LinfBall,
     PseudoHuber,
+    RandomNoise,
     Sample,
     SphereCap,
     Trajectory,
@@ -61,6 +63,7 @@ def same(one: Trajectory, other: Trajectory) -> bool:
         (SphereCap(0.2), APGD(steps=5, restarts=2)),
         (L2Ball(0.2), PGD(steps=2, schedule="fixed", step_size=0.1, start="random")),
         (L2Ball(0.0), FGSM()),
+        (L2Ball(0.2), RandomNoise()),  # which draws for all rows at once, and stays alone
     ],
 )
 def test_each_is_the_single_run(sets: Any, attack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,6 +108,9 @@ def test_samples_sets_losses_and_nets_of_many_kinds() -> None:
     assert repr(runs) == "8 runs, all to the end."
     assert runs.finished == list(range(8))
     assert [run.steps for run in runs] == [3] * 8
+    assert repr(
+        train_many(given[:1], samples[0], perturbation=SphereCap(0.1), attack=FGSM(), **shared)
+    ) == ("1 run, all to the end.")
     assert train_many([], sample(4), perturbation=L2Ball(0.1), attack=FGSM(), **shared)[:] == []
 
 
@@ -131,12 +137,47 @@ def test_one_that_diverges_is_named_and_harms_no_other() -> None:
     assert repr(runs).startswith("3 runs, of which 1 failed; the first is run 1: training diverged")
 
 
+def test_runs_are_a_sequence() -> None:
+    shared: dict[str, Any] = {"perturbation": L2Ball(0.1), "attack": FGSM(), "loss": LOSS}
+    runs = train_many(nets(2), sample(4), step_size=[0.1, 0.2], steps=1, **shared)
+    assert repr(runs) == "2 runs, all to the end."
+    assert (runs[0], runs[1]) == (runs[-2], runs[-1]) == tuple(runs[:])
+    assert [float(run.step_sizes[0]) for run in runs] == [0.1, 0.2]
+    for place in (2, -3):
+        with pytest.raises(IndexError, match=f"place must be .* one of 2 runs, got {place}"):
+            runs[place]
+    assert copy.copy(runs) != runs
+    assert len({runs, runs}) == 1
+
+
+def test_stacks_fit_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    def counted(nets: list[Any]) -> stack.Stack:
+        sizes.append(len(nets))
+        return stack.Stack(nets)
+
+    monkeypatch.setattr(stacks, "Stack", counted)
+    x = torch.eye(8).double().repeat(2**10, 1)  # half of the 2**20 bytes for examples
+    large = Sample(x, 2 * x[:, 0] - 1, "large")
+    given: list[nn.Module] = [TwoLayerNet(8, 2, seed=k).double() for k in range(5)]
+    shared: dict[str, Any] = {"perturbation": L2Ball(0.1), "attack": FGSM(), "loss": LOSS}
+    train_many(given, large, step_size=0.1, steps=1, **shared)
+    assert sizes == [2, 2]  # and one alone
+
+
 def test_bad_arguments_are_named_with_their_net() -> None:
     shared: dict[str, Any] = {"perturbation": L2Ball(0.1), "attack": FGSM(), "loss": LOSS}
     with pytest.raises(
         ValueError, match=r"^seed must be one for all or a list of 2, one for every"
     ):
         train_many(nets(2), sample(4), step_size=0.1, steps=1, seed=[1], **shared)
+    with pytest.raises(ValueError, match="every net, got 3"):
+        train_many(nets(2), sample(4), step_size=0.1, steps=1, seed=[1, 2, 3], **shared)
+    late = [0.1, lambda t: 0.1 - t]
+    for attack in (FGSM(), RandomNoise()):  # in a stack and alone
+        with pytest.raises(ValueError, match=r"^run 1: step_size at step 1 must be greater than 0"):
+            train_many(nets(2), sample(4), step_size=late, steps=3, **{**shared, "attack": attack})
     with pytest.raises(ValueError, match=r"^run 1: step_size must be greater than 0"):
         train_many(nets(2), sample(4), step_size=[0.1, -1.0], steps=1, **shared)
     with pytest.raises(TypeError, match=r"^nets must be torch modules, got int at place 1"):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -188,6 +190,54 @@ def test_fixed_parameters_stay_and_any_module_can_be_trained() -> None:
     assert bits(run) == bits(train(module, steps=5, step_size=0.1))  # dropout is off
 
 
+class Counter(nn.Module):
+    """A linear model that counts its forward passes, and has weights that nothing uses."""
+
+    calls: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(5).double())
+        self.unused = nn.Parameter(torch.ones(2).double())
+        self.register_buffer("calls", torch.tensor(0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return x @ self.weight
+
+
+def test_buffers_are_part_of_the_run_and_unused_weights_stay() -> None:
+    run = train(Counter(), steps=5, step_size=0.1)
+    assert int(run.initial.calls) == 0  # type: ignore[arg-type]
+    assert int(run.final.calls) == 5  # type: ignore[arg-type]  # those of attacks are put back
+    assert int(run.best.calls) == run.best_step + 1  # type: ignore[arg-type]
+    assert torch.equal(run.final.unused.detach(), torch.ones(2).double())  # type: ignore[operator]
+    assert run.drift_by_layer["unused"].tolist() == [0.0] * 6
+    assert float(run.drift_by_layer["weight"][-1]) > 0
+
+
+@pytest.mark.parametrize("make", [net, lambda: linearize(net())])
+def test_a_hook_on_weights_of_nets_of_ours_is_minded(make: Callable[[], nn.Module]) -> None:
+    hooked = make()
+    next(hooked.parameters()).register_hook(lambda gradient: 2 * gradient)
+    double = train(make(), step_size=2.0)
+    torch.testing.assert_close(train(hooked).drift, double.drift, rtol=1e-9, atol=1e-12)
+
+
+class Drawing(PseudoHuber):
+    """A loss that draws from the random state that all share."""
+
+    def __call__(self, f: Tensor, y: Tensor) -> Tensor:
+        random.random()
+        return super().__call__(f, y)
+
+
+def test_a_loss_that_draws_leaves_the_random_state_as_found() -> None:
+    state = random.getstate()
+    train(loss=Drawing(), steps=1)
+    assert random.getstate() == state
+
+
 def test_a_schedule_is_asked_for_every_step() -> None:
     run = train(step_size=lambda t: 1 / math.sqrt(t + 1))
     assert run.step_sizes.tolist() == [1 / math.sqrt(t + 1) for t in range(8)]
@@ -199,6 +249,7 @@ def test_the_seed_decides_the_attack_and_steps_have_streams_of_their_own() -> No
     assert bits(train(attack=noise, seed=1)) == bits(train(attack=noise, seed=1))
     one, other = train(attack=noise, seed=1), train(attack=noise, seed=2)
     assert not torch.equal(one.surrogate_loss, other.surrogate_loss)
+    assert bits(train(attack=noise)) == bits(train(attack=noise, seed=0))
     longer = train(attack=noise, seed=1, steps=12)
     assert torch.equal(longer.surrogate_loss[:8], one.surrogate_loss)
 
@@ -260,6 +311,18 @@ def test_the_figure_names_the_surrogate_loss_and_the_repr_is_a_sentence() -> Non
     assert len(right.lines) == 3
     assert repr(run).startswith("A run of 8 steps: surrogate loss ")
     assert f"least {float(run.surrogate_loss.min()):.4g} at step {run.best_step}" in repr(run)
+    assert f"surrogate loss {float(run.surrogate_loss[0]):.4g} at step 0" in repr(run)
+    assert left.get_yscale() == "log"
+    (best,) = left.lines[1:]
+    least = float(run.surrogate_loss.min())
+    assert (list(best.get_xdata()), list(best.get_ydata())) == ([run.best_step], [least])
+    assert right.lines[0].get_ydata().tolist() == run.drift.tolist()
+    right_labels = [line.get_label() for line in right.lines]
+    assert right_labels == ["all layers", *run.drift_by_layer]
+    once = train(steps=1)
+    assert repr(once).startswith("A run of 1 step: surrogate loss ")
+    none = dataclasses.replace(once, surrogate_loss=torch.zeros(1))
+    assert none.plot().axes[0].get_yscale() == "linear"  # which zero has a place on
 
 
 def test_a_bar_is_shown_only_where_asked_for_or_on_a_terminal(
@@ -363,6 +426,28 @@ def test_a_run_with_a_stale_attack_goes_on_with_the_same_bits(
         assert bits(train(attack=Cut(99), step_size=2.0, checkpoint=path)) == whole
 
 
+def test_checkpoints_are_written_when_they_are_due(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[object] = []
+    write = checkpoints.write
+
+    def counted(path: object, *rest: Any) -> None:
+        written.append(path)
+        write(path, *rest)
+
+    monkeypatch.setattr(checkpoints, "write", counted)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 1e9)
+    train(checkpoint=tmp_path / "run")
+    assert written == [tmp_path / "run"]  # at the end
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "CHECKPOINT_SHARE", 1e9)
+    train(steps=12, checkpoint=tmp_path / "run")
+    assert len(written) == 1 + 4 + 1  # after each step as well
+    train()
+    assert len(written) == 6
+
+
 def test_a_run_can_be_made_longer_but_not_shorter(tmp_path: Path) -> None:
     path = tmp_path / "run"
     train(checkpoint=path)
@@ -432,6 +517,7 @@ def test_a_spoilt_file_is_refused_and_kept(
 def test_files_of_other_kinds_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "file"
     train().save(path)
+    train().save(path)  # over the first
     with pytest.raises(ValueError, match="not of a run"):
         train(checkpoint=path)
     checkpoints.write(path, {"x": torch.ones(2)})
@@ -540,6 +626,12 @@ def test_kills_leave_the_bits_of_a_run_never_killed(tmp_path: Path) -> None:
 
 
 # --- bad input ------------------------------------------------------------------------------------
+
+
+def test_outputs_beyond_all_numbers_are_the_last_steps_fault() -> None:
+    module = net(activation="quadratic_relu", symmetric=False)
+    with pytest.raises(ValueError, match=r"diverged at step 2, with step_size 1e\+160"):
+        train(module, step_size=lambda t: 1e160 if t == 2 else 0.01)
 
 
 def test_divergence_names_the_step_and_leaves_the_last_good_checkpoint(
