@@ -411,6 +411,33 @@ def test_gaps_have_closed_forms() -> None:
     assert met.gap == 0
 
 
+@pytest.mark.parametrize("scale", [1e-15, 1.0, 1e15])
+def test_gaps_of_oblique_ellipsoids_by_one_projection(scale: float) -> None:
+    """x + S and y + S, S = -S convex, are as far apart as y - x is from S + S = 2 S."""
+    x = scale * torch.tensor([[0.0, 0.0], [1.0, 0.7], [-0.9, 0.8]], dtype=torch.float64)
+    two = Labelled(x, torch.tensor([1.0, -1.0, -1.0], dtype=torch.float64))
+    small, twice = (Ellipsoid(eps * scale, (1.0, 0.3)) for eps in (0.2, 0.4))
+    way, zero = x[1:], torch.zeros_like(x[1:])
+    known = float((way - twice._project(way, zero)).norm(dim=1).min())
+    found = compatible(two, small)
+    assert found.gap == pytest.approx(known, rel=1e-8)
+    assert found.ok
+
+
+def test_boxes_well_outside_a_small_set_are_known_to_be_empty() -> None:
+    for scale in (1e-8, 1.0, 1e8):
+        x = scale * torch.eye(2, dtype=torch.float64)
+        hull = Ellipsoid(0.3 * scale, (1.0, 0.2)).hull(x)
+        low = scale * torch.tensor([[0.2, 0.05], [-0.1, -0.1]], dtype=torch.float64)
+        place = torch.arange(2)
+        _, _, empty = hull.piece(place, low, low + 0.02 * scale, place)
+        assert empty.tolist() == [True, True]
+        part, middle, empty = hull.piece(place, 0.1 * low, 0.1 * low + 0.02 * scale, place)
+        assert empty.tolist() == [False, False]
+        assert not part.exact
+        torch.testing.assert_close(middle, x + 0.1 * low + 0.01 * scale)
+
+
 @pytest.mark.parametrize("depth", [1, 2])
 def test_the_best_linearised_net_on_own_sets(depth: int) -> None:
     sample = hexagon()

@@ -158,6 +158,19 @@ def test_a_point_of_the_set_stays(dtype: torch.dtype) -> None:
         )
 
 
+@pytest.mark.parametrize("rho", [1e-3, 0.3, 1.9, 2.0, 2.5, 5.0])
+def test_a_point_of_a_cap_stays_bit_by_bit(rho: float, dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(0)
+    sets = SphereCap(rho)
+    x, _, _ = problem(sets, 12, 1.0, 3, dtype)
+    inside = SphereCap(0.9 * min(rho, 2.0)).random(x, generator)
+    assert torch.equal(sets.at(x).project(inside), inside)
+    assert bool(sets.at(x).contains(inside).all())
+    assert torch.equal(sets.at(x).contains(inside), sets.contains(inside, x))
+    off = inside * (1 + 1e-3)
+    assert not bool(sets.at(x).contains(off).any())
+
+
 def test_other_sets_take_the_public_way(dtype: torch.dtype) -> None:
     x, z, g = problem(L2Ball(1.0), 5, 1.0, 0, dtype)
     finite = Finite(torch.stack([x, z, z + g], 1))

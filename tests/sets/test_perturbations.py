@@ -271,6 +271,22 @@ def test_the_rim_is_met_to_the_last_digits(rho: float, dtype: torch.dtype) -> No
     assert (((rim.double() - centre).norm(dim=1) - rho).abs() <= 2 * eps).all()
 
 
+NEEDED = {
+    "radius": property(lambda self: 1.0),
+    "with_radius": lambda self, radius: self,
+    "_project": lambda self, z, x: x,
+    "_argmax_linear": lambda self, g, x: x,
+}
+
+
+@pytest.mark.parametrize("missing", NEEDED)
+def test_a_set_without_one_of_its_methods_is_refused_when_it_is_made(missing: str) -> None:
+    assert torch.equal(type("Whole", (Perturbation,), NEEDED)().project(2 * X, X), X)
+    part = {name: method for name, method in NEEDED.items() if name != missing}
+    with pytest.raises(TypeError, match=f"abstract.*{missing}"):
+        type("Part", (Perturbation,), part)()
+
+
 # --- names, copies, comparisons ----------------------------------------------------------------
 
 
@@ -352,6 +368,26 @@ def test_arcs_have_both_ends_and_equal_steps(rho: float) -> None:
         assert torch.allclose(end, torch.stack([angle.cos(), angle.sin()], 1), rtol=0, atol=1e-14)
     steps = (arc[:, 1:] - arc[:, :-1]).norm(dim=2)
     assert torch.allclose(steps, torch.full_like(steps, 2 * math.sin(theta / 99)), atol=1e-14)
+
+
+@pytest.mark.parametrize("perturbation", KINDS[1:], ids=repr)
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_the_smallest_grid_has_the_corners_of_the_lattice(
+    perturbation: Perturbation, d: int
+) -> None:
+    x = points(perturbation, (2, d), torch.float64)
+    grid = perturbation.grid(x, 2)
+    assert grid.shape == (2, 1 + 2**d, d)
+    corners = torch.cartesian_prod(*[torch.tensor([-9.0, 9.0]).double()] * d).reshape(-1, d)
+    for k, corner in enumerate(corners, start=1):
+        torch.testing.assert_close(grid[:, k], perturbation.project(x + corner, x))
+
+
+def test_no_two_points_of_a_spiral_on_a_cap_crowd() -> None:
+    """That takes the golden angle: turns by another one line up sooner or later."""
+    x = points(SphereCap(0.1), (1, 3), torch.float64)
+    spiral = SphereCap(0.1).grid(x, 1000)[0, 1:1001]
+    assert float(torch.pdist(spiral).min()) >= 1.5 * 0.1 / math.sqrt(1000)
 
 
 # --- bad input ---------------------------------------------------------------------------------
@@ -534,6 +570,13 @@ def test_gaps_of_finite_sets_by_enumeration(monkeypatch: pytest.MonkeyPatch) -> 
     assert compatible(Points(x, y), finite).gap == pytest.approx(min(gaps.values()), rel=1e-14)
     candidates[4, 2] = candidates[6, 3]
     assert compatible(Points(x, y), Finite(candidates)) == Compatibility(False, (4, 6), 0.0)
+
+
+def test_gaps_of_pairs_of_candidates() -> None:
+    x = torch.tensor([[0.0, 0.0], [3.0, 0.0]], dtype=torch.float64)
+    sample = Points(x, torch.tensor([1.0, -1.0], dtype=torch.float64))
+    near = Finite(torch.stack([x, torch.tensor([[0.0, 1.0], [1.0, 1.0]]).double()], 1))
+    assert compatible(sample, near) == Compatibility(True, None, 1.0)
 
 
 def test_two_points_of_the_line_are_apart_until_caps_are_everything() -> None:
