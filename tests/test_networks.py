@@ -300,7 +300,8 @@ def test_nets_side_by_side_answer_as_each_alone(
     wide: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if wide:  # for the cache that there is then: one net after the other
-        monkeypatch.setattr(streams, "_TILE", 2**9)
+        monkeypatch.setattr(streams, "_TILE", 2**7)
+    assert streams.large(points(4, 3), 8) == wide  # points of a net, and its pairs of neurons
     given = [moved(TwoLayerNet(3, 16, activation="gelu", seed=s)) for s in range(3)]
     x, slopes = points(12, 3), points(12, 1)[:, 0]
     model = Stack(given)
