@@ -184,9 +184,8 @@ class Lowered(PseudoHuber):
         return super().__call__(f, y) - 1
 
 
-@pytest.mark.parametrize("radius", [2.0, 40.0])
-def test_a_constant_taken_off_the_loss_comes_off_the_value(radius: float) -> None:
-    ball = {"perturbation": arcs(0.2, 41), "radius": radius}
+def test_a_constant_taken_off_the_loss_comes_off_the_value() -> None:
+    ball = {"perturbation": arcs(0.2, 41), "radius": 2.0}
     plain = best_in_ball(ntk, hexagon(), loss=PseudoHuber(), **ball)  # type: ignore[arg-type]
     less = best_in_ball(ntk, hexagon(), loss=Lowered(), **ball)  # type: ignore[arg-type]
     assert less.value == pytest.approx(plain.value - 1, abs=1e-8)
