@@ -87,12 +87,16 @@ def test_repeated_and_dependent_vectors_are_no_trouble() -> None:
 
 
 def test_nearly_dependent_vectors_are_no_contradiction() -> None:
-    """The third is 1000 times the difference of the others, but for 0.01: v = (1, 0, 100)."""
-    t, h = 2.0**-10, 0.01
+    """The third, which comes last, is 1000 times the difference of the others, but for 0.05."""
+    t, h = 2.0**-10, 0.05
     g = np.array([[1.0, 0, 0], [1.0, t, 0], [0.0, 1.0, h]])
-    found = shortest(g @ g.T, np.ones(3), np.ones(3))
-    assert found.square == pytest.approx(1 + h**-2, rel=1e-4)
-    assert found.multipliers @ g == pytest.approx([1, 0, 1 / h], rel=1e-4, abs=1e-2)
+    values = np.array([1.0, 1 + 10 * t, 0.005])
+    v = np.array([1.0, 10, (0.005 - 10) / h])  # solves all three equations
+    found = shortest(g @ g.T, values, values)
+    assert found.square == pytest.approx(v @ v, rel=1e-4)
+    assert found.multipliers @ g == pytest.approx(v, rel=1e-4)
+    # solved for once more in the end, all three are met far better than the way there had them
+    assert found.violation <= 2e-12
 
 
 def test_contradictions_are_named() -> None:
