@@ -34,6 +34,7 @@ FOLDER = ROOT / "_build" / "mutants"
 ALSO = {
     "book": ["tests/claims", "tests/test_explore.py", "tests/test_ideas.py"],
     "checks": ["tests/test_sentences.py"],
+    "commands": ["tests/test_bench.py", "tests/test_gpu.py"],
 }
 
 
