@@ -41,6 +41,17 @@ def check_path(name: str, value: object) -> Path:
     return path
 
 
+def check_target(name: str, value: object) -> Path:
+    """The same for a file that work of minutes ends in: its directory must let us write.
+
+    Raises ``ValueError`` besides where the directory, or all of its disk, is read-only.
+    """
+    path = check_path(name, value)
+    if not os.access(path.parent, os.W_OK):
+        raise ValueError(f"{name} must be in a directory that can be written, got {str(value)!r}")
+    return path
+
+
 def existing(name: str, value: object) -> Path:
     """``value`` as the path of a file that exists."""
     path = check_path(name, value)
@@ -69,7 +80,8 @@ def replace(path: Path, parts: Iterable[bytes | memoryview]) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # which would hide what went wrong
+            temporary.unlink()
         raise
     settle(path)
 

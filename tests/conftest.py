@@ -1,6 +1,9 @@
-"""Fixtures for every test: devices, and one thread so that two workers share two cores."""
+"""Fixtures for every test, one thread so that two workers share two cores, and ``--shuffle``."""
 
 from __future__ import annotations
+
+import random
+from pathlib import Path
 
 import pytest
 import torch
@@ -31,3 +34,34 @@ def simulation() -> None:
     """For tests that start a process with a simulated device; skips them where torch has none."""
     if not SIMULATES:
         pytest.skip(f"torch {torch.__version__} makes no device in Python")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    words = "run the files in a random order, and the tests of each in another"
+    parser.addoption("--shuffle", type=int, metavar="SEED", help=words)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Say the seed; ``-q`` would silence ``pytest_report_header``."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    seed = session.config.getoption("--shuffle")
+    if reporter is not None and seed is not None:
+        reporter.write_line(f"tests in random order: --shuffle {seed}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Files stay together, so that what their tests share is built once."""
+    seed = config.getoption("--shuffle")
+    if seed is None:
+        return
+    draw = random.Random(seed)
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    order = [*files.values()]
+    draw.shuffle(order)
+    for tests in order:
+        draw.shuffle(tests)
+    items[:] = [item for tests in order for item in tests]

@@ -39,6 +39,7 @@ ALSO = {
         "tests/book/assignments/test_tasks.py",
     ],
     "checks": ["tests/test_sentences.py"],
+    "commands": ["tests/test_bench.py", "tests/test_gpu.py"],
     "networks": ["tests/test_streams.py", "tests/training/test_stacks.py"],
     "samples": ["tests/test_own_data.py"],
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Iterator
@@ -102,6 +103,20 @@ def test_bench_writes_table_and_page(folder: Path, capsys: pytest.CaptureFixture
     again = json.loads(out.read_text(encoding="utf-8"))
     assert again["one"] == held["one"]  # kept
     assert len(again["two"]["rows"]) == 1
+
+
+def test_a_row_is_seen_before_the_next_is_measured(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through a pipe, whose reader sees what was flushed."""
+    second = 'yield Contest("2nd", "", lambda: b"limit" in sys.stdout.buffer.getvalue(), lambda: 1)'
+    code = f"import sys{MODULE}    {second}\n"
+    (folder / "one.py").write_text(code, encoding="utf-8")
+    out = folder / "bench.json"
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
+    assert main(["bench", "--folder", str(folder), "--only", "one", "--out", str(out)]) == 0
+    rows = json.loads(out.read_text(encoding="utf-8"))["one"]["rows"]
+    assert rows[1]["ours"] == 1
 
 
 def test_what_is_wrong_with_bench_is_one_line(

@@ -18,8 +18,11 @@ import torch
 
 import robustlib as rl
 from robustlib.__main__ import main
+from robustlib.book.claims import claims as known
+from robustlib.book.claims.registry import BELOW, Verdict
 from robustlib.commands import claims, doctor, train
 from robustlib.commands.options import STATUS
+from robustlib.commands.wrong import one_line
 
 COMMANDS = ("claims", "train", "sweep", "bench", "gpu", "doctor")
 ROOT = Path(__file__).parents[1]
@@ -113,6 +116,32 @@ def test_a_file_that_holds_no_sweep(
     assert words in capsys.readouterr().err.splitlines()[-1]
 
 
+def test_only_python_files_hold_sweeps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("runs.pyc", "runs.txt"):
+        (tmp_path / name).write_text("settings, run = [{}], print", encoding="utf-8")
+        with pytest.raises(SystemExit, match="2"):
+            main(["sweep", str(tmp_path / name)])
+        assert "FILE.py must be a Python file" in capsys.readouterr().err
+
+
+def test_a_long_message_is_cut_in_the_middle() -> None:
+    text = "".join(chr(97 + k % 26) for k in range(1000))
+    assert one_line(text[:400]) == text[:400]
+    assert one_line(text) == f"{text[:200]} ... {text[-200:]}"
+
+
+def test_a_claim_that_was_not_decided_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def below(id: str, **_: object) -> Verdict:
+        return Verdict(found[id], BELOW, "too few seeds", None, 0.0, "smoke")
+
+    found = {claim.id: claim for claim in known()}
+    monkeypatch.setattr(claims, "check", below)
+    assert main(["claims", "sandwich"]) == 0
+    assert capsys.readouterr().out.endswith(f"0 of 1 claims hold\n{BELOW.lower()}: sandwich\n")
+
+
 def test_a_shared_option_is_a_setting_of_each_run(tmp_path: Path) -> None:
     path, table = tmp_path / "seeds.py", tmp_path / "out.json"
     path.write_text("settings = [{'n': 1}]\ndef run(n, seed): return n + seed", encoding="utf-8")
@@ -134,6 +163,7 @@ def test_help_shows_a_call_its_output_and_what_statuses_mean(
     _, _, example = page.partition("example:\n")
     assert example.split()[:4] == ["python", "-m", "robustlib", command]
     assert len(example.split("\n\n")[1].split()) > 3  # what comes out
+    assert set(STATUS) == {0, 1, 2, 3, 130}  # scripts rely on these
     for status, words in STATUS.items():
         assert f"{status} {words}" in page
 
@@ -164,6 +194,15 @@ def test_an_option_means_the_same_everywhere(capsys: pytest.CaptureFixture[str])
             seen.setdefault(name, set()).add(words.strip())
     assert sorted(seen) == ["--budget", "--device", "--out", "--seed"]
     assert all(len(words) == 1 for words in seen.values()), seen
+
+
+@pytest.mark.parametrize(("command", "seed"), [("train", "0"), ("sweep", "none")])
+def test_help_tells_defaults(command: str, seed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    options = " ".join(capsys.readouterr().out.split())
+    assert f"--seed N of all that is drawn at random (default: {seed})" in options
+    assert re.search(r"--out FILE [^(]* \(default: nothing is written\)", options)
 
 
 # --- train ---------------------------------------------------------------------------------------
@@ -248,9 +287,12 @@ def namespace(sample: str, **given: object) -> Any:
         (["digit"], "SAMPLE must be one of digits, hexagon, sphere, caps, or .npz or .csv"),
         (["none.csv"], "there is no file none.csv (SAMPLE)"),
         (["hexagon", "--classes", "0", "1"], "--classes is not for the sample hexagon"),
+        (["hexagon", "--scale", "rows"], "--scale is not for the sample hexagon"),
         (["hexagon", "--points", "3"], "--points is not for the sample hexagon"),
         (["bad.csv"], "bad.csv must have 2 numbers and a label in row 1"),
         (["bad.npz"], "bad.npz must hold arrays x and y"),
+        (["empty.csv"], "empty.csv must have rows of numbers with a label last, got none"),
+        (["thin.csv"], "thin.csv must have rows of numbers with a label last, got none"),
         (["hexagon", "--eps", "-1"], "rho must be at least 0, got -1"),
         (["hexagon", "--width", "7"], "width must be"),
         (["hexagon", "--out", "run.txt"], "--out must end in .json, got run.txt"),
@@ -270,6 +312,8 @@ def test_what_is_wrong_with_train_is_one_line(
     monkeypatch.chdir(tmp_path)
     Path("bad.csv").write_text("0,1,1\n1,x,-1\n", encoding="utf-8")
     Path("bad.npz").write_bytes(b"PK")
+    Path("empty.csv").write_text("", encoding="utf-8")
+    Path("thin.csv").write_text("1\n-1\n", encoding="utf-8")
     with pytest.raises(SystemExit, match="2"):
         main(["train", *call])
     (said,) = capsys.readouterr().err.splitlines()

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from robustlib import diagnosis
 from robustlib.diagnosis import Diagnosis, diagnose
 from robustlib.losses import Logistic, Loss, PseudoHuber
 from robustlib.networks import TwoLayerNet
@@ -58,8 +59,9 @@ class Ring(nn.Module):
     """Wrong only in a ring around the one example, which long steps jump over."""
 
     def forward(self, x: Tensor) -> Tensor:
-        distance = (x - torch.tensor([1.0, 0.0], dtype=x.dtype)).norm(dim=1)
-        return 1 - 2 * torch.exp(-(((distance - 0.24) / 0.02) ** 2)) + 1e-3 * x.sum(1)
+        step = x - torch.tensor([1.0, 0.0], dtype=x.dtype)
+        ring = torch.exp(-(((step.norm(dim=1) - 0.24) / 0.02) ** 2))
+        return 1 - 2 * ring + 1e-3 * step.sum(1)
 
 
 def look(model: nn.Module, sample: Sample = DIGITS, loss: Loss | None = None) -> Diagnosis:
@@ -97,6 +99,32 @@ def test_a_loss_that_does_not_grow_is_named() -> None:
     found = diagnose(Ring(), one, perturbation=L2Ball(1.0), loss=PseudoHuber())
     assert "not growing" in found.symptoms
     assert "which allows more" in repr(found)
+    # random points meet the ring, and at the example the loss is 0
+    assert "black box beats white box" in found.symptoms
+
+
+@pytest.mark.parametrize(("last", "symptoms"), [(1.05, ()), (1.03, ("not growing",))])
+def test_a_tenth_of_what_was_found_may_be_missed(
+    last: float, symptoms: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    means = {0.0: 0.5, 0.25: 1.0, 0.5: 1.1, 1.0: last}
+
+    def found(
+        model: object, x: Tensor, y: Tensor, perturbation: Perturbation, *_: object
+    ) -> Tensor:
+        return torch.full((1,), means[perturbation.radius])
+
+    monkeypatch.setattr(diagnosis, "_found", found)
+    monkeypatch.setattr(diagnosis, "_black_box", lambda *_: None)
+    net = TwoLayerNet(2, 64, symmetric=False, seed=0).double()
+    said = diagnose(net, sphere(1, 2), perturbation=L2Ball(1.0), loss=PseudoHuber())
+    assert said.symptoms == symptoms
+
+
+def test_the_seed_is_0_unless_another_is_given() -> None:
+    net, loss = Backwards(), Logistic()
+    said = [diagnose(net, DIGITS, perturbation=CAP, loss=loss, seed=s) for s in (0, 1)]
+    assert look(net, loss=loss) == said[0] != said[1]
 
 
 def test_small_samples_and_finite_sets() -> None:

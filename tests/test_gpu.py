@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+import robustlib as rl
 from robustlib.__main__ import main
 from robustlib.commands import gpu, measures
 
@@ -84,6 +86,79 @@ def test_what_time_does_not_allow_and_what_raises_are_rows(
         "speed first 1",
         "endless the rest not run: the time was up",
     ]
+
+
+def test_what_is_timed_is_what_the_row_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, works, x = [], [], rl.sphere(256, 64).x.float()
+
+    def kernel(*points: torch.Tensor, **options: object) -> torch.Tensor:
+        asked.append(options)
+        return rl.ntk(*points, **options)  # type: ignore[arg-type]
+
+    def seconds(device: torch.device, work: Callable[[], object]) -> float:
+        works.append(work())
+        return float(len(works))
+
+    monkeypatch.setattr(measures, "ntk", kernel)
+    monkeypatch.setattr(measures, "_seconds", seconds)
+    rows = list(measures.gram(measures.CPU, measures.SIZES["smoke"], 0))
+    assert rows[0].what == "ntk of depth 3, n = 256"
+    assert rows[0].found == "0.5 times x @ x.T"
+    assert asked == [{"depth": 3, "trained": "all"}] * 3
+    torch.testing.assert_close(works[1], x @ x.T)
+    assert rows[1].right
+
+
+def test_a_step_of_training_is_a_share_of_the_product_peak(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counts: list[int] = []
+
+    def trained(net: object, sample: object, *, steps: int, **how: object) -> None:
+        counts.append(steps)
+
+    def seconds(device: torch.device, work: Callable[[], object]) -> float:
+        work()
+        return 3.0 * counts[-1]  # three seconds a step
+
+    monkeypatch.setattr(measures, "adversarial_training", trained)
+    monkeypatch.setattr(measures, "_seconds", seconds)
+    monkeypatch.setattr(measures, "_peak", lambda device, n: 1e8)
+    size = measures.SIZES["smoke"]
+    rows = {row.what: row for row in measures.speed(measures.CPU, size, 0)}
+    row = rows["training step, m = 256, n = 20"]
+    # 22 products of 20 x 65 and 65 x 256 numbers: ten steps of PGD there and back, and one
+    work = 22 * 2 * 20 * 65 * 256
+    assert (row.found, row.wanted) == (f"{work / 3e8:.2f} of the product peak", "3 s")
+
+
+def test_the_least_of_several_times_after_a_first_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 1.0, 7.0, 8.0, 11.0, 20.0, 24.0])  # the first run's end is not asked for
+    monkeypatch.setattr(measures, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    assert measures._seconds(measures.CPU, lambda: None) == 3
+
+
+def test_waits_are_counted_and_the_counting_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    modes: list[int] = []
+    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", modes.append)
+    sample, net = rl.hexagon().to(dtype=torch.float32), rl.TwoLayerNet(2, 8)
+    assert measures._waits(net, sample, rl.LinfBall(0.1)) == 0
+    assert modes == [1, 0, 1, 0]
+
+
+def test_mnist_where_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def openml(classes: tuple[int, int], n: int, seed: int) -> rl.Sample:
+        assert classes == (3, 8)
+        return rl.digits(classes, n // 10, seed)
+
+    monkeypatch.setattr(measures, "cached", "mnist_784".__eq__)
+    monkeypatch.setattr(measures, "openml", openml)
+    (row,) = measures.mnist(measures.CPU, measures.SIZES["smoke"], 0)
+    assert (row.kind, row.what, row.right) == ("mnist", "3 against 8, m = 64", None)
+    assert row.found.startswith("Robust accuracy")
+    assert capsys.readouterr().err == ""
 
 
 # --- claims on another device --------------------------------------------------------------------

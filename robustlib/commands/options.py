@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ..checks import check_device, check_integer
-from ..files import check_path, replace
+from ..files import check_target, replace
 from ..numerics import BUDGETS, budget, device_of
 from .wrong import WrongCall
 
@@ -80,7 +80,7 @@ def settle(options: argparse.Namespace) -> None:
     if "out" in given and options.out is not None:
         if options.out.suffix not in options.forms:
             raise WrongCall(f"--out must end in {' or '.join(options.forms)}, got {options.out}")
-        check_path("--out", options.out)
+        check_target("--out", options.out)
     if not options.defaults:
         return
     if "budget" in given:
@@ -97,7 +97,7 @@ def check_page(path: Path | None) -> None:
     if path is not None:
         if path.suffix != ".md":
             raise WrongCall(f"--page must end in .md, got {path}")
-        check_path("--page", path)
+        check_target("--page", path)
 
 
 def there(name: str) -> torch.device:

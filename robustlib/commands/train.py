@@ -12,7 +12,7 @@ import torch
 
 from ..activations import ACTIVATIONS
 from ..attacks import APGD, FGSM, PGD, Adversary, NoAttack, RandomNoise
-from ..files import check_path
+from ..files import check_target
 from ..losses import Hinge, LogCosh, Logistic, Loss, PseudoHuber
 from ..networks import TwoLayerNet
 from ..sets import L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
@@ -93,7 +93,7 @@ def run_train(options: argparse.Namespace) -> int:
     width = width if options.width is None else options.width
     steps = steps if options.steps is None else options.steps
     if options.store is not None:
-        check_path("--store", options.store)
+        check_target("--store", options.store)
     dtype = torch.float32 if options.float32 else torch.float64
     sample = sample_of(options).to(options.device, dtype)
     sets: Perturbation = SETS[options.set](options.eps)

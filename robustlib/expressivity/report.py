@@ -78,6 +78,8 @@ def expressiveness(
     pairs = antipodes(sets)
     fits, conflict = possible(pairs, sets.y, lack, 1.0, 1.0)
     separates, _ = possible(pairs, sets.y, lack, 1.0, math.inf)
+    if separates is False:  # twice a fit to 1/2 would have the margin 1
+        fits = False
     if conflict is None and fits is None:
         second = (
             f"Whether two sets hold antipodal points {_wrong(lack)} is open, and with it whether "

@@ -21,7 +21,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import ValidationError
 
 from robustlib.commands.wrong import Parser
-from robustlib.files import replace
+from robustlib.files import check_target, replace
 
 # Without the Python version, so that another machine does not change the file.
 METADATA = {
@@ -81,6 +81,10 @@ def main(arguments: list[str] | None = None) -> int:
     for path in options.notebooks:  # all of them, before the first is run for minutes
         if problem := unreadable(path):
             parser.error(f"NOTEBOOK must be an .ipynb file, got {str(path)!r}: {problem}")
+        try:
+            check_target("NOTEBOOK", path)
+        except ValueError as error:
+            parser.error(str(error))
     known = sorted(KernelSpecManager().find_kernel_specs())
     if options.kernel not in known:
         parser.error(f"--kernel must be one of {', '.join(known)}, got {options.kernel!r}")

@@ -14,6 +14,7 @@ from robustlib import Hinge, Sample, SphereCap, hexagon, robust_loss, sphere, tw
 from robustlib.capacity import (
     cap_net,
     check_shattering,
+    growth,
     hypercube_gadget,
     line_net,
     nearest_centre,
@@ -69,6 +70,12 @@ def test_smaller_balls_are_worth_fewer_points(rho: float, k: int) -> None:
         assert not check_shattering(hypercube_gadget(2, 8, rho=rho, per_pair=k + 1)).holds
 
 
+def test_each_number_of_points_is_had_from_its_ratio_on() -> None:
+    for k in range(1, 9):
+        assert hypercube_gadget(2, 9, rho=math.sqrt(1 - 1 / k) or 0.1).per_pair == k
+        assert hypercube_gadget(2, 9, rho=math.sqrt(1 - 1 / (k + 1)) - 1e-9).per_pair == k
+
+
 @pytest.mark.parametrize("d", [1, 2, 3, 7, 8])
 @pytest.mark.parametrize("rho", [0.5, 0.51, 0.8, 1.0])
 def test_the_gadget_of_the_maximum_norm(d: int, rho: float) -> None:
@@ -83,6 +90,7 @@ def test_below_one_half_no_two_points_are_shattered(norm: str) -> None:
     """Equal labels ask for points 2 rho delta apart at most, others for 2 (1 - rho) delta."""
     assert robust_vc_bound(4, 3, norm=norm, rho=0.499).value == 4
     if norm == "l2":
+        assert simplex_gadget(2, 3, rho=0.499).per_pair == 1
         assert not check_shattering(simplex_gadget(2, 3, rho=0.499, per_pair=2)).holds
         assert check_shattering(simplex_gadget(2, 3, rho=0.5, per_pair=2)).holds
 
@@ -261,6 +269,12 @@ def test_logarithms_of_large_sums_are_those_of_integers(count: int, k: int) -> N
     assert log2_binomial(count, k) == pytest.approx(math.log2(math.comb(count, k)), rel=2e-15)
 
 
+def test_a_sum_that_is_cut_short_is_bounded_from_above(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth, "_TERMS", 64)
+    exact = math.log2(sauer(20_000, 9000))
+    assert exact <= log2_sauer(20_000, 9000) <= exact + 1e-5
+
+
 def test_bounds_of_wide_nets_come_back_and_keep_their_order() -> None:
     """At sizes whose integers have billions of digits, against the inequality by other means."""
     for d, width in ((64, 1024), (784, 65_536)):
@@ -338,6 +352,12 @@ def test_nearest_centre_is_right_on_every_ball_below_half_the_separation(n: int,
     a, b = x[y > 0][i], x[y < 0][j]
     step = a + 0.9 * half * (b - a) / (b - a).norm()
     assert float(found.net(step[None])) == pytest.approx(found.margin, rel=1e-9)
+
+
+def test_layers_are_counted_in_words() -> None:
+    x, y = torch.arange(4, dtype=F64)[:, None], torch.tensor([1.0, 1, 1, -1], dtype=F64)
+    assert repr(nearest_centre(x, y, 0.1)).startswith("ReLU net of 2 hidden layers, width 7 and 8")
+    assert repr(line_net(x, y, 0.1)).startswith("ReLU net of 1 hidden layer, width 1 and 4")
 
 
 def test_nearest_centre_needs_both_labels() -> None:

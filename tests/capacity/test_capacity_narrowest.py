@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -27,7 +28,16 @@ from robustlib import (
     SphereCap,
     hexagon,
 )
-from robustlib.capacity import WidthCurve, narrowest_net, width_curve
+from robustlib.capacity import (
+    WidthCurve,
+    check_shattering,
+    hypercube_gadget,
+    line_net,
+    narrowest_net,
+    robust_vc_bound,
+    simplex_gadget,
+    width_curve,
+)
 from robustlib.capacity import fitting as module
 from robustlib.capacity.patterns import Node, activity_patterns
 from robustlib.sets import Perturbation
@@ -53,7 +63,10 @@ def test_widths_that_are_known() -> None:
     assert narrowest_net(view).width == 2
     found = narrowest_net(XOR)
     assert found.closed
-    assert "proved" in repr(found)
+    many = found.linear_programs
+    assert repr(found) == f"Narrowest net on the points: width 2, proved ({many} LPs)."
+    balls = repr(narrowest_net(XOR, perturbation=LinfBall(0.2)))
+    assert balls.startswith("Narrowest net on LinfBall(0.2): width 2, proved (")
 
 
 def big_m(sample: SimpleNamespace, signs: list[float]) -> bool:
@@ -188,6 +201,21 @@ def test_out_of_time_is_not_a_proof() -> None:
     assert "none found" in repr(found)
 
 
+def test_no_width_takes_more_programs_than_it_is_given() -> None:
+    found = narrowest_net(LINE, linear_programs=7, max_width=4)
+    assert found.linear_programs <= 5 * 7
+
+
+def test_a_margin_that_rounding_may_undo_is_not_sure() -> None:
+    net = torch.nn.Sequential(torch.nn.Linear(4, 1, dtype=F64))
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([[1.0, -1.0, 0.0, 0.0]]))
+        net[0].bias.zero_()
+    for margin, sure in ((2.0**-52, False), (2.0**-40, True)):
+        point = [Fraction(1), Fraction(1 - margin), Fraction(0), Fraction(0)]
+        assert module.surely_right(net, [point], [1.0]) == sure
+
+
 def test_a_program_that_forgets_a_constraint_turns_it_red(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the activation's second half the solutions are no nets: the search must not end."""
     right = module.Fitter._program
@@ -234,6 +262,23 @@ def test_bad_input(arguments: dict[str, object], text: str) -> None:
         narrowest_net(**arguments)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("call", "positions"),
+    [
+        (check_shattering, 2),
+        (hypercube_gadget, 2),
+        (line_net, 3),
+        (narrowest_net, 1),
+        (robust_vc_bound, 2),
+        (simplex_gadget, 2),
+        (width_curve, 1),
+    ],
+)
+def test_options_have_names(call: Callable[..., object], positions: int) -> None:
+    with pytest.raises(TypeError, match=rf"takes .*{positions} positional argument"):
+        call(*range(positions + 1))
+
+
 # --- curves ------------------------------------------------------------------------------------
 
 
@@ -241,7 +286,7 @@ def curve(
     attack: Attack, widths: list[int], steps: int = 30, sample: Sample | None = None, **engine: Any
 ) -> WidthCurve:
     return width_curve(
-        hexagon() if sample is None else sample,
+        sample=hexagon() if sample is None else sample,
         **engine,
         widths=widths,
         perturbation=SphereCap(0.2),

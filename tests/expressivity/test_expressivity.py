@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import FrozenInstanceError, replace
 
 import cvxpy
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from robustlib.activations import ACTIVATIONS
 from robustlib.book.claims.gaps import gap_norm, turned_kernel
-from robustlib.expressivity import RKHSFunction, min_norm_interpolant
+from robustlib.expressivity import RKHSFunction, expressiveness, min_norm_interpolant
 from robustlib.expressivity.sets import Extremes, SphereSets
 from robustlib.expressivity.zonal import ZonalKernel
 from robustlib.kernels import kernel_regression, ntk
@@ -84,6 +85,15 @@ def test_points_are_interpolated_as_by_regression(d: int) -> None:
     g = min_norm_interpolant(sample, SphereCap(0.0), tolerance=1e-9)
     assert g.norm == pytest.approx(exact, rel=1e-7)
     assert g.norm < exact
+
+
+def test_what_is_proved_on_an_arc_is_a_little_less_than_what_is_found() -> None:
+    one = Sample(torch.tensor([[0.6, 0.8]], dtype=F64), torch.tensor([-1.0], dtype=F64), "one")
+    g = min_norm_interpolant(one, SphereCap(0.3), margin=1.0)
+    assert 0.99 < g.proved[0] < g.found[0]
+    assert g.found[1] < g.proved[1] < g.found[1] + 0.01
+    # g / proved[0] is at least 1 everywhere
+    assert g.least[1] == pytest.approx(g.norm / g.proved[0], rel=1e-12)
 
 
 def test_what_no_norm_is_needed_for() -> None:
@@ -237,6 +247,20 @@ def test_changes_stay_below_their_bounds(
     assert math.sqrt(max(0, 2 * (zero - apart))) <= kernel.distance(step) * (1 + 1e-9)
 
 
+@pytest.mark.parametrize("angle", [0.3, 1.0, 1.3, math.pi / 2])
+def test_up_to_a_right_angle_the_distance_is_that_of_the_ends(angle: float) -> None:
+    kernel = ZonalKernel("relu", False, "first", 1)
+    here, there = kernel.at(torch.tensor([0.0, angle], dtype=F64)).tolist()
+    assert kernel.distance(angle) == pytest.approx(math.sqrt(2 * (here - there)), rel=1e-12)
+
+
+def test_the_variation_holds_between_the_points_of_its_table() -> None:
+    """The steepest part of this kernel lies between two of them."""
+    kernel, angle = ZonalKernel("relu", False, "first", 1), math.pi / 8
+    start = torch.linspace(0, math.pi - angle, 4001, dtype=F64)
+    assert float((kernel.at(start) - kernel.at(start + angle)).max()) <= kernel.variation(angle)
+
+
 def test_the_variation_is_close_to_what_it_bounds() -> None:
     kernel = ZonalKernel("relu", True, "first", 1)
     angles = torch.linspace(0, math.pi, 100_001, dtype=F64)
@@ -295,8 +319,19 @@ def test_functions_read_as_sentences() -> None:
     assert "y g >= 1 on the sets of 6 examples" in text
     assert "proved from 0.99" in text
     listed = min_norm_interpolant(hexagon(), arcs(0.1), tolerance=0.1)
-    assert "|g - y| <= 0.1" in repr(listed)
-    assert "exactly" in repr(listed)
+    low, high = listed.found
+    assert low < high
+    assert repr(listed).endswith(
+        "with |g - y| <= 0.1 on the sets of 6 examples: "
+        f"y g from {low:.6g} to {high:.6g} there, exactly. "
+        f"None has a norm below {listed.least[0]:.6g}."
+    )
+    assert repr(replace(listed, least=(1.5, 2.5))).endswith("None has a norm below 1.5.")
+    attacked = min_norm_interpolant(sphere(1, 3), SphereCap(0.1), margin=1.0)
+    low, high = attacked.found
+    assert f"wanted on the sets of 1 examples: attacks find y g from {low:.6g} to {high:.6g}, " in (
+        repr(attacked)
+    )
     few = min_norm_interpolant(two_caps(3, 0.5, 2), SphereCap(0.0), margin=1.0)
     assert few.norm > 0
 
@@ -330,3 +365,22 @@ def test_extremes_on_arcs_are_those_of_calculus(quick: bool) -> None:
         torch.testing.assert_close(angle.sort().values, expected, rtol=0, atol=1e-7)
         values = sets.y[row] * torch.sin(40 * angle)
         torch.testing.assert_close(seen.values[here], values, rtol=0, atol=1e-12)
+
+
+def test_candidates_off_the_sphere_are_named() -> None:
+    sample = sphere(2, 3, seed=0)
+    points = torch.stack([sample.x] * 4, 1)
+    points[1, 2] *= 1.5
+    with pytest.raises(ValueError, match=r"got norm 1\.5 in candidate 2 of example 1"):
+        min_norm_interpolant(sample, Finite(points), margin=1.0)
+
+
+def test_results_cannot_be_changed() -> None:
+    sample = sphere(2, 3, seed=0)
+    g = min_norm_interpolant(sample, SphereCap(0.0), margin=1.0)
+    net, said = g.to_network(8), expressiveness(sample, SphereCap(0.0))
+    for result, name in ((g, "norm"), (g.kernel, "bias"), (net, "norm"), (said, "fits")):
+        before = repr(result)
+        with pytest.raises(FrozenInstanceError):
+            setattr(result, name, 0)
+        assert repr(result) == before

@@ -42,6 +42,9 @@ def test_weights_follow_the_formula(activation: str, bias: bool) -> None:
         float((net.weight - net.initial).detach().norm()), rel=1e-12
     )
     assert found.distance <= found.bound
+    # all points, lifted or not, have norm 1
+    size = net.activation.slope * float(f.coefficients.abs().sum())
+    assert found.bound == pytest.approx(size, rel=1e-12)
 
 
 def test_distance_near_the_norm_and_robust_loss_falling(g: RKHSFunction) -> None:

@@ -110,6 +110,40 @@ def test_thin_caps_around_antipodes_among_many_points() -> None:
         assert found.conflict == (0, 1)
 
 
+@pytest.mark.parametrize(("radius", "meet"), [(0.101, True), (0.0985, False)])
+def test_caps_meet_mirror_images_within_twice_their_angle(radius: float, meet: bool) -> None:
+    turn = torch.tensor([math.pi / 4, math.pi / 4 + math.pi + 0.2], dtype=F64)
+    x = torch.stack([turn.cos(), turn.sin()], 1)
+    data = Sample(x, torch.ones(2, dtype=F64), "nearly antipodal")
+    found = expressiveness(data, SphereCap(radius), activation="erf", bias=False)
+    assert found.conflict == ((0, 1) if meet else None)
+
+
+def test_antipodal_points_of_caps_lie_between_their_centres() -> None:
+    """Six centres above a hexagon of the equator: where caps meet mirror images lie its corners.
+
+    At three corners in a row a linear function cannot have the signs +, -, +: the middle one is
+    the sum of the others. At points higher up it could.
+    """
+    turn, up = 0.3 + torch.arange(3, dtype=F64) * math.pi / 3, 0.05
+    flat = math.cos(up) * torch.stack([turn.cos(), turn.sin(), 0 * turn], 1)
+    height = torch.tensor([0.0, 0.0, math.sin(up)], dtype=F64)
+    labels = torch.tensor([1.0, -1.0, 1.0, -1.0, 1.0, -1.0], dtype=F64)
+    data = Sample(torch.cat([flat + height, height - flat]), labels, "above")
+    found = expressiveness(data, SphereCap(2 * math.sin(1.01 * up / 2)), bias=False)
+    assert (found.fits, found.separates) == (False, False)
+    assert expressiveness(data, SphereCap(2 * math.sin(0.99 * up / 2)), bias=False).fits
+
+
+def test_signs_without_every_tolerance() -> None:
+    """A linear function has both signs at antipodal arcs, and is constant on none."""
+    data = sample(TWO, [1.0, -1.0])
+    sets = Finite(SphereCap(0.5).grid(data.x, 5))
+    found = expressiveness(data, sets, bias=False)
+    assert (found.fits, found.separates) == (False, True)
+    assert "right signs can be had, but not every tolerance." in repr(found)
+
+
 def test_a_set_may_meet_its_own_mirror_image() -> None:
     one = sample([[1.0, 0.0]], [1.0])
     found = expressiveness(one, SphereCap(1.5), activation="erf", bias=False)
