@@ -218,3 +218,14 @@ def test_what_a_net_keeps_besides_its_weights_moves_along() -> None:
     assert isinstance(there.weight, nn.Parameter)
     assert there.lists[1][1] == "word"
     assert here.target.device.type == "cpu"
+
+
+def test_small_problems_lie_in_the_plane() -> None:
+    """Those of odd seeds at five different places of a grid of nine."""
+    problems = [chapter10_search.small_problem(seed) for seed in range(6)]
+    assert all(points.x.shape == (5, 2) for points in problems)
+    assert all(set(points.y.tolist()) <= {-1.0, 1.0} for points in problems)
+    for points in problems[1::2]:
+        places = {tuple(row) for row in points.x.tolist()}
+        assert len(places) == 5
+        assert places <= {(float(i), float(j)) for i in range(3) for j in range(3)}
