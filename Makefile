@@ -11,6 +11,9 @@ WORKERS ?= 2
 # (publishing does this).
 REQUIREMENTS ?= requirements.txt
 
+# What builds here takes turns with other makes in this folder.
+ALONE := $(PYTHON) _ext/alone.py
+
 DONE := .venv/.done-$(REQUIREMENTS)
 SITE := _build/html/index.html
 NOTEBOOKS := $(wildcard chapters/*.ipynb)
@@ -21,7 +24,7 @@ COMPARE := .venv/bin/python tests/book/portable.py --workers $(WORKERS) --notebo
 include tests/environment.mk
 export OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS ROBUSTLIB_BUDGET PIP_ARGS
 
-.PHONY: help book pdf colab colab-run handout test quick portable far execute bench mutants serve clean \
+.PHONY: set-up help book pdf colab colab-run handout test quick portable far execute bench mutants serve clean \
   lint types proofs library pages notebooks assignments grade hostile slides
 .NOTPARALLEL:
 
@@ -46,18 +49,21 @@ help:
 	@echo "make clean     remove what was built and the environment"
 
 $(DONE): requirements.txt requirements-site.txt requirements-pdf.txt constraints.txt pyproject.toml
-	@echo "== setting up .venv (about a minute, more on a slow network)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "FAILED: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12"; exit 1; }
+	@$(ALONE) $(MAKE) --no-print-directory set-up
+
+set-up:
+	@echo "== setting up .venv (about a minute, more on a slow network)"
 	@{ $(PYTHON) -m venv .venv && \
 	  .venv/bin/pip install -q --disable-pip-version-check -r $(REQUIREMENTS) -c constraints.txt $(PIP_ARGS) && \
 	  .venv/bin/pip install -q --disable-pip-version-check --no-deps -e . $(PIP_ARGS); } || \
 	  { echo "FAILED: set-up of .venv"; exit 1; }
-	@touch $@
+	@touch $(DONE)
 
 book: $(DONE)
 	@start=$$(date +%s); \
-	.venv/bin/jupyter-book build . -W -n --keep-going || { echo "FAILED: build of the book"; exit 1; }; \
+	$(ALONE) .venv/bin/jupyter-book build . -W -n --keep-going || { echo "FAILED: build of the book"; exit 1; }; \
 	echo "Built in $$(( $$(date +%s) - start )) s. Open this file in a browser:"; \
 	echo "  $$(pwd)/$(SITE)"
 
@@ -67,7 +73,7 @@ pdf: book
 
 # Read with the tables of the build of the book, so that both have the same numbers.
 colab: book
-	@.venv/bin/jupyter-book build . -W -n --keep-going -q --builder custom --custom-builder colab || \
+	@$(ALONE) .venv/bin/jupyter-book build . -W -n --keep-going -q --builder custom --custom-builder colab || \
 	  { echo "FAILED: notebooks for Colab"; exit 1; }
 	@echo "Notebooks for Colab: _build/colab/chapters, and without solutions _build/colab/students"
 

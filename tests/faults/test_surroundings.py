@@ -1,4 +1,4 @@
-"""A full disk, a clock that goes back, other languages, a shell's settings, a path with spaces."""
+"""A full disk, a clock that goes back, other languages, a shell's settings, spaces, two makes."""
 
 from __future__ import annotations
 
@@ -198,3 +198,34 @@ def test_a_path_with_spaces(tmp_path: Path) -> None:
     with contextlib.closing(Store(there / "the runs", "where is")) as store:
         (run,) = store.finished(failed=True).values()
     assert run.result == {"value": inside}
+
+
+def test_two_makes_in_one_folder_take_turns(tmp_path: Path) -> None:
+    """What sets up and builds waits for the other, and for a dead one no longer."""
+    (tmp_path / "_ext").mkdir()
+    alone = shutil.copy(ROOT / "_ext" / "alone.py", tmp_path / "_ext")
+    make = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "\t.venv/bin/jupyter-book" not in make
+    assert make.count("$(ALONE)") == 3
+    first = "import time; print('begun', flush=True); time.sleep(600)"
+    with (
+        subprocess.Popen(
+            [sys.executable, alone, sys.executable, "-c", first], stdout=subprocess.PIPE
+        ) as one,
+        subprocess.Popen(
+            ["sh", "-c", 'read begun; exec "$@"', "", sys.executable, alone, "echo", "built"],
+            stdin=one.stdout,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as other,
+    ):
+        assert other.stderr is not None
+        assert other.stdout is not None
+        try:
+            assert other.stderr.readline() == "another make works in this folder: waiting for it\n"
+            assert other.poll() is None
+        finally:
+            one.kill()
+        assert other.stdout.read() == "built\n"
+    assert other.returncode == 0
