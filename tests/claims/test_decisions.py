@@ -43,10 +43,11 @@ F64 = torch.float64
 Patch = pytest.MonkeyPatch
 
 
-def failed(id: str) -> Evidence:
+def failed(id: str, why: str = "the measurement contradicts") -> Evidence:
     """The evidence of a claim that has to fail, by a decision and not by an error."""
     verdict = check(id, budget="smoke")
     assert verdict.status == FAILS, verdict
+    assert verdict.reason.startswith(why)
     assert verdict.evidence is not None
     return verdict.evidence
 
@@ -98,7 +99,7 @@ def test_a_gram_that_falls_by_a_share_of_what_is_allowed(
     monkeypatch.setattr(flow, "run", stays)
     monkeypatch.setattr(flow, "robust_gram", lambda net, x: fallen)
     monkeypatch.setattr(flow, "empirical_ntk", lambda net, x: ntk(x, activation="gelu"))
-    monkeypatch.setattr(flow, "_one_row", lambda: 0.5)
+    monkeypatch.setattr(flow, "_one_row", lambda: 0.9)
     assert f"the inequality {kept};" in failed("robust-gram").measured
 
 
@@ -113,13 +114,17 @@ def test_an_adversary_that_is_no_worse_than_training(monkeypatch: Patch) -> None
     fits = Slope([-0.52, -0.5, -0.5, -0.48])
     monkeypatch.setattr(chapter05_convexity, "slopes_of", lambda *p: [fits])
     monkeypatch.setattr(chapter05_convexity, "relu_and_gelu", lambda *p: [fits, fits])
-    assert failed("deep-linearisation").control.holds
+    assert failed("deep-linearisation", "the control passes").control.holds
 
 
 def test_a_slow_game_above_the_bound(monkeypatch: Patch) -> None:
+    """All else as it should be: regret 0, but 1000 for the attack that leaves the sets."""
+    module, exact = chapter06_comparator, SimpleNamespace(value=0.0)
     above = SimpleNamespace(surrogate_loss=torch.tensor([1 - 2 / 5 + 1.01 * 2 / 5]))
-    monkeypatch.setattr(chapter06_comparator, "slow_game", lambda *p: above)
-    monkeypatch.setattr(chapter06_comparator, "ATTACKS", ())
+    monkeypatch.setattr(module, "slow_game", lambda *p: above)
+    monkeypatch.setattr(module, "comparator", lambda *p: exact)
+    monkeypatch.setattr(module, "_tuned", lambda *p: 1000.0 if 300 in p else 0.0)
+    monkeypatch.setattr(module, "exponents", lambda *p: Slope([-0.51, -0.5, -0.5, -0.49]))
     assert failed("any-attack").ratio == pytest.approx(1.01)
 
 
@@ -218,3 +223,14 @@ def test_what_a_net_keeps_besides_its_weights_moves_along() -> None:
     assert isinstance(there.weight, nn.Parameter)
     assert there.lists[1][1] == "word"
     assert here.target.device.type == "cpu"
+
+
+def test_small_problems_lie_in_the_plane() -> None:
+    """Those of odd seeds at five different places of a grid of nine."""
+    problems = [chapter10_search.small_problem(seed) for seed in range(6)]
+    assert all(points.x.shape == (5, 2) for points in problems)
+    assert all(set(points.y.tolist()) <= {-1.0, 1.0} for points in problems)
+    for points in problems[1::2]:
+        places = {tuple(row) for row in points.x.tolist()}
+        assert len(places) == 5
+        assert places <= {(float(i), float(j)) for i in range(3) for j in range(3)}
