@@ -272,6 +272,22 @@ def test_the_bound_of_a_node_is_never_below_a_point_in_it() -> None:
             assert bool((value <= bound).all())
 
 
+@pytest.mark.parametrize(("state", "true"), [(1, 0.0), (-1, 1.0)])
+@pytest.mark.parametrize("last", [False, True])
+def test_a_node_is_bounded_on_its_half_of_the_set(state: int, true: float, last: bool) -> None:
+    """f = relu(x_1) - x_1 on [-1, 1]: 0 where the first unit is on, up to 1 where it is off."""
+    first = torch.tensor([[1.0, 0], [-1, 0]])
+    net = plain(first, torch.tensor([0.0, 10]), torch.ones(2), -10.0)
+    x = torch.zeros(1, 2, dtype=torch.float64)
+    for sets in (LinfBall(1.0), L1Ball(1.0), L2Ball(1.0)):
+        tree = UnitTree(*read_layers(net).layers, sets.hull(x))
+        roots = tree.roots().take(torch.tensor([0]))
+        cut = torch.tensor([[state, 0]], dtype=torch.int8)
+        nodes = dataclasses.replace(roots, parts=(cut, *roots.parts[1:]))
+        (bound,) = tree.bound(nodes, last=last)[0].tolist()
+        assert true <= bound <= true + (1e-6 if last else 0.1)
+
+
 def plain(first: Tensor, bias: Tensor, out: Tensor, offset: float) -> nn.Module:
     d, m = first.shape[1], len(first)
     net = nn.Sequential(nn.Flatten(), nn.Linear(d, m), nn.ReLU(), nn.Linear(m, 1), nn.Flatten(0))

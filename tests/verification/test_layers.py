@@ -126,6 +126,16 @@ def test_layers_that_are_rare(module: nn.Module, shape: tuple[int, ...]) -> None
     torch.testing.assert_close(found.lower, f - reach, rtol=1e-9, atol=1e-9)
 
 
+def test_a_net_may_end_with_its_activation() -> None:
+    """tanh rises: its bounds are its values at the ends of an affine function's range."""
+    net = nn.Sequential(nn.Linear(4, 1), nn.Tanh(), nn.Flatten(0)).double()
+    x, w = sphere(5, 4).x, net[0].weight.detach()[0]
+    middle, reach = net[0](x).detach()[:, 0], 0.1 * w.abs().sum()
+    found = output_bounds(net, x, perturbation=LinfBall(0.1), method="interval")
+    torch.testing.assert_close(found.upper, torch.tanh(middle + reach), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(found.lower, torch.tanh(middle - reach), rtol=1e-9, atol=1e-9)
+
+
 def test_a_net_with_statistics_gets_a_whole_certificate() -> None:
     """Its robust loss is exact: found and proved meet, also where training mode is left on."""
     net = settled(nn.Sequential(nn.Linear(2, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 1)))
