@@ -34,7 +34,8 @@ HERE = Path(__file__).parent
 NOTEBOOKS = sorted((ROOT / "chapters").glob("*.ipynb"))
 LEDGER = ROOT / "chapters" / "ledger.md"
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-TWO_THREADS = dict.fromkeys(THREADS, "2")
+# waiting threads sleep: else they take the cores of what runs beside them
+TWO_THREADS = dict.fromkeys(THREADS, "2") | {"OMP_WAIT_POLICY": "passive"}
 OLD = {
     "OPENBLAS_CORETYPE": "Nehalem",
     "ATEN_CPU_CAPABILITY": "default",
