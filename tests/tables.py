@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -132,3 +133,23 @@ def many_starts(
     natural = PGD()(net, x, y, **options)
     others = PGD(start="random", seed=3)(net, rows, labels, **options)
     return torch.cat([natural[None], others.reshape(-1, *x.shape)])
+
+
+@dataclass(frozen=True)
+class Unproved(Perturbation):
+    """A cube round x, by four methods: without a support function."""
+
+    eps: float
+
+    @property
+    def radius(self) -> float:
+        return 2 * self.eps
+
+    def with_radius(self, radius: float) -> Unproved:
+        return Unproved(radius / 2)
+
+    def _project(self, z: Tensor, x: Tensor) -> Tensor:
+        return z.clamp(x - self.eps, x + self.eps)
+
+    def _argmax_linear(self, g: Tensor, x: Tensor) -> Tensor:
+        return x + self.eps * g.sign()

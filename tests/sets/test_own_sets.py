@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from scipy.optimize import minimize
+from tables import Unproved
 from torch import Tensor, nn
 
 from robustlib import (
@@ -484,26 +485,6 @@ def test_arcs_that_miss_where_their_caps_would_meet_leave_the_verdict_open() -> 
 
 
 # --- what is refused ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Unproved(Perturbation):
-    """A cube round x, by four methods."""
-
-    eps: float
-
-    @property
-    def radius(self) -> float:
-        return 2 * self.eps
-
-    def with_radius(self, radius: float) -> Unproved:
-        return Unproved(radius / 2)
-
-    def _project(self, z: Tensor, x: Tensor) -> Tensor:
-        return z.clamp(x - self.eps, x + self.eps)
-
-    def _argmax_linear(self, g: Tensor, x: Tensor) -> Tensor:
-        return x + self.eps * g.sign()
 
 
 def test_without_a_support_function_proofs_refuse_by_name() -> None:

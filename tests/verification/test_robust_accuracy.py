@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from tables import Unproved
 from torch import Tensor, nn
 
 import robustlib.attacks.oracle
@@ -257,26 +258,6 @@ def test_an_output_of_zero_is_wrong_also_where_only_the_search_finds_it() -> Non
     found = robust_accuracy(net, sample, perturbation=sets, attack=NoAttack())
     assert found.how == ("broken", "proved by linear bounds")
     assert float(net(found.points).detach()[0]) == 0
-
-
-@dataclass(frozen=True)
-class Unproved(Perturbation):
-    """A cube round x, without a support function."""
-
-    eps: float
-
-    @property
-    def radius(self) -> float:
-        return 2 * self.eps
-
-    def with_radius(self, radius: float) -> Unproved:
-        return Unproved(radius / 2)
-
-    def _project(self, z: Tensor, x: Tensor) -> Tensor:
-        return z.clamp(x - self.eps, x + self.eps)
-
-    def _argmax_linear(self, g: Tensor, x: Tensor) -> Tensor:
-        return x + self.eps * g.sign()
 
 
 def test_what_bounds_do_not_know_is_left_undecided() -> None:
