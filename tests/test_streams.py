@@ -146,7 +146,9 @@ class Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         found = func(*args, **(kwargs or {}))
-        if isinstance(found, Tensor):
+        if isinstance(found, Tensor) and found.is_mkldnn:  # packed for oneDNN, opaque
+            self.size = max(self.size, found.numel())
+        elif isinstance(found, Tensor):
             self.size = max(self.size, found.untyped_storage().nbytes() // found.element_size())
         return found
 
