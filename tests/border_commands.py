@@ -223,6 +223,13 @@ def _in_a_script(script: Any) -> dict[str, dict[str, Any]]:
     }
 
 
+def badly_answered(command: Command, cases: int) -> list[str]:
+    """What is wrong with the answers to so many calls of a command."""
+    with quick(command) as called:
+        found = [judge(call, called) for call in calls(command, cases, 0)]
+    return [str(verdict) for verdict in found if verdict.kind not in GOOD]
+
+
 def verdicts(cases: int, seed: int, names: list[str]) -> Iterator[Verdict]:
     """On so many calls of each command."""
     for command in commands():
