@@ -182,7 +182,7 @@ def check_device(name: str, value: object) -> torch.device:
             return torch.device(number)
         if isinstance(number, int) and not isinstance(number, bool):
             kinds = getattr(torch, "accelerator", None)  # since torch 2.6; until then CUDA's
-            found = kinds.current_accelerator() if kinds else None
+            found = kinds.current_accelerator() if kinds and kinds.is_available() else None
             return torch.device("cuda" if found is None else found.type, number)
     except (RuntimeError, ValueError, OverflowError):  # no such kind, no such number
         pass

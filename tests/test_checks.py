@@ -4,6 +4,7 @@ import math
 from decimal import Decimal
 from fractions import Fraction
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -191,10 +192,13 @@ def test_checks_name_argument_value_and_what_is_accepted(row: tuple[object, ...]
 
 
 def test_a_number_names_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    there = SimpleNamespace(current_accelerator=lambda: torch.device("xpu"))
+    there = SimpleNamespace(
+        is_available=lambda: True, current_accelerator=lambda: torch.device("xpu")
+    )
     monkeypatch.setattr(torch, "accelerator", there, raising=False)
     assert checks.check_device("device", 1) == torch.device("xpu:1")
-    there.current_accelerator = lambda: None
+    there.is_available = lambda: False
+    there.current_accelerator = Mock(side_effect=RuntimeError)  # as torch 2.6 does
     assert checks.check_device("device", torch.tensor(1)) == torch.device("cuda:1")
     monkeypatch.delattr(torch, "accelerator")  # as before torch 2.6
     assert checks.check_device("device", 1) == torch.device("cuda:1")
