@@ -3,14 +3,16 @@
 python _ext/handout.py 07
 
 Takes both from what `make colab` built. The folder needs neither the site nor a network; links to
-other pages lead to the published book.
+other pages, and from the notebook to the page of its chapter, lead to the published book.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin
 
 import yaml
@@ -50,6 +52,13 @@ def without_solutions(page: str, address: str) -> str:
     return str(soup)
 
 
+def without_way_out(notebook: Path) -> Any:
+    """A student's notebook without its first cell, which leads to the one with solutions."""
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    content["cells"] = [cell for cell in content["cells"] if cell["id"] != "edition"]
+    return content
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = Parser(description=__doc__)
     parser.add_argument(
@@ -76,7 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
         address = addresses.page(f"chapters/{page.stem}")
         text = without_solutions(page.read_text(encoding="utf-8"), address)
         (folder / page.name).write_text(text, encoding="utf-8")
-        shutil.copy(notebook, folder)
+        (folder / notebook.name).write_text(json.dumps(without_way_out(notebook)), encoding="utf-8")
         print(f"{folder.relative_to(ROOT)}: {page.name} and {notebook.name}, without solutions")
     return 0
 

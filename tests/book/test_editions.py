@@ -26,7 +26,7 @@ from bs4 import BeautifulSoup
 from editions.addresses import Addresses
 from editions.blocks import Converter
 from editions.notebooks import SET_UP, Head, edition
-from handout import without_solutions
+from handout import without_solutions, without_way_out
 
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 EDITIONS = ROOT / "_build" / "colab"
@@ -242,6 +242,15 @@ def test_a_handout_has_no_solution_and_no_dead_link(name: str, site: Path) -> No
             assert handout.find(id=target[1:]) or handout.find(attrs={"name": target[1:]}), target
         else:
             assert target == "#" or target.startswith(("https://", "data:")), target
+
+
+@each_chapter
+def test_the_notebook_of_a_handout_does_not_lead_to_the_one_with_solutions(chapter: Path) -> None:
+    student, answers = built("students", chapter.name), BOOK.colab(f"chapters/{chapter.name}")
+    handed_out = nbformat.from_dict(without_way_out(EDITIONS / "students" / chapter.name))
+    assert answers in student.cells[0].source
+    assert not [cell for cell in handed_out.cells if answers in cell.source]
+    assert handed_out.cells == student.cells[1:]
 
 
 class Echo:
