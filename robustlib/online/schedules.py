@@ -115,7 +115,8 @@ def projected_schedule(
     bounds |grad_W f|_F: by default C_0 for two-layer nets and their linearisations, where it is
     proved for inputs of norm at most 1. For a ``DeepNet`` it must be given (at W_0 it is the root
     of the largest diagonal entry of ``empirical_ntk``). The promise is exact for linearised nets;
-    for others add L times the linearisation error in the ball (Theorem A). Raises ``ValueError``
+    for others L times the linearisation error in the ball is added (Theorem A), and ``promise``
+    says so. Raises ``ValueError``
     unless exactly one of ``steps`` and ``epsilon`` is given, and where ``gradient`` is needed.
     """
     check_loss(loss)
@@ -129,13 +130,14 @@ def projected_schedule(
     if epsilon is not None:
         steps = _whole(_sized("epsilon", epsilon), product)
     horizon = check_integer("steps", steps, minimum=1)
+    error = "" if known_as(net, (LinearizedNet,)) else ", plus L times the linearisation error"
     return Schedule(
         step_size=distance / (lip * top * math.sqrt(horizon)),
         steps=horizon,
         width=0,
         excess=product / math.sqrt(horizon),
         factor=1.0,
-        promise="mean over t < T of L_A(W_t) is at most L_*(W_*) + epsilon",
+        promise="mean over t < T of L_A(W_t) is at most L_*(W_*) + epsilon" + error,
         constants=(
             ("$R$", "radius of the ball", float(radius)),
             ("$H$", "trained layers", float(layers)),

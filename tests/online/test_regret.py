@@ -463,9 +463,11 @@ def test_the_projected_constants_by_hand() -> None:
     assert by_steps.bound(0.5, linearisation_error=0.25) == pytest.approx(0.5 + 0.3 + 0.25)
     by_epsilon = projected_schedule(net, loss=LOSS, radius=3.0, epsilon=0.3)
     assert by_epsilon.steps in (100, 101)
+    assert by_steps.promise == "mean over t < T of L_A(W_t) is at most L_*(W_*) + epsilon"
     deep = projected_schedule(DeepNet(2, 4, 4), loss=LOSS, radius=1.0, steps=16, gradient=2.0)
     assert deep.step_size == pytest.approx(2 / (2 * 4))  # D = sqrt(4) * 1
     assert deep.excess == pytest.approx(1.0)
+    assert deep.promise == by_steps.promise + ", plus L times the linearisation error"
     fast = realisable_schedule(net, loss=Logistic(), radius=3.0, steps=50)
     assert fast.step_size == pytest.approx(2.0)  # beta = 1/4, G = 1
     assert fast.bound(0.1) == pytest.approx(0.2 + 9 / (2 * 50))
