@@ -66,10 +66,10 @@ def _erf_slope(z: Tensor) -> Tensor:
 
 
 def _erf_dual(q: Tensor, p: Tensor, c: Tensor, slope: bool) -> Tensor:
-    scale = (1 + 2 * q) * (1 + 2 * p)
-    if slope:
-        return 4 / math.pi * torch.rsqrt(scale - 4 * c * c)
-    return 2 / math.pi * torch.asin(2 * c * torch.rsqrt(scale))
+    if slope:  # with a determinant that is 0 on the diagonal, and no less beside it
+        sides = (q * p - c * c).clamp(min=0)
+        return 4 / math.pi * torch.rsqrt(1 + 2 * (q + p) + 4 * sides)
+    return 2 / math.pi * torch.asin(2 * c * torch.rsqrt((1 + 2 * q) * (1 + 2 * p)))
 
 
 def _tanh_slope(z: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from ..activations import Activation, Dual
 _RANGE = 13.0  # exp(-z^2/4) is 4e-19 there, and bounds what the integrand is beyond
 _MAX_TERMS = 8192
 _TINY = 1e-30
+_LONGEST = 1e4  # erf turns within an angle of 1/norm, which a covariance does not resolve for ever
 
 
 class DualActivation(Protocol):
@@ -39,11 +40,17 @@ class DualActivation(Protocol):
 class ClosedDual:
     """The closed form that an activation brings along as its ``dual``."""
 
-    def __init__(self, between: Dual) -> None:
-        self.between = between
+    def __init__(self, name: str, between: Dual) -> None:
+        self.name, self.between = name, between
 
     def features(self, q: Tensor, *, slope: bool) -> Tensor:
         """The variances themselves (n, 1)."""
+        longest = math.sqrt(float(q.detach().max())) if len(q) else 0.0
+        if longest > _LONGEST:
+            raise ValueError(
+                f"the kernel of {self.name} has no digits to spare for inputs of norm "
+                f"{longest:.4g}; scale the rows down to {_LONGEST:g} or less"
+            )
         return q[:, None]
 
     def pair(self, rows: Tensor, columns: Tensor, c: Tensor, *, slope: bool) -> Tensor:
@@ -123,4 +130,6 @@ class HermiteDual:
 
 def dual_of(activation: Activation) -> DualActivation:
     """The closed form where there is one, else the Hermite series."""
-    return ClosedDual(activation.dual) if activation.dual else HermiteDual(activation)
+    if activation.dual is None:
+        return HermiteDual(activation)
+    return ClosedDual(activation.name, activation.dual)

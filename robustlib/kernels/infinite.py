@@ -31,10 +31,11 @@ def ntk(
     own that gives its degree (1 or 2), its ``dual`` or its ``strip``. ``bias`` lifts inputs to
     (x, 1)/sqrt(2) first. float32 inputs are taken as exact and give entries within 5e-7 relatively,
     at any angle for ReLU and quadratic ReLU; float64 entries are within 1e-13 of
-    sqrt(K(x,x) K(z,z)). Differentiable once in both inputs, to depth 20 for ReLU; at kinks (equal
-    or antipodal points, zero rows) the symmetric subgradient. Raises ``ValueError``/``TypeError``
-    for bad input, for an activation without these facts, and for rows too long for a Hermite
-    series.
+    sqrt(K(x,x) K(z,z)), or for GELU and erf within 5e-16 |x| |z| of it where that is more.
+    Differentiable once in both inputs, to depth 20 for ReLU; at kinks (equal or antipodal points,
+    zero rows) the symmetric subgradient. Raises ``ValueError``/``TypeError`` for bad input, for an
+    activation without these facts, and for rows too long for a Hermite series or, above 1e4, for
+    a closed form.
     """
     return _kernel(x, z, check_kind(activation, depth, trained, bias), bias)
 

@@ -236,13 +236,17 @@ def test_closed_form_quadrature_and_sampling_agree(
 def exact(
     x: Tensor, z: Tensor, activation: str, trained: str, depth: int, tangent: bool
 ) -> mpmath.mpf:
-    """The kernel of two float vectors to 50 digits, no bias, for (quadratic) ReLU."""
+    """The kernel of two float vectors to 50 digits, no bias, for (quadratic) ReLU and erf."""
     with mpmath.workdps(60):
         a, b = ([mpmath.mpf(float(v)) for v in w] for w in (x, z))
         q, p, c = mpmath.fdot(a, a), mpmath.fdot(b, b), mpmath.fdot(a, b)
         square = activation == "quadratic_relu"
 
         def moments(q, p, c):  # type: ignore[no-untyped-def]
+            if activation == "erf":
+                ends = (1 + 2 * q) * (1 + 2 * p)
+                value = 2 / mpmath.pi * mpmath.asin(2 * c / mpmath.sqrt(ends))
+                return value, 4 / mpmath.pi / mpmath.sqrt(ends - 4 * c * c)
             root = mpmath.sqrt(q * p)
             r = max(mpmath.mpf(-1), min(mpmath.mpf(1), c / root))
             t = mpmath.acos(r)
@@ -319,6 +323,32 @@ def test_float64_is_exact_for_near_pairs_too(
         ends = exact(x[i], x[i], activation, trained, depth, tangent)
         ends *= exact(z[i], z[i], activation, trained, depth, tangent)
         assert abs(value - truth) <= 1e-13 * max(abs(truth), 0.1 * float(mpmath.sqrt(ends)))
+
+
+@pytest.mark.parametrize("norm", [1.0, 30.0, 1e3, 7e3])
+@pytest.mark.parametrize(("trained", "depth"), [("first", 1), ("all", 2)])
+def test_erf_of_long_rows_has_the_digits_that_it_promises(
+    trained: str, depth: int, norm: float
+) -> None:
+    """It turns within angles of 1/norm, which a covariance does not resolve for ever."""
+    rows, near = pairs_at_all_angles(4, torch.float64)
+    x = norm * torch.cat([rows, near]) / torch.cat([rows, near]).norm(dim=1, keepdim=True)
+    gram = ntk(x, activation="erf", trained=trained, depth=depth, bias=False)
+    kinds = "erf", trained, depth, True
+    ends = [float(exact(row, row, *kinds)) for row in x]
+    allowed = max(1e-13, 5e-16 * norm**2)
+    for i in range(len(rows)):
+        for j in (i, i + len(rows)):
+            truth = float(exact(x[i], x[j], *kinds))
+            assert abs(float(gram[i, j]) - truth) <= allowed * math.sqrt(ends[i] * ends[j])
+
+
+@pytest.mark.parametrize("activation", ["erf", "gelu"])
+def test_rows_that_a_closed_form_has_no_digits_for_are_refused(activation: str) -> None:
+    x = torch.tensor([[5e7, 0.0, 0.0], [6e7, 3e7, 1e7]], dtype=torch.float64)
+    for kernel in (ntk, nngp):
+        with pytest.raises(ValueError, match=rf"the kernel of {activation} .* norm 6.782e\+07; "):
+            kernel(x, activation=activation, bias=False)
 
 
 @pytest.mark.parametrize("bias", [False, True], ids=["", "bias"])
