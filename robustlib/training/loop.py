@@ -67,7 +67,9 @@ def adversarial_training(
     exists, the run goes on from it and ends with the same bits as a run never stopped (on the same
     machine and torch); ``steps`` may be larger than before. A file that is cut, foreign, or of a
     run with other arguments raises ``ValueError`` saying what differs, and is left untouched, also
-    where another process puts it there while this run goes on. The net may hold tensors of any
+    where another process puts it there while this run goes on. A net is known again by its class,
+    its repr, its weights, which of them are trained, and its buffers; hooks and what else a module
+    of one's own remembers are not looked at. The net may hold tensors of any
     dtype and layout, but for quantised ones, which raise ``TypeError`` before the first step.
 
     Raises ``ValueError`` or ``TypeError`` for bad arguments, and ``ValueError`` naming the step

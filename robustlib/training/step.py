@@ -107,7 +107,8 @@ class Run:
             self.comparison.take(t, self.net, self.trained, gradients, attacked, y, loss)
         with torch.no_grad():
             for w, gradient in zip(weights, gradients, strict=True):
-                w.sub_(gradient, alpha=alpha)
+                # torch refuses a number that the dtype does not hold, and says so in its own words
+                w.sub_(gradient, alpha=alpha if alpha <= torch.finfo(w.dtype).max else math.inf)
         self.project()
         drift = self.distances()
         if not all(map(math.isfinite, (value, *drift.values()))):
@@ -166,8 +167,11 @@ class Run:
 
     def fingerprint(self, **options: str) -> dict[str, str]:
         """All that decides the bits of the run, except the step sizes: those are in the record."""
-        state = self.initial.state_dict()
+        # buffers that no state dict has decide too
+        state = self.initial.state_dict() | dict(self.initial.named_buffers())
         text = repr(self.initial) + str(list(state))
+        if len(self.trained) < len(dict(self.initial.named_parameters())):
+            text += f" of which are trained {list(self.trained)}"
         to = {} if self.comparison is None else self.comparison.weights
         return {
             **({"comparator": checkpoints.digest(to.values())} if to else {}),

@@ -151,6 +151,30 @@ def test_a_text_that_a_module_keeps_is_part_of_the_run(tmp_path: Path) -> None:
             train(other, steps=4, checkpoint=path)
 
 
+def test_which_weights_are_trained_is_part_of_the_run(tmp_path: Path) -> None:
+    """Two runs were mixed: steps of one layer, then steps of another."""
+    net = nn.Sequential(nn.Linear(2, 2), nn.Tanh(), nn.Linear(2, 2), nn.Tanh(), nn.Linear(2, 1))
+    net = net.double().requires_grad_(False)
+    net[0].requires_grad_(True)
+    train(net, checkpoint=tmp_path / "run")
+    kept = (tmp_path / "run").read_bytes()
+    net[2].requires_grad_(True)
+    net[0].requires_grad_(False)
+    with pytest.raises(ValueError, match="belongs to another run: net was Sequential with"):
+        train(net, checkpoint=tmp_path / "run", steps=3)
+    assert (tmp_path / "run").read_bytes() == kept
+
+
+def test_a_buffer_that_no_state_dict_has_is_part_of_the_run(tmp_path: Path) -> None:
+    net = Held(None)
+    net.register_buffer("fleeting", torch.ones(2), persistent=False)
+    train(net, checkpoint=tmp_path / "run")
+    train(net, checkpoint=tmp_path / "run", steps=3)
+    net.fleeting = torch.zeros(2)
+    with pytest.raises(ValueError, match="belongs to another run: net was Held with"):
+        train(net, checkpoint=tmp_path / "run", steps=4)
+
+
 def test_complex_weights_are_trained_and_measured() -> None:
     start = torch.tensor([1 + 2j, 3 - 1j], dtype=torch.complex128)
     run = train(Held(start.clone(), trained=True), steps=3)

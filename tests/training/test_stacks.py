@@ -137,6 +137,19 @@ def test_one_that_diverges_is_named_and_harms_no_other() -> None:
     assert repr(runs).startswith("3 runs, of which 1 failed; the first is run 1: training diverged")
 
 
+def test_a_step_size_that_float32_does_not_hold_is_divergence_too() -> None:
+    x, given = sample(8).to(dtype=torch.float32), [net.float() for net in nets(3)]
+    options: dict[str, Any] = {"perturbation": L2Ball(0.1), "attack": FGSM(), "loss": LOSS}
+    runs = train_many(
+        given, x, step_size=[0.1, 1e39, lambda t: 10.0 ** (39 * t)], steps=2, **options
+    )
+    assert {k: str(error)[:56] for k, error in runs.failed.items()} == {
+        1: "training diverged at step 0, with step_size 1e+39: the n",
+        2: "training diverged at step 1, with step_size 1e+39: the n",
+    }
+    assert same(adversarial_training(given[0], x, step_size=0.1, steps=2, **options), runs[0])
+
+
 def test_runs_are_a_sequence() -> None:
     shared: dict[str, Any] = {"perturbation": L2Ball(0.1), "attack": FGSM(), "loss": LOSS}
     runs = train_many(nets(2), sample(4), step_size=[0.1, 0.2], steps=1, **shared)
