@@ -224,15 +224,18 @@ class _Reader:
                 "evaluation mode"
             )
         shape = self.checked_shape(axes, module.num_features)
-        mean, spread = mean.double(), variance.double() + module.eps
-        if not bool((spread > 0).all()):
-            least = float(variance.min())
-            raise ValueError(f"{self.where} has a running variance of {least:g}")
-        scale = spread.rsqrt()
+        numbers, mean, spread = torch.finfo(mean.dtype), mean.double(), variance + module.eps
+        scale = (variance.double() + module.eps).rsqrt()
         if module.weight is not None:
             scale = scale * module.weight.detach().double()
         shift = torch.zeros_like(mean) if module.bias is None else module.bias.detach().double()
         extent = shift.abs() + (mean * scale).abs()
+        sizes = torch.cat([spread.double(), scale[scale != 0].abs()])
+        if not bool((sizes >= numbers.tiny).all() and (sizes + extent.max() <= numbers.max).all()):
+            raise ValueError(
+                f"{self.where} has a running variance of {float(variance.min()):g}, and with its "
+                f"eps and weight numbers that {numbers.dtype} does not hold"
+            )
         times = math.prod(shape[1:])
         scale, shift, extent = (
             t.repeat_interleave(times) for t in (scale, shift - mean * scale, extent)

@@ -243,6 +243,34 @@ def test_weights_that_are_not_finite_are_named(bad: float) -> None:
         output_bounds(torchs, x, perturbation=L2Ball(0.1))
 
 
+@pytest.mark.parametrize(
+    ("eps", "variance", "weight"),
+    [
+        (3e-45, 0.0, 1.0),
+        (1e-50, 0.0, 1.0),  # the model gives NaN
+        (0.0, 1e-38, 1.0),
+        (0.0, 1e-30, 1e30),
+        (0.0, 1.0, 1e-39),
+    ],
+)
+def test_what_the_dtype_of_a_normalisation_does_not_hold_is_refused(
+    eps: float, variance: float, weight: float
+) -> None:
+    """Bounds in float64 said nothing of a model that rounds so: a wrong sign was proved."""
+    norm = nn.BatchNorm1d(2, eps=eps)
+    net, x = nn.Sequential(norm, nn.Linear(2, 1)).eval(), torch.tensor([[1.0, 0.0], [0.5, 0.0]])
+    with torch.no_grad():
+        norm.running_var.fill_(variance)
+        norm.weight.fill_(weight)
+    words = (
+        f"has a running variance of {variance:g}, and with its eps and weight numbers that float32"
+    )
+    with pytest.raises(ValueError, match=words):
+        output_bounds(net, x, perturbation=L2Ball(1e-7))
+    if eps == 0:
+        output_bounds(net.double(), x.double(), perturbation=L2Ball(1e-7))
+
+
 def test_numbers_that_overflow_have_no_bounds_and_say_so() -> None:
     net, x = TwoLayerNet(3, 4, symmetric=False).double(), sphere(2, 3).x
     with pytest.raises(ValueError, match=r"no finite bounds of the outputs in float64.*to 8e"):
