@@ -84,10 +84,12 @@ def narrowest_net(
     max_width = check_integer("max_width", max_width, minimum=0)
     linear_programs = check_integer("linear_programs", linear_programs, minimum=0)
     x, y = sample.x.detach().double(), sample.y.detach().double()
-    same = (torch.cdist(x, x) == 0) & (y[:, None] != y)
-    if bool(same.any()):
-        i, j = (int(k) for k in same.nonzero()[0])
-        raise ValueError(f"sample must not have one point with both labels, got rows {i} and {j}")
+    near = (torch.cdist(x, x) == 0) & (y[:, None] != y)  # to rounding
+    for i, j in near.nonzero().tolist():
+        if torch.equal(x[i], x[j]):
+            raise ValueError(
+                f"sample must not have one point with both labels, got rows {i} and {j}"
+            )
     if perturbation is not None:
         check_perturbation(perturbation)
         found = compatible(sample, perturbation)

@@ -44,12 +44,13 @@ def min_norm_interpolant(
     are ``SphereCap``, ``Finite`` or others ``on_sphere``, the unit one. The norm is the R of
     Theorems C and D. Finite sets are solved exactly, to rounding. Caps by cutting planes: solved
     for some points, joined by the points where the solution misses its bounds most, until none
-    found is missed by more than 1e-6 (d = 2, where they are sought on a fine grid and refined) or
-    1e-3 (d > 2 and parts of caps, where a strong attack seeks them). The result says what was found
-    and what is proved. Raises ``ValueError`` where no such function exists, with the reason: sets
-    of opposite labels meet, harmonics that the labels need are missing, or the norm is beyond
-    float64; and where more than ``points`` points have to join, as for a ``tolerance`` that hardly
-    lets the function move: the cost grows with the cube of their number.
+    found is missed by more than 1e-6 (d = 2, where they are sought on a fine grid and refined)
+    or 1e-3 (d > 2 and parts of caps, where an attack seeks them: one with other steps has found
+    points missed by 0.015). The result says what was found and what is proved. Raises
+    ``ValueError`` where no such function exists, with the reason: sets of opposite labels meet,
+    harmonics that the labels need are missing, or the norm is beyond float64; and where more
+    than ``points`` points have to join, as for a ``tolerance`` that hardly lets the function
+    move: the cost grows with the cube of their number.
     """
     low, high = _band(tolerance, margin)
     points = check_integer("points", points, minimum=1)

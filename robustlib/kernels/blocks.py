@@ -15,6 +15,7 @@ from torch import Tensor
 from ..checks import calling, check_alike, check_floats, check_shape
 from ..sweeps.engines import Answer, EngineError, Job, on_cluster, on_this_machine
 from ..sweeps.sweep import pickled
+from .gram import check_symmetric
 from .stored import Matrix
 
 Kernel = Callable[[Tensor, Tensor | None], Tensor]
@@ -101,6 +102,8 @@ def _block(kernel: Kernel, a: Tensor, b: Tensor | None) -> Matrix:
     shape = (len(a), len(a if b is None else b))
     check_shape("kernel(x, z)", check_floats("kernel(x, z)", values), shape)
     check_alike("kernel(x, z)", values.to(a.device), "x", a)
+    if b is None:
+        check_symmetric("kernel(x, None)", values)
     found: Matrix = values.detach().cpu().numpy()
     return found
 

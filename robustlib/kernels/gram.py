@@ -18,16 +18,9 @@ def check_gram(name: str, K: Tensor) -> None:
     To rounding: entries differ from their mirror images by at most 2e-5 of the largest in float32
     and 1e-10 in float64, and no eigenvalue is below -4 sqrt(n) machine epsilons of the greatest.
     """
-    check_floats(name, K)
-    if K.dim() != 2 or K.shape[0] != K.shape[1]:
-        raise ValueError(_refusal(name, f"shape {tuple(K.shape)}"))
+    check_symmetric(name, K)
     if not K.numel():
         return
-    gap, scale = float((K - K.T).abs().max()), float(K.abs().max())
-    if gap > _SYMMETRIC[K.dtype] * scale:
-        raise ValueError(
-            _refusal(name, f"entries that differ by {gap:.3g} from their mirror image")
-        )
     wide = K.double()
     wide = (wide + wide.T) / 2
     # No eigenvalue exceeds the greatest of the matrix, nor does an entry of the diagonal: what
@@ -47,6 +40,20 @@ def check_gram(name: str, K: Tensor) -> None:
 def noise(n: int, greatest: float, dtype: torch.dtype) -> float:
     """What rounding of entries and of the eigenvalue routine may add to an eigenvalue."""
     return 4 * math.sqrt(n) * torch.finfo(dtype).eps * abs(greatest)
+
+
+def check_symmetric(name: str, K: Tensor) -> None:
+    """Raise where ``K`` is not a symmetric matrix, to rounding as in ``check_gram``."""
+    check_floats(name, K)
+    if K.dim() != 2 or K.shape[0] != K.shape[1]:
+        raise ValueError(_refusal(name, f"shape {tuple(K.shape)}"))
+    if not K.numel():
+        return
+    gap, scale = float((K - K.T).abs().max()), float(K.abs().max())
+    if gap > _SYMMETRIC[K.dtype] * scale:
+        raise ValueError(
+            _refusal(name, f"entries that differ by {gap:.3g} from their mirror image")
+        )
 
 
 def _refusal(name: str, seen: str) -> str:

@@ -74,12 +74,13 @@ def store_gram(
     of one process. Memory here is then that of one row of blocks and of 8 blocks a worker (64 of
     a cluster). The kernel goes to the workers as bytes, the points block by block.
 
-    Raises ``ValueError`` where ``path`` holds the matrix of other points or of another kernel, or
-    a finished one that was changed since, or something of another origin, all left as they are;
-    where another process is at work on it; for a kernel with NaN or infinite entries, of which
-    none is stored, or one that raises on a worker; and for a cluster that cannot be reached.
-    ``TypeError`` for a kernel that cannot be sent, ``OSError`` where all workers are lost. A bar is
-    shown on a terminal, or wherever ``progress`` says so.
+    Raises ``ValueError`` where ``path`` holds the matrix of other points or of another kernel,
+    or a finished one that was changed since, or something of another origin, all left as they
+    are; where another process is at work on it; for a kernel with NaN or infinite entries, of
+    which none is stored, one that is not symmetric at equal points, or one that raises on a
+    worker; and for a cluster that cannot be reached. ``TypeError`` for a kernel that cannot be
+    sent, ``OSError`` where all workers are lost. A bar is shown on a terminal, or wherever
+    ``progress`` says so.
     """
     check_function("kernel", kernel, "x, z", "be a function kernel(x, z)")
     x = check_floats("x", x).detach()

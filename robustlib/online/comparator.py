@@ -26,6 +26,7 @@ from .judge import BlurredPGD
 
 _RANK = 1e-14  # eigenvalues of a Gram matrix below this share of the largest are rounding
 _ROUNDS = 100  # of cutting planes
+_FAR = 1e150  # a radius whose square is a number
 _DROP = 1e-6  # elements with less than this share of the largest of their example are dropped
 _SMALL = 1e-3  # values below it are known with an absolute error
 _ROUNDING = 1e-13  # relative gaps below this one are rounding alone
@@ -68,6 +69,8 @@ def best_in_ball(
     features = _features(model)
     x, y = _checked(sample)
     radius = check_real("radius", radius, minimum=0)
+    if radius > _FAR:
+        raise ValueError(f"radius must be at most {_FAR:g}, got {radius:g}")
     tolerance = check_real("tolerance", tolerance, above=0)
     setting = Setting.of(sample, perturbation, loss)
     final: Adversary | None = None

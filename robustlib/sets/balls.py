@@ -22,6 +22,8 @@ from .projections import ROUNDING, distances
 from .steps import FlatSteps
 from .uniform import ball_offset, cut_ball_offset
 
+_FAR = 1e150  # whose square is a number
+
 
 class BallSteps(FlatSteps):
     """Balls, with the box as numbers of the data's dtype; (-inf, inf) without one.
@@ -110,6 +112,8 @@ class Ball(Perturbation):
 
     def __post_init__(self) -> None:
         keep(self, eps=check_real("eps", self.eps, minimum=0))
+        if self.eps > _FAR:
+            raise ValueError(f"eps must be at most {_FAR:g}, got {self.eps:g}")
         if self.box is None:
             return
         if not isinstance(self.box, tuple | list) or len(self.box) != 2:

@@ -240,6 +240,11 @@ def test_a_net_that_rounding_may_make_wrong_is_not_returned() -> None:
     assert narrowest_net(points(whole, [1.0, -1.0] * 3)).lower == 3
 
 
+def test_points_whose_distance_is_below_all_numbers_are_still_two() -> None:
+    tiny = SimpleNamespace(x=XOR.x * 1e-165, y=XOR.y)
+    assert (narrowest_net(tiny).lower, narrowest_net(tiny).width) == (2, 2)
+
+
 def test_round_balls_cost_a_unit_on_the_corners_of_a_square() -> None:
     assert narrowest_net(XOR, perturbation=L2Ball(0.35)).width == 2
     found = narrowest_net(XOR, perturbation=L2Ball(0.45))

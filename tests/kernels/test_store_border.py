@@ -67,6 +67,16 @@ def failing(after: int, error: Exception | None = None) -> Callable[..., Tensor]
     return kernel
 
 
+def test_a_kernel_that_is_not_symmetric_is_not_stored(path: Path) -> None:
+    """Half of it was computed and the other half a copy: the matrix of no kernel."""
+    turned = torch.tensor([[1.0, 0.5, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]).double()
+    with pytest.raises(
+        ValueError, match=r"kernel\(x, None\) .* differ by 0\.\d+ from their mirror"
+    ):
+        made(path, lambda a, b: a @ turned @ (a if b is None else b).T)
+    assert not list(path.parent.iterdir())
+
+
 @pytest.mark.parametrize("error", [RuntimeError("mine"), KeyboardInterrupt(), None])
 def test_a_call_that_fails_at_once_leaves_nothing(path: Path, error: Any) -> None:
     with pytest.raises((RuntimeError, KeyboardInterrupt, ValueError)):

@@ -108,6 +108,12 @@ def one_point(x: Tensor, labels: list[float]) -> Sample:
     return Sample(x.expand(len(labels), -1).clone(), torch.tensor(labels, dtype=F64), "one point")
 
 
+def test_a_radius_whose_square_is_no_number_is_refused() -> None:
+    net, sample = linearize(TwoLayerNet(2, 4).double()), hexagon()
+    with pytest.raises(ValueError, match=r"radius must be at most 1e\+150, got 1e\+200"):
+        best_in_ball(net, sample, perturbation=SphereCap(0.1), radius=1e200, loss=Logistic())
+
+
 @pytest.mark.parametrize("loss", LOSSES, ids=repr)
 @pytest.mark.parametrize("radius", [0.0, 0.5, 100.0])
 def test_one_point_in_closed_form(loss: Loss, radius: float) -> None:
