@@ -81,7 +81,11 @@ class Store:
         self._path = path
         try:
             self._db = sqlite3.connect(path, timeout=30.0, isolation_level=None)
-            self._open(name)
+            try:
+                self._open(name)
+            except BaseException:
+                self.close()
+                raise
         except sqlite3.OperationalError as error:  # a folder or a file that is read-only, say
             raise OSError(f"store {str(path)!r} cannot be written: {error}") from None
         except sqlite3.DatabaseError as error:

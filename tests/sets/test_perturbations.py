@@ -401,7 +401,12 @@ BAD: list[tuple[str, Callable[[], object], type[Exception], str]] = [
     ("NaN rho", lambda: SphereCap(math.nan), ValueError, "rho must be finite, got nan"),
     ("infinite eps", lambda: L2Ball(math.inf), ValueError, "eps must be finite, got inf"),
     ("far eps", lambda: L2Ball(1e160), ValueError, r"eps must be at most 1e\+150, got 1e\+160"),
-    ("far radius", lambda: L1Ball(1).with_radius(1e160), ValueError, r"at most 1e\+150, got 1e\+160"),
+    (
+        "far radius",
+        lambda: L1Ball(1).with_radius(1e160),
+        ValueError,
+        r"at most 1e\+150, got 1e\+160",
+    ),
     ("text eps", lambda: L1Ball("1"), TypeError, "eps must be a real number, got '1'"),  # type: ignore[arg-type]
     ("bool eps", lambda: LinfBall(True), TypeError, "eps must be a real number, got True"),
     ("new radius", lambda: L2Ball(1).with_radius(-2), ValueError, "radius must be at least 0"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import FrozenInstanceError
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,14 @@ def test_a_full_disk_is_one_sentence_and_keeps_what_was_there(tmp_path: Path) ->
     store.close()
 
 
-def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
+def test_files_of_others_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, connect = [], sqlite3.connect
+
+    def connected(path: Path, **options: Any) -> sqlite3.Connection:
+        opened.append(connect(path, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", connected)
     text, other, sweep = (tmp_path / name for name in ("text", "other", "sweep"))
     text.write_text("something else " * 100)
     database = sqlite3.connect(other)
@@ -68,6 +76,8 @@ def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=words):
             Store(path, "g")
+        with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+            opened[-1].execute("SELECT 1")  # Python 3.13 warns of one that is left open
     assert before == {path: path.read_bytes() for path in (text, other, sweep)}
 
 
