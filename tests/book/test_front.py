@@ -12,6 +12,7 @@ import pytest
 import yaml
 from layout import PAGES, ROOT
 from playwright.sync_api import Browser, Page
+from sphinx.util.matching import Matcher
 from test_prose_numbers import numbers_of_cells, unsupported
 from visits import AXE, DESKTOP, PHONE, VIOLATIONS, visiting
 
@@ -150,3 +151,14 @@ def test_the_minutes_of_the_map_are_those_of_the_chapters(site: Path) -> None:
         page = (site / name).read_text(encoding="utf-8")
         shown = re.search(r"About (\d+) minutes to read(?:, and (\d+) more)?", page)
         assert sum(int(part or 0) for part in shown.groups()) == int(minutes), name
+
+
+def test_what_make_installs_is_no_part_of_the_book() -> None:
+    """After ``make assignments`` the book could no longer be built."""
+    left_out = Matcher(
+        yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["exclude_patterns"]
+    )
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
+    folders = [name.rstrip("/") for name in ignored if name.startswith((".venv", "benchmarks"))]
+    assert len(folders) == 3
+    assert [name for name in folders if not left_out(name)] == []
