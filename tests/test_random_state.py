@@ -89,6 +89,7 @@ def oracle() -> Oracle:
 
 CALLS: dict[str, Callable[[Path], object]] = {
     "attack": lambda path: PGD(steps=2)(NET, X, Y, **GIVEN),
+    "attack on points": lambda path: PGD()(NET, X, Y, **GIVEN | {"perturbation": rl.SphereCap(0)}),
     "answer": lambda path: Reused(PGD(steps=2), every=2).answer(oracle()),
     "move": lambda path: PGD(steps=2).move(oracle(), generator(0)),
     "diagnose": lambda path: rl.diagnose(NET, hexagon(), **GIVEN),

@@ -548,6 +548,7 @@ BAD_ARGUMENTS = [
     ({"model": returning(lambda f: f.float())}, TypeError, r"output is torch.float32.*float64"),
     ({"model": returning(lambda f: f.tolist())}, TypeError, r"return a torch.Tensor, got list"),
     ({"model": returning(lambda f: f.detach())}, ValueError, r"carry no gradient.*RandomNoise"),
+    ({"model": lambda z: GOOD_Y.clone().requires_grad_()}, ValueError, r"carry no gradient"),
     ({"model": lambda z: z.sum(1).sub(z.sum(1)).sqrt()}, ValueError, r"input gradient must be"),
     ({"model": Affine().float()}, TypeError, r"the model's w is torch.float32 but x is"),
     ({"model": Affine().to("meta")}, ValueError, r"the model's w is on meta but x is on cpu"),

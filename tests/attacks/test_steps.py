@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from robustlib.attacks import APGD, PGD, Attack, Square
+from robustlib.attacks import APGD, PGD, Attack, Square, blackbox
 from robustlib.attacks.adaptive import _Run
 from robustlib.attacks.adaptive import checkpoints as every_checkpoint
 from robustlib.attacks.blackbox import block
@@ -215,6 +215,25 @@ def test_blocks_of_images_are_squares_that_shrink_as_in_the_paper() -> None:
     assert widest == {(s, size): max(1, round(s**0.5 * size)) for s, size in widest}
     assert len(widest) == 12
     assert bool(late.all())  # small squares lie anywhere
+
+
+def test_blocks_shrink_nine_times_in_the_papers_ten_thousand_queries(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[float] = []
+
+    def recorded(x: Tensor, share: float, draw: torch.Generator) -> Tensor:
+        seen.append(share)
+        return torch.ones_like(x)
+
+    monkeypatch.setattr(blackbox, "block", recorded)
+    x, y = torch.zeros(1, 1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+    given = {"perturbation": LinfBall(0.5), "loss": Logistic()}
+    Square(queries=8002)(lambda z: z[:, 0], x, y, **given)  # type: ignore[arg-type]
+    halvings = [k for k in range(1, len(seen)) if seen[k] == seen[k - 1] / 2]
+    assert seen[:2] == [1.0, 0.8]  # the start is a whole end
+    assert halvings == [10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000]
+    assert len(set(seen)) == 11
 
 
 @pytest.mark.parametrize("share", [0.8, 0.1, 0.001])
