@@ -15,7 +15,7 @@ from tables import SETS as KINDS
 from tables import boxed
 from torch import Tensor
 
-from robustlib import L1Ball, L2Ball, LinfBall, Perturbation, SphereCap
+from robustlib import L1Ball, L2Ball, LinfBall, Perturbation, SphereCap, sphere
 from robustlib.sets.hull import UNIT, Hull, gamma
 from robustlib.sets.sphere_hull import CapHull
 
@@ -300,3 +300,12 @@ def test_pieces_of_caps_are_cut_by_the_cap(rho: float, d: int) -> None:
                 lower += 1
     assert decided >= 40
     assert lower >= 10
+
+
+def test_a_wide_cap_has_a_hole_round_the_far_pole() -> None:
+    """In the chart round -x, where |w| = r is at the cosine -(1 - r^2)/(1 + r^2) from x."""
+    hull = SphereCap(1.8).hull(sphere(3, 4).x)
+    assert isinstance(hull, CapHull)
+    near, far = hull.hole.unbind(1)
+    assert bool((near < 0).all())  # none round x
+    torch.testing.assert_close(-(1 - far**2) / (1 + far**2), torch.full_like(far, 1 - 1.8**2 / 2))
