@@ -187,7 +187,7 @@ def test_complex_weights_are_trained_and_measured() -> None:
 def test_what_cannot_be_kept_is_named_before_the_first_step(tmp_path: Path) -> None:
     class Extra(Held):
         def get_extra_state(self) -> object:
-            return object()
+            return {"held": [1, (2, object())]}
 
         def set_extra_state(self, state: object) -> None:
             pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
@@ -161,6 +162,8 @@ def test_runs_are_a_sequence() -> None:
             runs[place]
     assert copy.copy(runs) != runs
     assert len({runs, runs}) == 1
+    with pytest.raises(FrozenInstanceError):
+        runs.failed = {}  # type: ignore[misc]
 
 
 def test_stacks_fit_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:

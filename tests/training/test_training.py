@@ -312,6 +312,7 @@ def test_the_figure_names_the_surrogate_loss_and_the_repr_is_a_sentence() -> Non
     assert repr(run).startswith("A run of 8 steps: surrogate loss ")
     assert f"least {float(run.surrogate_loss.min()):.4g} at step {run.best_step}" in repr(run)
     assert f"surrogate loss {float(run.surrogate_loss[0]):.4g} at step 0" in repr(run)
+    assert f"the weights end {float(run.drift[8]):.4g} from their initialisation." in repr(run)
     assert left.get_yscale() == "log"
     (best,) = left.lines[1:]
     least = float(run.surrogate_loss.min())
