@@ -25,6 +25,7 @@ from robustlib.samples import sphere
 from robustlib.sets import L1Ball, L2Ball, LinfBall, Perturbation
 from robustlib.verification import BranchAndBound, output_bounds, robust_accuracy, robust_loss
 from robustlib.verification import precision as precision_module
+from robustlib.verification import relaxation
 from robustlib.verification.affine import Layers, simplified
 from robustlib.verification.layers import read_layers
 from robustlib.verification.precision import convolution_by_transform, float32_unit
@@ -517,6 +518,36 @@ def test_bounds_of_small_numbers_are_as_close_as_those_of_large_ones() -> None:
         found = output_bounds(net, scale * x, perturbation=L2Ball(0.0))
         widths.append((found.upper - found.lower) / scale)
     torch.testing.assert_close(widths[1], widths[0], rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize(
+    "net",
+    [TwoLayerNet(3, 6, symmetric=False, seed=1).double(), DeepNet(3, 6, 2, seed=1).double()],
+    ids=["two layers", "deep"],
+)
+def test_sizes_of_a_lifted_layer_are_those_of_its_numbers(net: TwoLayerNet | DeepNet) -> None:
+    """On which rests what rounding may do."""
+    first = read_layers(net, sphere(2, 3).x).layers[0]
+    torch.testing.assert_close(first.size, torch.cat([first.weight, first.bias[:, None]], 1).abs())
+
+
+def test_rounding_of_a_tree_of_units_counts_their_biases() -> None:
+    net = nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 1)).double()
+    with torch.no_grad():
+        net[0].bias.copy_(1e6 * torch.arange(1, 6))
+    x = sphere(2, 3).x
+    tree = UnitTree(*read_layers(net, x).layers, L2Ball(0.1).hull(x))
+    assert bool((tree.size > net[0].bias).all())
+    assert bool((tree.size < 1.001 * net[0].bias).all())
+
+
+def test_a_first_interval_in_blocks_is_that_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = sphere(4, 3).x
+    layer, hull = read_layers(TwoLayerNet(3, 10).double(), x).layers[0], L2Ball(0.1).hull(x)
+    whole = relaxation.first_interval(layer, hull)
+    monkeypatch.setattr(relaxation, "_NUMBERS", 3 * x.numel())
+    for part, all_at_once in zip(relaxation.first_interval(layer, hull), whole, strict=True):
+        torch.testing.assert_close(part, all_at_once)
 
 
 # --- memory ------------------------------------------------------------------------------------
