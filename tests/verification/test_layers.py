@@ -23,9 +23,14 @@ from robustlib.losses import Logistic, PseudoHuber
 from robustlib.networks import DeepNet, TwoLayerNet
 from robustlib.samples import sphere
 from robustlib.sets import L1Ball, L2Ball, LinfBall, Perturbation
-from robustlib.verification import BranchAndBound, output_bounds, robust_accuracy, robust_loss
+from robustlib.verification import (
+    BranchAndBound,
+    output_bounds,
+    relaxation,
+    robust_accuracy,
+    robust_loss,
+)
 from robustlib.verification import precision as precision_module
-from robustlib.verification import relaxation
 from robustlib.verification.affine import Layers, simplified
 from robustlib.verification.layers import read_layers
 from robustlib.verification.precision import convolution_by_transform, float32_unit
