@@ -339,6 +339,9 @@ def test_the_certificate_closes_with_the_exact_attack() -> None:
     found = ball_lower_bound(run, radius=2.0, after=450)
     assert known.value - 1e-3 <= found.lower_bound <= known.value
     assert f"robust loss below {down(found.lower_bound, 9)}" in repr(found)
+    assert repr(dataclasses.replace(found, lower_bound=2 / 3)).endswith(
+        "robust loss below 0.666666666."
+    )
 
 
 def test_a_nets_certificate_pays_for_its_curvature() -> None:
