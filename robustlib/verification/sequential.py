@@ -231,7 +231,7 @@ class _Reader:
         shift = torch.zeros_like(mean) if module.bias is None else module.bias.detach().double()
         extent = shift.abs() + (mean * scale).abs()
         sizes = torch.cat([spread.double(), scale[scale != 0].abs()])
-        if not bool((sizes >= numbers.tiny).all() and (sizes + extent.max() <= numbers.max).all()):
+        if not bool((sizes >= numbers.tiny).all() and (sizes + extent.sum() <= numbers.max).all()):
             raise ValueError(
                 f"{self.where} has a running variance of {float(variance.min()):g}, and with its "
                 f"eps and weight numbers that {numbers.dtype} does not hold"
