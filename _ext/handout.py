@@ -8,13 +8,12 @@ other pages, and from the notebook to the page of its chapter, lead to the publi
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 from urllib.parse import urljoin
 
+import nbformat
 import yaml
 from bs4 import BeautifulSoup
 from editions.addresses import STUDENTS, Addresses
@@ -52,11 +51,11 @@ def without_solutions(page: str, address: str) -> str:
     return str(soup)
 
 
-def without_way_out(notebook: Path) -> Any:
+def without_way_out(path: Path) -> nbformat.NotebookNode:
     """A student's notebook without its first cell, which leads to the one with solutions."""
-    content = json.loads(notebook.read_text(encoding="utf-8"))
-    content["cells"] = [cell for cell in content["cells"] if cell["id"] != "edition"]
-    return content
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells = [cell for cell in notebook.cells if cell.id != "edition"]
+    return notebook
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -85,7 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
         address = addresses.page(f"chapters/{page.stem}")
         text = without_solutions(page.read_text(encoding="utf-8"), address)
         (folder / page.name).write_text(text, encoding="utf-8")
-        (folder / notebook.name).write_text(json.dumps(without_way_out(notebook)), encoding="utf-8")
+        nbformat.write(without_way_out(notebook), folder / notebook.name)
         print(f"{folder.relative_to(ROOT)}: {page.name} and {notebook.name}, without solutions")
     return 0
 

@@ -247,7 +247,7 @@ def test_a_handout_has_no_solution_and_no_dead_link(name: str, site: Path) -> No
 @each_chapter
 def test_the_notebook_of_a_handout_does_not_lead_to_the_one_with_solutions(chapter: Path) -> None:
     student, answers = built("students", chapter.name), BOOK.colab(f"chapters/{chapter.name}")
-    handed_out = nbformat.from_dict(without_way_out(EDITIONS / "students" / chapter.name))
+    handed_out = without_way_out(EDITIONS / "students" / chapter.name)
     assert answers in student.cells[0].source
     assert not [cell for cell in handed_out.cells if answers in cell.source]
     assert handed_out.cells == student.cells[1:]
