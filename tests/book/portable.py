@@ -94,7 +94,10 @@ def sections(page: str) -> dict[str, list[str]]:
     parts = re.split(
         r"^\(claim-(\S+)\)=$", page.partition("\n## Statements without")[0], flags=re.M
     )
-    return {id: text.split("\n") for id, text in zip(parts[1::2], parts[2::2], strict=True)}
+    # without the blank lines at the end, which the last section of a page has not
+    return {
+        id: text.rstrip().split("\n") for id, text in zip(parts[1::2], parts[2::2], strict=True)
+    }
 
 
 def run_notebook(name: str, path: Path, folder: Path) -> dict[str, list[Shown]]:

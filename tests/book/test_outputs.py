@@ -19,6 +19,7 @@ from pictures import Picture, label_difference
 from PIL import Image
 
 from robustlib.book import explore
+from robustlib.book.claims import check, ledger_page
 
 X = np.linspace(0, 1, 40)
 LABELS = ("narrow", "wide")
@@ -178,6 +179,15 @@ import matplotlib.pyplot as plt
 
 figure = plt.figure(figsize=(3, 2))
 plt.plot([0, 1], [0, {}])"""
+
+
+def test_a_claims_section_is_the_same_last_on_a_page_and_before_others() -> None:
+    """Blank lines before the next one made every claim of the ledger differ from a new run."""
+    one, other = (check(id, budget="smoke") for id in ("sandwich", "curvature"))
+    alone, both = (portable.sections(ledger_page(page)) for page in ([one], [one, other]))
+    assert list(both) == ["sandwich", "curvature"]
+    assert alone["sandwich"] == both["sandwich"]
+    assert portable.show("claim", "own", both["sandwich"], alone["sandwich"]) == 0
 
 
 def test_the_command_names_a_stale_picture(
