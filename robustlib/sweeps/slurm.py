@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from typing import Any
 
 from ..checks import check_integer, check_text, shown
@@ -28,7 +29,7 @@ def slurm_cluster(
     Each asks for ``threads`` cores, ``memory``, ``gpus`` and ``walltime``; ``job_script()`` of the
     result is the script that is submitted. With 0 workers nothing is submitted. Raises
     ``ImportError`` where dask-jobqueue is missing, ``ValueError`` and ``TypeError`` for wrong
-    numbers, and for texts that Slurm does not read.
+    numbers, for texts that Slurm does not read, and where there is no Slurm to submit to.
     """
     workers = check_integer("workers", workers, minimum=0)
     gpus = check_integer("gpus", gpus, minimum=0)
@@ -37,6 +38,8 @@ def slurm_cluster(
     _written("walltime", walltime, _WALLTIME, "a time such as '01:30:00' or '2-12'")
     if partition is not None:
         _written("partition", partition, _PARTITION, "the name of a partition")
+    if workers and shutil.which("sbatch") is None:  # dask-jobqueue would wait for ever
+        raise ValueError("cluster slurm needs the program sbatch, which is not to be found here")
     jobqueue = needed("dask_jobqueue", "dask-jobqueue", "a sweep on Slurm")
     cluster = jobqueue.SLURMCluster(
         cores=threads,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,14 @@ def test_the_script_asks_for_what_was_asked_for() -> None:
     for line in ("--cpus-per-task=3", "--mem=512M", "-t 2-12", "--gres=gpu:2", "-p gpu,long"):
         assert f"#SBATCH {line}\n" in other
     assert "--nthreads 1" in other  # one run at a time, with all three threads
+
+
+def test_a_machine_without_slurm_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ValueError, match="cluster slurm needs the program sbatch"):
+        slurm_cluster(workers=1)
 
 
 @pytest.mark.parametrize(
