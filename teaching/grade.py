@@ -235,6 +235,10 @@ def main(arguments: list[str] | None = None) -> None:
     if not os.path.isdir(options.folder):
         parser.error(f"FOLDER must be a folder of notebooks, got {str(options.folder)!r}")
     folder = Path(os.path.realpath(options.folder))
+    if not folder.name:
+        parser.error(
+            f"FOLDER must have a name, beside which marks are written, got {str(folder)!r}"
+        )
     out = Path(os.path.realpath(options.out or folder.with_name(f"{folder.name}-marks")))
     if out == folder or out in folder.parents:
         parser.error(f"--out must not be FOLDER or hold it, got {str(options.out)!r}")
