@@ -116,8 +116,8 @@ def projected_schedule(
     proved for inputs of norm at most 1. For a ``DeepNet`` it must be given (at W_0 it is the root
     of the largest diagonal entry of ``empirical_ntk``). The promise is exact for linearised nets;
     for others L times the linearisation error in the ball is added (Theorem A), and ``promise``
-    says so. Raises ``ValueError``
-    unless exactly one of ``steps`` and ``epsilon`` is given, and where ``gradient`` is needed.
+    says so. Raises ``ValueError`` unless exactly one of ``steps`` and ``epsilon`` is given, and
+    where ``gradient`` is needed.
     """
     check_loss(loss)
     distance, top, layers = _ball(net, radius, gradient)
