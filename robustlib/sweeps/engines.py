@@ -7,9 +7,11 @@ import importlib
 import itertools
 import os
 import re
+import signal
 import uuid
 import warnings
 from collections.abc import Generator
+from multiprocessing import resource_tracker
 from typing import Any
 
 from ..checks import shown
@@ -74,7 +76,7 @@ def on_this_machine(
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # that a worker stopped: seen below
-                    with contextlib.closing(parallel(calls)) as answers:
+                    with contextlib.closing(_dispatched(parallel, calls)) as answers:
                         for key, answer in answers:
                             del waiting[key]
                             yield key, answer
@@ -84,6 +86,19 @@ def on_this_machine(
                     raise EngineError(f"workers die before they answer: {error}") from None
     finally:
         release()  # of one worker, which is this process
+
+
+def _dispatched(parallel: Any, calls: list[Any]) -> Any:
+    """The answers of workers that Ctrl-C does not reach: what they inherit is a mask.
+
+    A worker that it met between two runs, or before the first, would say so in many lines.
+    """
+    resource_tracker.ensure_running()  # now: who starts it takes the mask off (Python 3.11 to 3.13)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        return parallel(calls)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _on_worker(

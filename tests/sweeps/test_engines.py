@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -67,6 +69,23 @@ def test_a_worker_ends_with_its_driver_and_a_driver_does_not(
     for driver, count in ((here, 0), (here - 1, 1), (here + 1, 2)):
         assert engines._on_worker(JOBS[3], b"", None, 1, driver) == JOBS[3]
         assert len(watched) == count
+
+
+MASKS = """
+import signal
+from joblib import Parallel, delayed
+from robustlib.sweeps.engines import _dispatched
+ask = delayed(signal.pthread_sigmask)(signal.SIG_BLOCK, [])
+parallel = Parallel(n_jobs=2, return_as="generator_unordered")
+print(all(signal.SIGINT in mask for mask in _dispatched(parallel, [ask] * 20)), ask[0](*ask[1]))
+"""
+
+
+def test_workers_never_hear_of_ctrl_c() -> None:
+    """Asked in a new process, where no tracker runs that would be started beside the workers."""
+    call = [sys.executable, "-c", MASKS]
+    said = subprocess.run(call, capture_output=True, text=True, check=True)
+    assert said.stdout == "True set()\n", said.stderr
 
 
 # --- a cluster in this process -------------------------------------------------------------------
