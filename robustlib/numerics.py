@@ -150,7 +150,10 @@ def mostly(flags: Tensor) -> bool:
 
 def choose(rows: Tensor, chosen: Tensor, others: Tensor, *, owned: bool = False) -> Tensor:
     """``chosen`` where ``rows`` (n,) says so, else ``others``, both (n, ...): see ``mended``."""
-    return mended(rows, _itself, others, chosen, owned=owned)
+    if mostly(rows):  # to copy all of them and the others row by row is quicker
+        places = rows.logical_not().nonzero().flatten()
+        return chosen.index_copy(0, places, others.index_select(0, places))
+    return mended(rows, lambda some: some, others, chosen, owned=owned)
 
 
 def mended(
@@ -171,15 +174,11 @@ def mended(
     places = rows.nonzero().flatten()
     if not len(places):
         return others
-    if len(places) == len(rows) and repair is not _itself:  # which would hand out what is chosen
+    if len(places) == len(rows):
         return repair(*parts)
     found = repair(*(part.index_select(0, places) for part in parts))
     copy = Tensor.index_copy_ if owned else Tensor.index_copy
     return copy(others, 0, places, found)
-
-
-def _itself(t: Tensor) -> Tensor:
-    return t
 
 
 def wide(t: Tensor) -> Tensor:

@@ -28,7 +28,8 @@ class Best:
             self._points = choose(better, z, self._points)
             self.values = choose(better, values, self.values)
             return
-        rows = (values > (self.values if active is None else self.values[active])).nonzero()[:, 0]
+        better = values > (self.values if active is None else self.values[active])
+        rows = better.nonzero()[:, 0]
         if not len(rows):
             return
         if len(rows) == len(self.values):
@@ -37,7 +38,10 @@ class Best:
         places = rows if active is None else active[rows]
         self._settle(places)
         self._waiting = z, rows, places
-        self.values = self.values.index_copy(0, places, values.index_select(0, rows))
+        if active is None:
+            self.values = torch.where(better, values, self.values)
+        else:
+            self.values = self.values.index_copy(0, places, values.index_select(0, rows))
 
     def points(self) -> Tensor:
         """The points (n, ...); not to be changed."""
@@ -51,6 +55,12 @@ class Best:
             return
         z, rows, places = self._waiting
         self._waiting = None
+        if len(z) == len(self.values):
+            stays = torch.zeros_like(self.values, dtype=torch.bool).index_fill_(0, places, True)
+            stays.index_fill_(0, bettered, False)
+            found = choose(stays, z, self._points, owned=self._owned)
+            self._points, self._owned = found, self._owned or found is not self._points
+            return
         stays = torch.ones_like(self.values, dtype=torch.bool).index_fill_(0, bettered, False)
         stays = stays[places]
         if bool(stays.any()):

@@ -13,7 +13,7 @@ from ..losses import Loss
 from ..models import Model, ask, explain
 from ..networks import Stack, known_net
 from ..numerics import choose
-from ..sets import Perturbation
+from ..sets import Perturbation, StepSets
 from .best import Best
 
 Decide = Callable[[Tensor, Tensor], Tensor]
@@ -43,7 +43,8 @@ class Oracle:
     with (k,) bool. Nothing more is asked about examples that are decided.
 
     Where there are ``generators``, the examples are that many groups of one size, one after the
-    other, and random numbers for each group come from its own.
+    other, and random numbers for each group come from one that its own function makes. A ``region``
+    that is given saves binding the sets to ``x`` once more.
     """
 
     def __init__(
@@ -55,10 +56,11 @@ class Oracle:
         loss: Loss,
         *,
         decide: Decide | None = None,
-        generators: Sequence[torch.Generator] = (),
+        generators: Sequence[Callable[[], torch.Generator]] = (),
+        region: StepSets | None = None,
     ) -> None:
         self.x, self.y, self.perturbation = x, y, perturbation
-        self.region = perturbation.at(x)
+        self.region = perturbation.at(x) if region is None else region
         self.model, self.loss = model, loss
         self.generators = tuple(generators)
         # that knows its input gradient
@@ -113,6 +115,8 @@ class Oracle:
 
     def outputs(self, z: Tensor) -> Tensor:
         """The model's outputs (k,) at ``z`` (k, ...), checked; keeps nothing."""
+        if isinstance(self.model, Stack):  # which checks them and makes no graph
+            return self.model(z)
         with torch.no_grad():
             return outputs(self.model, z)
 
@@ -147,7 +151,8 @@ class Oracle:
         """Outputs f (n,) at ``z`` and gradients (n, ...) of weights(f) * f, the weights held."""
         if self._net is not None:
             f, direction = self._net.input_gradient(z)
-            _check_numbers(f, direction)
+            if not isinstance(self._net, Stack):  # which has looked for itself
+                _check_numbers(f, direction)
             return f, direction.mul_(weights(f).unsqueeze(1))
         z = z.detach().requires_grad_()
         f = _answered(self.model, z)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.linalg import vector_norm
 from torch.nn import functional
 
 from ..checks import check_kind, check_real, seen
@@ -59,9 +60,8 @@ class Network(nn.Module):
 
     def drift(self) -> dict[str, float]:
         """The Frobenius distance of every trained layer from its start, computed in float64."""
-        with torch.no_grad():
-            pairs = zip(self.named_parameters(), self.start(), strict=True)
-            return {name: float(_apart(w, w0).norm()) for (name, w), w0 in pairs}
+        pairs = zip(self.named_parameters(), self.start(), strict=True)
+        return {name: distance(w.detach(), w0) for (name, w), w0 in pairs}
 
     def project(self, radius: float) -> None:
         """Move every layer, in place, to the nearest point of the ball of ``radius`` round W_0.
@@ -73,7 +73,7 @@ class Network(nn.Module):
         with torch.no_grad():
             for w, w0 in zip(self.parameters(), self.start(), strict=True):
                 delta = _apart(w, w0)
-                norm = float(delta.norm())
+                norm = float(vector_norm(delta))
                 if norm > radius:
                     delta *= radius / norm
                     new = (w0.double() + delta).to(w.dtype)
@@ -107,6 +107,11 @@ class Network(nn.Module):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.extra_repr()})"
+
+
+def distance(w: Tensor, w0: Tensor) -> float:
+    """The Frobenius norm of w - w0, computed in float64."""
+    return float(vector_norm(_apart(w, w0)))
 
 
 def _apart(w: Tensor, w0: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -63,41 +63,59 @@ class Stack:
     def _inward(self) -> list[Tensor]:
         return self._side_by_side.inward(_ALL, self._matrices)
 
-    @torch.no_grad()
-    def weight_gradients(self, x: Tensor, slopes: Tensor) -> list[Tensor]:
-        """For every net the gradient of sum_i slopes_i f(x_i) over its rows, in its weights."""
-        points = x.chunk(len(self._sums))
-        if streams.large(points[0], len(self._sums[0].readout)):
-            parts = zip(self._sums, points, slopes.chunk(len(self._sums)), strict=True)
-            return [s.weight_gradient(*given) for s, *given in parts]
-        side, found = self._side_by_side, list[Tensor]()
-        seen = side.lift(x)
-        weighted = self._by_net(seen * (slopes / side.root).unsqueeze(1))
-        for nets, products in self._products(seen):
-            readout = side.readout[nets].unsqueeze(2)
-            sums = [
-                _product(gate.transpose(1, 2), weighted[nets]).mul_(readout)
-                for gate in side.outward(products)
-            ]
-            found += side.gradient(sums).unbind()
-        return found
+    def outputs_for_training(self, x: Tensor) -> tuple[Tensor, Callable[[Tensor], list[Tensor]]]:
+        """Outputs (S n,) at points ``x`` (S n, d), and what turns slopes (S n,) into gradients.
+
+        For every net that is the gradient of sum_i slopes_i f(x_i) over its rows, in its weights.
+        """
+        gates: list[tuple[slice, Sequence[Tensor]]] = []
+        f = self._settled(self._asked(x.detach(), None, gates))
+
+        @torch.no_grad()
+        def gradients(slopes: Tensor) -> list[Tensor]:
+            if self._wide(x):
+                count = len(self._sums)
+                parts = zip(self._sums, x.chunk(count), slopes.chunk(count), strict=True)
+                return [s.weight_gradient(*given) for s, *given in parts]
+            side, found = self._side_by_side, list[Tensor]()
+            weighted = self._by_net(side.lift(x) * (slopes / side.root).unsqueeze(1))
+            for nets, own in gates:
+                readout = side.readout[nets].unsqueeze(2)
+                sums = [_product(g.transpose(1, 2), weighted[nets]).mul_(readout) for g in own]
+                found += side.gradient(sums).unbind()
+            return found
+
+        return f, gradients
+
+    def _wide(self, x: Tensor) -> bool:
+        """Whether one net is more than a tile at its rows of ``x`` (S n, d)."""
+        return streams.large(x[: len(x) // len(self._sums)], len(self._sums[0].readout))
 
     @torch.no_grad()
-    def _asked(self, x: Tensor, gradient: Tensor | None) -> Tensor:
+    def _asked(
+        self,
+        x: Tensor,
+        gradient: Tensor | None,
+        outward: list[tuple[slice, Sequence[Tensor]]] | None = None,
+    ) -> Tensor:
+        """Outputs; in the points gradients, and gates to the weights, where these are given."""
         count = len(self._sums)
-        rows = x.chunk(count)
-        if streams.large(rows[0], len(self._sums[0].readout)):
+        if self._wide(x):
+            rows = x.chunk(count)
             return torch.cat([self._alone(s, rows, gradient) for s in range(count)])
         side = self._side_by_side
-        f = x.new_empty(count, len(rows[0]))
+        f = x.new_empty(count, len(x) // count)
         for nets, products in self._products(side.lift(x)):
             gates: Sequence[Tensor | None] = ()
             if gradient is None:
                 h = side.values(products)
             else:
                 h, gates = side.slopes(products)
-            for s, out, own in zip(self._sums[nets], f[nets].unbind(), h.unbind(), strict=True):
-                torch.mv(_placed(own), s.readout, out=out)
+            if outward is not None:
+                outward.append((nets, side.outward(products)))
+            own = h if _in_place(h) else map(_placed, h.unbind())
+            for s, out, values in zip(self._sums[nets], f[nets], own, strict=True):
+                torch.mv(values, s.readout, out=out)
             if gradient is not None:
                 total, into = None, self._by_net(gradient)[nets]
                 for gate, matrix in zip(gates, self._inward, strict=True):
@@ -184,6 +202,11 @@ def _in_one_call(
     again = torch.baddbmm(once, left, right)
     pairs = (once, _one_by_one(left, right, None)), (again, _one_by_one(left, right, once))
     return all(torch.equal(found, alone) for found, alone in pairs)
+
+
+def _in_place(t: Tensor) -> bool:
+    """Whether each part of ``t`` begins as a tensor of its own would."""
+    return t.data_ptr() % _LINE == 0 and t.stride(0) * t.element_size() % _LINE == 0
 
 
 def _placed(t: Tensor) -> Tensor:

@@ -122,11 +122,14 @@ class Neurons(ABC):
 
     @abstractmethod
     def values(self, products: Sequence[Tensor]) -> Tensor:
-        """h, of the shape of each of the products, which may be overwritten."""
+        """h, of the shape of each of the products, which stay as they are."""
 
     @abstractmethod
     def slopes(self, products: Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor | None]]:
-        """h and the gates, by which it passes a change on; None for one that is 0."""
+        """h and the gates, by which it passes a change on; None for one that is 0.
+
+        The products may be overwritten, here and by ``outward``.
+        """
 
     @abstractmethod
     def outward(self, products: Sequence[Tensor]) -> Sequence[Tensor]:

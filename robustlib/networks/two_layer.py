@@ -100,11 +100,13 @@ class TwoLayerNet(Network):
 
     def neurons(self) -> Neurons:
         """The net as a sum over neurons."""
-        return self.sum_at(self.weight)
+        return self._sum_at(self.weight)
 
     def sum_at(self, weight: Tensor) -> Neurons:
         """The net at weights (m, D), as a sum over neurons."""
-        (weight,) = self._layers("weight", (weight,))
+        return self._sum_at(*self._layers("weight", (weight,)))
+
+    def _sum_at(self, weight: Tensor) -> Neurons:
         kind = Pairs if self.symmetric else Plain
         return kind(weight.detach(), self.readout, self.activation, self.lift, self.d)
 

@@ -35,10 +35,10 @@ class Begun:
 
     def alpha(self, t: int) -> float:
         """The size of step t."""
-        value = self.step_size
-        if callable(value):
-            with calling("step_size"):
-                value = value(t)
+        if not callable(self.step_size):
+            return self.step_size  # looked at before
+        with calling("step_size"):
+            value = self.step_size(t)
         return check_real(f"step_size at step {t}", value, above=0)
 
     def draw(self) -> torch.Generator:

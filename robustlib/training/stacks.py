@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.linalg import vector_norm
 from tqdm import tqdm
 
 from ..attacks import APGD, FGSM, PGD
 from ..attacks.base import Adversary, check_arguments
-from ..attacks.oracle import Oracle, outputs
+from ..attacks.oracle import Oracle
 from ..checks import check_list, check_progress, shown
 from ..losses import Loss
 from ..models import undisturbed
@@ -191,33 +192,49 @@ class _Together:
         self.x, self.y = (
             torch.cat([getattr(s, part) for s in samples]).detach() for part in ("x", "y")
         )
+        self.region = group[0].run.setting.perturbation.at(self.x)
+        nets = [begun.run.net for begun in group if isinstance(begun.run.net, Network)]
+        self.weights = [[w.detach() for w in net.parameters()] for net in nets]
+        small = self.weights[0][0].numel() * len(group) <= self.x.numel()
+        self.starts = torch.stack([net.start()[0] for net in nets]) if small else None
 
     def step(self, members: Sequence[int]) -> dict[int, DivergedError]:
         """The next step of all runs; the errors in which some of them end."""
         group, setting = self.group, self.group[0].run.setting
         stack = Stack([net for begun in group if isinstance(net := begun.run.net, Network)])
-        draws = [begun.draw() for begun in group]
-        oracle = Oracle(stack, self.x, self.y, setting.perturbation, setting.loss, generators=draws)
         attacked = self.x
-        if not oracle.region.is_point:
-            attacked = group[0].run.attack.answer(oracle, generator=draws[0])
-        f = outputs(stack, attacked).requires_grad_()
-        means = self._losses(f).mean(1)
+        if not self.region.is_point:
+            sets, loss, draws = setting.perturbation, setting.loss, [begun.draw for begun in group]
+            oracle = Oracle(stack, self.x, self.y, sets, loss, generators=draws, region=self.region)
+            attacked = group[0].run.attack.answer(oracle, generator=draws[0]())
+        f, weight_gradients = stack.outputs_for_training(attacked)
+        means = self._losses(f.requires_grad_()).mean(1)
         (slopes,) = torch.autograd.grad(means.sum(), f)
-        values, gradients = means.tolist(), stack.weight_gradients(attacked, slopes)
+        values, gradients = means.tolist(), weight_gradients(slopes)
         errors = _each(group, members, sorted(stack.failed))  # which says why
+        going = [k for k in range(len(group)) if k not in stack.failed]
+        steps = []
         for k, part in enumerate(attacked.chunk(len(group))):
-            if k in stack.failed:
-                continue
-            begun = group[k]
             try:
-                alpha = begun.alpha(begun.run.t)
-                begun.run.advance(alpha, part, values[k], (gradients[k],))
-            except DivergedError as error:
-                errors[k] = error
+                steps.append((group[k].alpha(group[k].run.t), part, values[k]))
             except (TypeError, ValueError) as error:
                 raise _of(members[k], error) from error
+        for k in going:
+            group[k].run.move(*steps[k], (gradients[k],))
+        drifts = self._drifts()
+        for k in going:
+            try:
+                group[k].run.arrive(*steps[k], drifts[k])
+            except DivergedError as error:
+                errors[k] = error
         return errors
+
+    def _drifts(self) -> list[list[float]]:
+        """How far the only layer of each net is from its start, as it would be asked alone."""
+        if self.starts is None:
+            return [list(begun.run.distances().values()) for begun in self.group]
+        apart = torch.stack([w for (w,) in self.weights]).double().sub_(self.starts)
+        return [[float(vector_norm(delta))] for delta in apart]
 
     def _losses(self, f: Tensor) -> Tensor:
         """The losses (S, n) of outputs ``f`` (S n,), each as it would be computed alone."""

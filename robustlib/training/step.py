@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..attacks.oracle import NonFiniteOutputError, outputs
 from ..models import check_own_weights, copy_of, explain
 from ..networks import Network, known_net
+from ..networks.base import distance
 from ..numerics import wide
 from . import checkpoint as checkpoints
 from .comparison import Comparison
@@ -94,9 +95,15 @@ class Run:
         self, alpha: float, attacked: Tensor, value: float, gradients: Sequence[Tensor]
     ) -> None:
         """Go to W_(t+1), given the points found at W_t, the mean loss there and its gradients."""
+        self.move(alpha, attacked, value, gradients)
+        self.arrive(alpha, attacked, value, list(self.distances().values()))
+
+    def move(
+        self, alpha: float, attacked: Tensor, value: float, gradients: Sequence[Tensor]
+    ) -> None:
+        """Keep W_t if it is the best so far, and bring the weights to W_(t+1)."""
         t, weights = self.t, list(self.trained.values())
-        losses, sizes, drifts = self._numbers
-        if t == 0 or value < losses[self.best_step]:
+        if t == 0 or value < self._numbers[0][self.best_step]:
             self.best_step = t
             for kept, now in self.states:
                 kept.copy_(now)
@@ -110,10 +117,13 @@ class Run:
                 # torch refuses a number that the dtype does not hold, and says so in its own words
                 w.sub_(gradient, alpha=alpha if alpha <= torch.finfo(w.dtype).max else math.inf)
         self.project()
-        drift = self.distances()
-        if not all(map(math.isfinite, (value, *drift.values()))):
+
+    def arrive(self, alpha: float, attacked: Tensor, value: float, drift: list[float]) -> None:
+        """Note the step to W_(t+1), whose layers are at these distances from their start."""
+        t, (losses, sizes, drifts) = self.t, self._numbers
+        if not all(map(math.isfinite, (value, *drift))):
             raise _diverged(t, alpha)
-        losses[t], sizes[t], drifts[t + 1] = value, alpha, list(drift.values())
+        losses[t], sizes[t], drifts[t + 1] = value, alpha, drift
         if self.attacked is not None:
             self.attacked[t] = attacked
         for name, history in self.weights.items():
@@ -232,11 +242,17 @@ def _ball(
     ``initial``, and has no ball.
     """
     if isinstance(net, Network):
+        names = [name for name, _ in net.named_parameters()]
+        pairs = [(w.detach(), w0) for w, w0 in zip(net.parameters(), net.start(), strict=True)]
+
+        def from_start() -> dict[str, float]:
+            return {name: distance(*pair) for name, pair in zip(names, pairs, strict=True)}
+
         if radius is None:
-            return net.drift, lambda: None
-        if max(net.drift().values()) > radius:
-            raise ValueError(f"net starts outside the ball of radius {radius:g}: {net.drift()}")
-        return net.drift, partial(net.project, radius)
+            return from_start, lambda: None
+        if max(from_start().values()) > radius:
+            raise ValueError(f"net starts outside the ball of radius {radius:g}: {from_start()}")
+        return from_start, partial(net.project, radius)
     if radius is not None:
         raise TypeError(
             f"radius needs a Network such as TwoLayerNet, with project(radius), "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -93,10 +95,9 @@ def test_points_that_are_all_better_are_not_copied() -> None:
 # --- random numbers -------------------------------------------------------------------------------
 
 
-def of(x: Tensor, *generators: torch.Generator) -> Oracle:
-    return Oracle(
-        first, x, torch.ones(len(x)).to(x), LinfBall(0.5), Logistic(), generators=generators
-    )
+def of(x: Tensor, *seeds: int) -> Oracle:
+    makers = [partial(generator, seed) for seed in seeds]
+    return Oracle(first, x, torch.ones(len(x)).to(x), LinfBall(0.5), Logistic(), generators=makers)
 
 
 def test_generators_give_streams_of_their_own() -> None:
@@ -106,7 +107,7 @@ def test_generators_give_streams_of_their_own() -> None:
 
 @pytest.mark.parametrize("groups", [1, 2, 3])
 def test_a_group_draws_what_it_would_draw_alone(groups: int) -> None:
-    whole = Draws(of(X, *(generator(k) for k in range(groups))), generator(99))
+    whole = Draws(of(X, *range(groups)), generator(99))
     alone = [Draws(of(x), generator(k)) for k, x in enumerate(X.chunk(groups))]
     parts = X.chunk(groups)
     assert torch.equal(whole.points(4), torch.cat([draws.points(4) for draws in alone]))
@@ -120,7 +121,7 @@ def test_a_group_draws_what_it_would_draw_alone(groups: int) -> None:
 
 
 def test_groups_are_of_one_size() -> None:
-    draws = Draws(of(X[:5], *(generator(k) for k in range(4))), generator(99))
+    draws = Draws(of(X[:5], *range(4)), generator(99))
     with pytest.raises(ValueError, match="shorter"):
         draws.points(0)
 
