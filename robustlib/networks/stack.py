@@ -113,9 +113,8 @@ class Stack:
                 h, gates = side.slopes(products)
             if outward is not None:
                 outward.append((nets, side.outward(products)))
-            own = h if _in_place(h) else map(_placed, h.unbind())
-            for s, out, values in zip(self._sums[nets], f[nets], own, strict=True):
-                torch.mv(values, s.readout, out=out)
+            for s, out, own in zip(self._sums[nets], f[nets], h, strict=True):
+                torch.mv(own, s.readout, out=out)
             if gradient is not None:
                 total, into = None, self._by_net(gradient)[nets]
                 for gate, matrix in zip(gates, self._inward, strict=True):
@@ -202,11 +201,6 @@ def _in_one_call(
     again = torch.baddbmm(once, left, right)
     pairs = (once, _one_by_one(left, right, None)), (again, _one_by_one(left, right, once))
     return all(torch.equal(found, alone) for found, alone in pairs)
-
-
-def _in_place(t: Tensor) -> bool:
-    """Whether each part of ``t`` begins as a tensor of its own would."""
-    return t.data_ptr() % _LINE == 0 and t.stride(0) * t.element_size() % _LINE == 0
 
 
 def _placed(t: Tensor) -> Tensor:

@@ -86,6 +86,26 @@ def test_the_best_is_the_first_largest_of_what_was_offered(kind: type[Tensor]) -
     assert torch.equal(best.points().as_subclass(Tensor), offers[place, torch.arange(6)])
 
 
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.7, 0.95])
+def test_what_is_offered_is_never_written_on(share: float) -> None:
+    """A share of the examples gets better at every offer; what was handed out stays as well."""
+    draw = generator(round(100 * share))
+    for _ in range(40):
+        offers = torch.rand(8, 6, 3, generator=draw, dtype=torch.float64)
+        x, given = X.clone(), offers.clone()
+        best, right, handed = Best(x, torch.float64), X.clone(), []
+        for k, z in enumerate(offers):
+            better = torch.rand(6, generator=draw) < share
+            best.offer(z, torch.where(better, float(k), best.values - 1))
+            right = torch.where(better.unsqueeze(1), z, right)
+            if k % 3 == 2:
+                handed.append((best.points(), right))
+        assert torch.equal(best.points(), right)
+        assert torch.equal(offers, given)
+        assert torch.equal(x, X)
+        assert all(torch.equal(*pair) for pair in handed)
+
+
 def test_points_that_are_all_better_are_not_copied() -> None:
     z, best = X + 1, Best(X, torch.float64)
     best.offer(z, torch.zeros(6, dtype=torch.float64))
