@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_choice, check_integer, check_real, keep
-from ..numerics import choose, mended, surely
+from ..numerics import choose, mended, mostly, surely
 from .base import Attack
 from .draws import Draws
 from .oracle import Oracle
@@ -163,7 +163,10 @@ class Jumps:
         if surely(still.logical_not()):
             return moved
         still = self._oracle.undecided(still)
-        still = mended(still, self._still, still, old, new)
+        if mostly(still):  # which would be copied first
+            still = still & self._still(old, new)
+        else:
+            still = mended(still, self._still, still, old, new)
         if surely(still.logical_not()):
             return moved
         if self._oracle.region.rows is None:
