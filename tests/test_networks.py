@@ -20,6 +20,7 @@ from robustlib.networks import (
     Stack,
     TwoLayerNet,
     linearize,
+    stack,
     streams,
 )
 from robustlib.samples import sphere
@@ -295,10 +296,11 @@ def test_a_net_that_failed_among_others_answers_nothing_from_then_on() -> None:
             assert torch.equal(part[4:], own)
 
 
-@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize(("wide", "held"), [(False, 2**10), (False, 0), (True, 2**10)])
 def test_nets_side_by_side_answer_as_each_alone(
-    wide: bool, monkeypatch: pytest.MonkeyPatch
+    wide: bool, held: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(stack, "_HELD", held)
     if wide:  # for the cache that there is then: one net after the other
         monkeypatch.setattr(streams, "_TILE", 2**7)
     assert streams.large(points(4, 3), 8) == wide  # points of a net, and its pairs of neurons

@@ -15,6 +15,7 @@ from .base import Network
 from .streams import Neurons
 
 _ALL = slice(None)
+_HELD = 2**23  # bytes of gates that are kept from outputs to gradients; more are computed again
 _LINE = 64  # bytes of a line of the cache, and entries after which torch begins anew
 
 
@@ -69,7 +70,8 @@ class Stack:
         For every net that is the gradient of sum_i slopes_i f(x_i) over its rows, in its weights.
         """
         gates: list[tuple[slice, Sequence[Tensor]]] = []
-        f = self._settled(self._asked(x.detach(), None, gates))
+        few = len(x) * len(self._sums[0].readout) * x.element_size() <= _HELD
+        f = self._settled(self._asked(x.detach(), None, gates if few else None))
 
         @torch.no_grad()
         def gradients(slopes: Tensor) -> list[Tensor]:
@@ -78,8 +80,10 @@ class Stack:
                 parts = zip(self._sums, x.chunk(count), slopes.chunk(count), strict=True)
                 return [s.weight_gradient(*given) for s, *given in parts]
             side, found = self._side_by_side, list[Tensor]()
-            weighted = self._by_net(side.lift(x) * (slopes / side.root).unsqueeze(1))
-            for nets, own in gates:
+            seen = side.lift(x)
+            weighted = self._by_net(seen * (slopes / side.root).unsqueeze(1))
+            again = ((nets, side.outward(products)) for nets, products in self._products(seen))
+            for nets, own in gates or again:
                 readout = side.readout[nets].unsqueeze(2)
                 sums = [_product(g.transpose(1, 2), weighted[nets]).mul_(readout) for g in own]
                 found += side.gradient(sums).unbind()

@@ -212,19 +212,20 @@ class _Together:
         (slopes,) = torch.autograd.grad(means.sum(), f)
         values, gradients = means.tolist(), weight_gradients(slopes)
         errors = _each(group, members, sorted(stack.failed))  # which says why
-        going = [k for k in range(len(group)) if k not in stack.failed]
-        steps = []
+        steps = {}
         for k, part in enumerate(attacked.chunk(len(group))):
+            if k in stack.failed:
+                continue
             try:
-                steps.append((group[k].alpha(group[k].run.t), part, values[k]))
+                steps[k] = group[k].alpha(group[k].run.t), part, values[k]
             except (TypeError, ValueError) as error:
                 raise _of(members[k], error) from error
-        for k in going:
-            group[k].run.move(*steps[k], (gradients[k],))
+        for k, step in steps.items():
+            group[k].run.move(*step, (gradients[k],))
         drifts = self._drifts()
-        for k in going:
+        for k, step in steps.items():
             try:
-                group[k].run.arrive(*steps[k], drifts[k])
+                group[k].run.arrive(*step, drifts[k])
             except DivergedError as error:
                 errors[k] = error
         return errors
