@@ -115,10 +115,10 @@ class Stack:
                 h = side.values(products)
             else:
                 h, gates = side.slopes(products)
-            if outward is not None:
-                outward.append((nets, side.outward(products)))
             for s, out, own in zip(self._sums[nets], f[nets], h, strict=True):
                 torch.mv(own, s.readout, out=out)
+            if outward is not None:
+                outward.append((nets, side.outward(products)))
             if gradient is not None:
                 total, into = None, self._by_net(gradient)[nets]
                 for gate, matrix in zip(gates, self._inward, strict=True):
