@@ -199,7 +199,7 @@ def quarter_curvature(patch: pytest.MonkeyPatch) -> None:
 
 def larger_outputs(patch: pytest.MonkeyPatch) -> None:
     """The two-layer net has the factor m^(-1/4)."""
-    right, streamed = TwoLayerNet.evaluate, TwoLayerNet.sum_at
+    right, streamed = TwoLayerNet.evaluate, TwoLayerNet._sum_at
 
     def sum_at(self: TwoLayerNet, weight: Tensor) -> Neurons:
         neurons = streamed(self, weight)
@@ -209,7 +209,7 @@ def larger_outputs(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         TwoLayerNet, "evaluate", lambda self, weights, x: right(self, weights, x) * self.width**0.25
     )
-    patch.setattr(TwoLayerNet, "sum_at", sum_at)
+    patch.setattr(TwoLayerNet, "_sum_at", sum_at)
 
 
 def no_lift(patch: pytest.MonkeyPatch) -> None:
