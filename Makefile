@@ -120,7 +120,7 @@ pages: colab
 # one page.
 QUICK := tests/test_architecture.py tests/test_activations.py tests/test_checks.py \
   tests/test_diagnosis.py tests/test_files.py tests/test_losses.py tests/test_numerics.py \
-  tests/test_samples.py tests/attacks/test_steps.py tests/capacity/test_capacity.py \
+  tests/test_progress.py tests/test_samples.py tests/attacks/test_steps.py tests/capacity/test_capacity.py \
   tests/claims/test_registry.py \
   tests/expressivity/test_expressivity_report.py tests/kernels/test_regression.py \
   tests/online/test_comparator.py tests/sets/test_perturbation_steps.py \

@@ -10,7 +10,6 @@ from typing import IO, Any
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from ..checks import (
     check_alike,
@@ -22,6 +21,7 @@ from ..checks import (
 )
 from ..files import check_path
 from ..numerics import steady
+from ..progress import Bar
 from .blocks import Blocks, Kernel, SentBlocks
 from .stored import Matrix, Stored, points_digest
 
@@ -156,7 +156,7 @@ def _fill(
     if done:
         _check_kernel(wanted.stored(), wanted, blocks)
     hidden = check_progress(progress)
-    with tqdm(
+    with Bar(
         total=wanted.rows, initial=done, disable=hidden, ascii=True, unit="rows of blocks"
     ) as bar:
         for number in range(done, wanted.rows):

@@ -76,7 +76,8 @@ def on_this_machine(
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # that a worker stopped: seen below
-                    with contextlib.closing(_dispatched(parallel, calls)) as answers:
+                    coming = _dispatched(parallel, calls) if workers > 1 else parallel(calls)
+                    with contextlib.closing(coming) as answers:
                         for key, answer in answers:
                             del waiting[key]
                             yield key, answer

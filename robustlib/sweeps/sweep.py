@@ -13,10 +13,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tqdm import tqdm
-
 from ..checks import check_flag, check_integer, check_real, check_text
 from ..files import check_path
+from ..progress import Bar
 from .engines import check_cluster, needed, on_cluster, on_this_machine
 from .settings import check_settings, key
 from .store import Run, Store, Sweep
@@ -80,7 +79,7 @@ def sweep(
                 answers = on_this_machine(jobs, sent, workers=workers, **how)
             else:
                 answers = on_cluster(jobs, sent, cluster=cluster, **how)
-            bar = tqdm(
+            bar = Bar(
                 total=len(wanted),
                 initial=len(wanted) - len(jobs),
                 disable=not progress,

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from ..attacks.base import Adversary
 from ..checks import check_progress
@@ -15,6 +14,7 @@ from ..files import check_path
 from ..losses import Loss
 from ..models import undisturbed
 from ..numerics import steady
+from ..progress import Bar
 from ..samples import Labelled
 from ..sets import Perturbation
 from . import checkpoint as checkpoints
@@ -101,7 +101,7 @@ def adversarial_training(
     due = time.monotonic() + CHECKPOINT_SECONDS
     with (
         undisturbed(run.net, device, buffers=False),  # its own, and part of the run
-        tqdm(total=steps, initial=run.t, disable=hidden, ascii=True, unit="step") as bar,
+        Bar(total=steps, initial=run.t, disable=hidden, ascii=True, unit="step") as bar,
     ):
         while run.t < steps:
             begun.step()

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.linalg import vector_norm
-from tqdm import tqdm
 
 from ..attacks import APGD, FGSM, PGD
 from ..attacks.base import Adversary, check_arguments
@@ -18,6 +17,7 @@ from ..losses import Loss
 from ..models import undisturbed
 from ..networks import Network, Stack, known_net
 from ..numerics import keep_memory, steady
+from ..progress import Bar
 from ..samples import Labelled
 from ..sets import Perturbation
 from .begin import Begun, begin
@@ -100,7 +100,7 @@ def train_many(
             raise _of(k, error) from error
     keep_memory()
     failed: dict[int, DivergedError] = {}
-    with tqdm(total=sum(run.steps for run in runs), disable=hidden, ascii=True, unit="step") as bar:
+    with Bar(total=sum(run.steps for run in runs), disable=hidden, ascii=True, unit="step") as bar:
         for members in _stacks(runs):
             _train(runs, members, failed, bar)
     trajectories = [None if k in failed else runs[k].run.trajectory() for k in range(len(runs))]

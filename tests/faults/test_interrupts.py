@@ -26,8 +26,8 @@ from robustlib.kernels import ntk, store_gram
 from robustlib.numerics import alarm, budget
 from robustlib.training import loop
 
-# One that falls between open() and its ``with`` leaves the file to the collector, which warns.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed (file|database):ResourceWarning")
+# One that falls between what opens and its ``with`` leaves that to the collector, which warns.
+pytestmark = pytest.mark.filterwarnings("ignore:(unclosed|subprocess):ResourceWarning")
 
 ROOT = Path(__file__).parents[2]
 COUNT = 100 if budget() == "gpu" else 15
