@@ -61,7 +61,7 @@ class Network(nn.Module):
     def drift(self) -> dict[str, float]:
         """The Frobenius distance of every trained layer from its start, computed in float64."""
         pairs = zip(self.named_parameters(), self.start(), strict=True)
-        return {name: distance(w.detach(), w0) for (name, w), w0 in pairs}
+        return {name: float(vector_norm(_apart(w.detach(), w0))) for (name, w), w0 in pairs}
 
     def project(self, radius: float) -> None:
         """Move every layer, in place, to the nearest point of the ball of ``radius`` round W_0.
@@ -107,11 +107,6 @@ class Network(nn.Module):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.extra_repr()})"
-
-
-def distance(w: Tensor, w0: Tensor) -> float:
-    """The Frobenius norm of w - w0, computed in float64."""
-    return float(vector_norm(_apart(w, w0)))
 
 
 def _apart(w: Tensor, w0: Tensor) -> Tensor:

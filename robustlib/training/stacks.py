@@ -193,15 +193,15 @@ class _Together:
             torch.cat([getattr(s, part) for s in samples]).detach() for part in ("x", "y")
         )
         self.region = group[0].run.setting.perturbation.at(self.x)
-        nets = [begun.run.net for begun in group if isinstance(begun.run.net, Network)]
-        self.weights = [[w.detach() for w in net.parameters()] for net in nets]
-        small = self.weights[0][0].numel() * len(group) <= self.x.numel()
-        self.starts = torch.stack([net.start()[0] for net in nets]) if small else None
+        self.nets = [net for begun in group if isinstance(net := begun.run.net, Network)]
+        self.weights = [w.detach() for net in self.nets for w in net.parameters()]  # one of each
+        small = self.weights[0].numel() * len(group) <= self.x.numel()
+        self.starts = torch.stack([net.start()[0] for net in self.nets]) if small else None
 
     def step(self, members: Sequence[int]) -> dict[int, DivergedError]:
         """The next step of all runs; the errors in which some of them end."""
         group, setting = self.group, self.group[0].run.setting
-        stack = Stack([net for begun in group if isinstance(net := begun.run.net, Network)])
+        stack = Stack(self.nets)
         attacked = self.x
         if not self.region.is_point:
             sets, loss, draws = setting.perturbation, setting.loss, [begun.draw for begun in group]
@@ -234,7 +234,7 @@ class _Together:
         """How far the only layer of each net is from its start, as it would be asked alone."""
         if self.starts is None:
             return [list(begun.run.distances().values()) for begun in self.group]
-        apart = torch.stack([w for (w,) in self.weights]).double().sub_(self.starts)
+        apart = torch.stack(self.weights).double().sub_(self.starts)
         return [[float(vector_norm(delta))] for delta in apart]
 
     def _losses(self, f: Tensor) -> Tensor:

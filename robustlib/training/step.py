@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from ..attacks.oracle import NonFiniteOutputError, outputs
 from ..models import check_own_weights, copy_of, explain
 from ..networks import Network, known_net
-from ..networks.base import distance
 from ..numerics import wide
 from . import checkpoint as checkpoints
 from .comparison import Comparison
@@ -242,17 +241,11 @@ def _ball(
     ``initial``, and has no ball.
     """
     if isinstance(net, Network):
-        names = [name for name, _ in net.named_parameters()]
-        pairs = [(w.detach(), w0) for w, w0 in zip(net.parameters(), net.start(), strict=True)]
-
-        def from_start() -> dict[str, float]:
-            return {name: distance(*pair) for name, pair in zip(names, pairs, strict=True)}
-
         if radius is None:
-            return from_start, lambda: None
-        if max(from_start().values()) > radius:
-            raise ValueError(f"net starts outside the ball of radius {radius:g}: {from_start()}")
-        return from_start, partial(net.project, radius)
+            return net.drift, lambda: None
+        if max(net.drift().values()) > radius:
+            raise ValueError(f"net starts outside the ball of radius {radius:g}: {net.drift()}")
+        return net.drift, partial(net.project, radius)
     if radius is not None:
         raise TypeError(
             f"radius needs a Network such as TwoLayerNet, with project(radius), "

@@ -27,7 +27,7 @@ from robustlib.numerics import alarm, budget
 from robustlib.training import loop
 
 # One that falls between what opens and its ``with`` leaves that to the collector, which warns.
-pytestmark = pytest.mark.filterwarnings("ignore:(unclosed|subprocess):ResourceWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed (file|database|scandir):ResourceWarning")
 
 ROOT = Path(__file__).parents[2]
 COUNT = 100 if budget() == "gpu" else 15
